@@ -1,0 +1,110 @@
+-- purpose: read parts of JSON values
+-- KEYS: the keys of the values, each once
+-- ARGV: one flat list of tokens: reads, each preceded by its modifiers; lua/README.md gives their meaning
+--   modifier @ key
+--   get depth segment...
+--   type depth segment...
+--   length depth segment...
+--   keys depth segment...
+--   exists depth segment...
+-- Returns: one bulk string for each read: its JSON result, or a refusal "!CODE segment found"
+-- Errors: none of its own
+-- Cost: O(bytes up to the target); only the fragment leaves the server
+local find, byte, sub, format = string.find, string.byte, string.sub, string.format
+local match, gsub, rep, concat = string.match, string.gsub, string.rep, table.concat
+
+-- @include "lib/scan.lua"
+-- @include "lib/value.lua"
+
+local extra
+function rare()
+  if extra then return extra end
+  extra = {}
+  local floor = math.floor
+  -- @include "lib/rare.lua"
+  return extra
+end
+
+local tokens, size = ARGV, #ARGV
+key = KEYS[1]
+local segment = 0
+
+local function length(p)
+  local kind = rare().type_of(p)
+  if kind == 'string' then return extra.string_length(sub(text, p + 1, string_end(p) - 1)) end
+  if kind == 'array' then
+    local _, n = element(p)
+    return n
+  end
+  if kind ~= 'object' then fail('TYPE', kind) end
+  local n = 0
+  extra.members(p, function() n = n + 1 end)
+  return n
+end
+
+local function names(p)
+  if byte(text, p) ~= 123 then fail('TYPE', rare().type_of(p)) end
+  local list, n = {}, 0
+  rare().members(p, function(s, e)
+    n = n + 1
+    list[n] = sub(text, s, e)
+  end)
+  return '[' .. concat(list, ',') .. ']'
+end
+
+local function run(name, first, last)
+  segment = 0
+  if text == nil then load(last < first) end
+  if not text then
+    if name == 'exists' then return 'false' end
+    fail('NO_KEY')
+  end
+  if last < first then
+    if partial then load(true) end
+    if name == 'get' then return text end
+  end
+  local p = root()
+  for k = first, last do
+    p = child(p, tokens[k])
+    if not p then
+      if name == 'exists' then return 'false' end
+      fail('NOT_FOUND')
+    end
+    segment = segment + 1
+  end
+  if name == 'get' then return sub(text, p, value_end(p)) end
+  if name == 'type' then return rare().type_of(p) end
+  if name == 'length' then return format('%d', length(p)) end
+  if name == 'keys' then return names(p) end
+  rare().type_of(p)
+  return 'true'
+end
+
+local function refusal(problem)
+  if type(problem) == 'table' and problem[1] then
+    return '!' .. problem[1] .. ' ' .. format('%d', segment) .. ' ' .. (problem[2] or '')
+  end
+  local kind = redis.call('TYPE', key).ok
+  if kind == 'string' or kind == 'none' then error(problem, 0) end
+  return '!WRONG_TYPE 0 ' .. kind
+end
+
+local replies, done, i = {}, 0, 1
+while i <= size do
+  local name = tokens[i]
+  if name == '@' then
+    key, text, partial = KEYS[tonumber(tokens[i + 1])], nil, false
+    i = i + 2
+  else
+    local first = i + 2
+    i = first + tonumber(tokens[i + 1])
+    local ok, reply = pcall(run, name, first, i - 1)
+    if not ok and partial then
+      load(true)
+      ok, reply = pcall(run, name, first, i - 1)
+    end
+    done = done + 1
+    replies[done] = ok and reply or refusal(reply)
+  end
+end
+return replies

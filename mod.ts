@@ -1,0 +1,71 @@
+/**
+ * A dictionary of JSON values that lives in Redis. Every change, however deep, is one atomic operation on the
+ * server; nothing is cached, nothing else in the value is touched, nothing is lost.
+ *
+ * @example Write, change and read
+ * ```ts
+ * import { RedisJsonDict } from "@json-dict/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * interface Lab {
+ *   sample: { color: string; positions: number[] };
+ *   scan_id: number;
+ * }
+ *
+ * await using lab = RedisJsonDict.connect<Lab>("redis://localhost:6379", { prefix: "doc:mod:" });
+ * await lab.set("sample", { color: "red", positions: [1] });
+ * await lab.at("sample", "color").set("blue");
+ * await lab.at((lab) => lab.sample.positions).push(2, 3);
+ * assertEquals(await lab.get("sample"), { color: "blue", positions: [1, 2, 3] });
+ * await lab.clear();
+ * ```
+ *
+ * @module
+ */
+
+// The dictionary
+export { type DictOptions, type Entry, type Key, RedisJsonDict, type SetOptions } from "./src/dict.ts";
+export type { RedisClient } from "./src/client.ts";
+export type { Json } from "./src/json.ts";
+
+// Places inside a value
+export type {
+  AnyRef,
+  ArrayRef,
+  BooleanRef,
+  ElementOf,
+  Has,
+  LengthRef,
+  NumberOf,
+  NumberRef,
+  ObjectRef,
+  Ref,
+  StringRef,
+  WriteOptions,
+} from "./src/ref.ts";
+export type { At, KeyOf, Path, Segment, Selected, Selection } from "./src/path.ts";
+
+// Errors
+export {
+  AmbiguousResultError,
+  CorruptValueError,
+  type CorruptValueErrorData,
+  IndexOutOfRangeError,
+  type IndexOutOfRangeErrorData,
+  JsonDictError,
+  type JsonDictErrorData,
+  type JsonType,
+  KeyNotFoundError,
+  LimitError,
+  type LimitErrorData,
+  NumberRangeError,
+  type NumberRangeErrorData,
+  PathNotFoundError,
+  type PathNotFoundErrorData,
+  TimeoutError,
+  type TimeoutErrorData,
+  TypeMismatchError,
+  type TypeMismatchErrorData,
+  WrongTypeError,
+  type WrongTypeErrorData,
+} from "./src/errors.ts";

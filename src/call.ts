@@ -1,0 +1,285 @@
+/**
+ * Compiling: groups of ops to one call of one script, and the script's answer back to results.
+ *
+ * Pure: no client, no clock, no randomness. The same ops give the same call, byte for byte. `lua/README.md` is the
+ * contract between this file and the scripts.
+ *
+ * @module
+ */
+
+import {
+  CorruptValueError,
+  IndexOutOfRangeError,
+  type JsonDictError,
+  type JsonType,
+  KeyNotFoundError,
+  LimitError,
+  NumberRangeError,
+  PathNotFoundError,
+  TypeMismatchError,
+  WrongTypeError,
+} from "./errors.ts";
+import { encodeName } from "./json.ts";
+import type { Group, Op, Read } from "./op.ts";
+import type { Path, Segment } from "./path.ts";
+import { APPLY, type APPLY_MODIFIERS, APPLY_OPS, READ, type Script } from "./scripts.gen.ts";
+
+/** One call of one script. */
+export interface Call {
+  /** The script. */
+  readonly script: Script;
+  /** The names in Redis of all keys it touches, each once. */
+  readonly keys: readonly string[];
+  /** Its token stream. */
+  readonly args: readonly string[];
+}
+
+/** Why a script refused a group, or a read. */
+export interface Refusal {
+  /** The script's word for it. */
+  readonly code: RefusalCode;
+  /** The op that was refused, by its place in the group. */
+  readonly index: number;
+  /** How many segments of its path exist, not counting the key. */
+  readonly segment: number;
+  /** What was found: a type, a length or a byte offset, by code. */
+  readonly found: string;
+}
+
+/** The words of the scripts for a refusal; `lua/README.md` lists them. */
+export type RefusalCode =
+  | "NO_KEY"
+  | "NOT_FOUND"
+  | "TYPE"
+  | "RANGE"
+  | "NUMBER"
+  | "CORRUPT"
+  | "WRONG_TYPE"
+  | "TEST"
+  | "LIMIT";
+
+/** What became of a group: a result for each op, `""` where an op has none, or the refusal of all of it. */
+export type Outcome = { readonly results: readonly string[] } | { readonly refusal: Refusal };
+
+/**
+ * Compiles groups of ops to one call. Each group is applied as a whole or not at all, in the order given.
+ *
+ * @param prefix The prefix of the dictionary, put before each key.
+ * @param groups The groups, at least one, each of at least one op.
+ * @returns The call.
+ */
+export function compile(prefix: string, groups: readonly Group[]): Call {
+  const writer = new TokenWriter(prefix);
+  groups.forEach((group, index) => {
+    if (index > 0) writer.startGroup();
+    for (const op of group) writeOp(writer, op);
+  });
+  return writer.finish(APPLY);
+}
+
+/**
+ * Compiles reads to one call.
+ *
+ * @param prefix The prefix of the dictionary, put before each key.
+ * @param reads The reads, at least one.
+ * @returns The call.
+ */
+export function compileReads(prefix: string, reads: readonly Read[]): Call {
+  const writer = new TokenWriter(prefix);
+  for (const read of reads) writer.op(read.kind, read.path, []);
+  return writer.finish(READ);
+}
+
+class TokenWriter {
+  readonly #prefix: string;
+  readonly #keys: string[] = [];
+  readonly #numbers: Map<string, number> = new Map();
+  readonly #args: string[] = [];
+  #current: string | undefined;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  startGroup(): void {
+    this.#args.push(";");
+    this.#current = this.#keys[0]; // each group starts at the first key
+  }
+
+  modifier(name: keyof typeof APPLY_MODIFIERS, ...args: readonly string[]): void {
+    this.#args.push(name, ...args);
+  }
+
+  op(kind: string, path: Path, args: readonly string[]): void {
+    this.#args.push(kind, String(path.length - 1));
+    for (let index = 1; index < path.length; index++) this.#args.push(encodeSegment(path[index]));
+    for (const arg of args) this.#args.push(arg);
+  }
+
+  select(path: Path): void {
+    const key = this.#prefix + path[0];
+    if (key === this.#current) return;
+    let number = this.#numbers.get(key);
+    if (number === undefined) {
+      number = this.#keys.push(key);
+      this.#numbers.set(key, number);
+    }
+    if (this.#current !== undefined) this.#args.push("@", String(number));
+    this.#current = key;
+  }
+
+  finish(script: Script): Call {
+    return Object.freeze({ script, keys: Object.freeze(this.#keys), args: Object.freeze(this.#args) });
+  }
+}
+
+function encodeSegment(segment: Segment): string {
+  return typeof segment === "number" ? String(segment) : encodeName(segment);
+}
+
+/** The words after the path of an op, by name; the header of lua/apply.lua says which and in which order. */
+type Arguments<K extends Op["kind"]> = Readonly<Record<(typeof APPLY_OPS)[K][number], string>>;
+
+function writeOp(writer: TokenWriter, op: Op): void {
+  writer.select(op.path);
+  const write = <K extends Op["kind"]>(kind: K, args: Arguments<K>): void => {
+    const names: readonly (typeof APPLY_OPS)[K][number][] = APPLY_OPS[kind];
+    writer.op(kind, op.path, names.map((name) => args[name]));
+  };
+  if ("parents" in op && op.parents) writer.modifier("parents");
+  switch (op.kind) {
+    case "set":
+      if (op.when !== undefined) writer.modifier(op.when === "absent" ? "ifAbsent" : "ifPresent");
+      if (op.ttl !== undefined) writer.modifier("ttl", String(op.ttl));
+      return write("set", { value: op.value });
+    case "push":
+    case "unshift":
+      return write(op.kind, { items: op.items.join(","), count: String(op.items.length) });
+    case "splice":
+      return write("splice", {
+        start: String(op.start),
+        deleteCount: String(op.deleteCount),
+        items: op.items.join(","),
+        count: String(op.items.length),
+      });
+    case "increment":
+      if (op.exact) writer.modifier("exact");
+      return write("increment", { by: op.by });
+    case "append":
+      return write("append", { string: op.text });
+    case "test":
+      if (op.bytes) writer.modifier("bytes");
+      return write("test", { value: op.value });
+    case "expire":
+      return write("expire", { ms: String(op.ttl) });
+    default:
+      return write(op.kind, {});
+  }
+}
+
+/**
+ * Splits the answer to a call by its groups.
+ *
+ * @param groups The groups that were compiled.
+ * @param slots The answer of the script: one string for each op.
+ * @returns The outcome of each group.
+ * @throws {Error} If the answer is not one of our script, as from a proxy that garbles replies.
+ */
+export function readOutcomes(groups: readonly Group[], slots: unknown): readonly Outcome[] {
+  const expected = groups.reduce((sum, group) => sum + group.length, 0);
+  const texts = readSlots(slots, expected);
+  let from = 0;
+  return groups.map((group) => {
+    const results = texts.slice(from, from += group.length);
+    const index = results.findIndex((text) => text.startsWith("!"));
+    return index < 0 ? { results } : { refusal: readRefusal(results[index], index) };
+  });
+}
+
+/**
+ * Splits the answer to a call of reads.
+ *
+ * @param reads The reads that were compiled.
+ * @param slots The answer of the script: one string for each read.
+ * @returns For each read its result, or why there is none.
+ * @throws {Error} If the answer is not one of our script.
+ */
+export function readResults(reads: readonly Read[], slots: unknown): readonly (string | Refusal)[] {
+  return readSlots(slots, reads.length).map((text, index) =>
+    text.startsWith("!") ? readRefusal(text, index) : text
+  );
+}
+
+function readSlots(slots: unknown, expected: number): readonly string[] {
+  if (Array.isArray(slots) && slots.length === expected && slots.every((slot) => typeof slot === "string")) {
+    return slots;
+  }
+  throw new Error(
+    `Cannot read the answer of the script: expected ${expected} strings, received something else`,
+  );
+}
+
+function readRefusal(text: string, index: number): Refusal {
+  const [code, segment, found = ""] = text.slice(1).split(" ");
+  return { code: code as RefusalCode, index, segment: Number(segment), found };
+}
+
+/**
+ * The error that tells a caller of a refusal.
+ *
+ * @param target The op or the read that was refused.
+ * @param refusal Why.
+ * @returns The error, to be thrown.
+ */
+export function toError(target: Op | Read, refusal: Refusal): JsonDictError {
+  const { code, segment, found } = refusal;
+  const data = { operation: target.kind, path: target.path };
+  const at = segment + 1; // with the key
+  switch (code) {
+    case "NO_KEY":
+      return new KeyNotFoundError(data);
+    case "NOT_FOUND":
+      return new PathNotFoundError({ ...data, at });
+    case "TYPE":
+      return new TypeMismatchError({
+        ...data,
+        at,
+        found: found as JsonType,
+        expected: expectedTypes(target, refusal),
+      });
+    case "RANGE":
+      return new IndexOutOfRangeError({ ...data, index: Number(target.path[at]), length: Number(found) });
+    case "NUMBER":
+      return new NumberRangeError(data);
+    case "CORRUPT":
+      return new CorruptValueError(found === "" ? data : { ...data, offset: Number(found) });
+    case "WRONG_TYPE":
+      return new WrongTypeError({ ...data, found });
+    case "LIMIT":
+      return new LimitError({ ...data, limit: found === "depth" ? "depth" : "bytes" });
+    case "TEST":
+      throw new Error(
+        `Cannot tell of a failed guard at ${target.kind}: its caller must decide what it means`,
+      );
+  }
+}
+
+function expectedTypes(target: Op | Read, refusal: Refusal): readonly JsonType[] {
+  if (refusal.segment < target.path.length - 1) {
+    return refusal.found === "array" ? ["object"] : ["object", "array"];
+  }
+  switch (target.kind) {
+    case "increment":
+      return ["number"];
+    case "toggle":
+      return ["boolean"];
+    case "append":
+      return ["string"];
+    case "keys":
+      return ["object"];
+    case "length":
+      return ["string", "array", "object"];
+    default:
+      return ["array"];
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * The connection: what is needed of a Redis client, and the client that the library makes itself.
+ *
+ * @module
+ */
+
+import { Redis } from "ioredis";
+
+/**
+ * What the library needs of a Redis client.
+ *
+ * The `Redis` of ioredis and of iovalkey fit it, and so does anything with such a `call`. Commands must go to the
+ * server in the order of the calls, and an error that the server answers must be named `ReplyError`.
+ */
+export interface RedisClient {
+  /**
+   * Sends one command.
+   *
+   * @param command The name of the command.
+   * @param args Its arguments.
+   * @returns What the server answered, with strings for bulk strings.
+   */
+  call(command: string, ...args: (string | number)[]): Promise<unknown>;
+  /** The state of the connection, `"ready"` when a command would be sent at once. */
+  readonly status?: string;
+  /** The settings the client was made with. */
+  readonly options?: { readonly keyPrefix?: string };
+  /** Listens to changes of the connection. */
+  on?(event: "ready" | "end", listener: () => void): unknown;
+  /** Stops listening. */
+  off?(event: "ready" | "end", listener: () => void): unknown;
+  /** Starts to connect a client that waits for its first command. */
+  connect?(): Promise<unknown>;
+  /** Only a client of a cluster has it. */
+  nodes?(role: string): unknown;
+}
+
+/** A client that the library made, with how to end it. */
+export interface OwnClient {
+  /** The client. */
+  readonly client: RedisClient;
+  /** Ends the connection once all that was sent is answered. */
+  readonly quit: () => Promise<void>;
+}
+
+/**
+ * Checks a client that a user brought.
+ *
+ * @param client What the user gave.
+ * @returns The same.
+ * @throws {TypeError} If it has no `call`, has a `keyPrefix`, or is the client of a cluster.
+ */
+export function checkClient(client: unknown): RedisClient {
+  if (
+    client === null || typeof client !== "object" || !("call" in client) || typeof client.call !== "function"
+  ) {
+    throw new TypeError(
+      "Cannot use the client: it has no method call(command, ...args); pass a Redis of ioredis, or use RedisJsonDict.connect(url)",
+    );
+  }
+  const checked = client as RedisClient;
+  const keyPrefix = checked.options?.keyPrefix;
+  if (keyPrefix) {
+    // It would be put before the keys of scripts but not before the pattern of SCAN, nor taken off its answer.
+    throw new TypeError(
+      `Cannot use the client: it has keyPrefix ${
+        JSON.stringify(keyPrefix)
+      }; give the dictionary a prefix instead`,
+    );
+  }
+  if (typeof checked.nodes === "function") {
+    throw new TypeError("Cannot use the client: it is a Cluster, which this version does not support");
+  }
+  return checked;
+}
+
+/**
+ * Makes a client that sends no command twice.
+ *
+ * @param url Where the server is, as `redis://localhost:6379/0`.
+ * @returns The client; it connects at once and again after a loss.
+ * @throws {TypeError} If the address is not one of Redis.
+ */
+export function openClient(url: string | URL): OwnClient {
+  const address = String(url);
+  if (!/^(?:rediss?|unix):/.test(address)) {
+    throw new TypeError(
+      `Cannot connect to ${JSON.stringify(address)}: the address must start with redis:// or rediss://`,
+    );
+  }
+  // With more retries ioredis sends a command again whose answer was lost, and the server applies it twice.
+  const redis = new Redis(address, { maxRetriesPerRequest: 0 });
+  // Without a listener ioredis writes each failed attempt to the console. What failed is told by the calls.
+  redis.on("error", () => {});
+  const quit = async (): Promise<void> => {
+    if (redis.status === "ready") await redis.quit();
+    else redis.disconnect();
+  };
+  return { client: redis as RedisClient, quit };
+}

@@ -1,0 +1,617 @@
+/**
+ * The dictionary.
+ *
+ * @module
+ */
+
+import { checkClient, openClient, type RedisClient } from "./client.ts";
+import { KeyNotFoundError, WrongTypeError } from "./errors.ts";
+import { formatPlace, type Json } from "./json.ts";
+import type { Op } from "./op.ts";
+import { type At, type KeyOf, readKey, type Selected, type Selection } from "./path.ts";
+import { createRef, type Ref } from "./ref.ts";
+import { Store, type StoreOptions } from "./store.ts";
+
+/** How a dictionary works. */
+export interface DictOptions {
+  /**
+   * Put before each key, so that several dictionaries and other data share a server. Usually it ends with a
+   * separator, as `"lab:"`. A prefix that is the beginning of another one shares its keys.
+   *
+   * @default {""}
+   */
+  readonly prefix?: string;
+  /**
+   * Read integers beyond 2^53 - 1 as `bigint`, exactly, and write `bigint`. Without it they read as the nearest
+   * number, as `JSON.parse` does, and `bigint` is refused.
+   *
+   * @default {false}
+   */
+  readonly bigints?: boolean;
+  /**
+   * How long one call may take in all, in milliseconds.
+   *
+   * @default {10000}
+   */
+  readonly timeout?: number;
+}
+
+/** How a whole value is written. */
+export interface SetOptions {
+  /** The value expires after so many milliseconds. Without `ttl` and `keepTtl` it does not expire. */
+  readonly ttl?: number;
+  /** The expiry of the value before it stays. */
+  readonly keepTtl?: boolean;
+}
+
+/**
+ * The keys of a dictionary.
+ *
+ * @typeParam T The types of the values by key.
+ */
+export type Key<T> = KeyOf<T> & string;
+
+/**
+ * A key of a dictionary with its value.
+ *
+ * @typeParam T The types of the values by key.
+ */
+export type Entry<T> = { [K in Key<T>]: [key: K, value: At<T, K>] }[Key<T>];
+
+const DEFAULT_TIMEOUT = 10_000;
+/** The longest delay of a timer, and more than 24 days. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
+
+/**
+ * A dictionary of JSON values that lives in Redis.
+ *
+ * Each item is one Redis string: its key is `prefix + key`, its value is JSON text. Nothing is cached: every read
+ * asks the server. Every change, however deep, is one atomic operation on the server that touches no other byte.
+ *
+ * Changes of one key keep the order in which they were issued, awaited or not; those that are issued while one is
+ * under way leave together as one round trip. A read sees all earlier changes of the same dictionary object.
+ *
+ * | method | Redis | round trips |
+ * | --- | --- | --- |
+ * | `get`, `getOrThrow` | GET | 1 |
+ * | `getMany` | MGET | 1, or 2 if some are missing |
+ * | `has`, `ttl` | TYPE, PTTL | 1 |
+ * | `set`, `delete`, `pop`, `getOrInsert`, `update`, `expire`, `persist` | EVALSHA | 1 |
+ * | `at(...)` and its methods | EVALSHA | 1 |
+ * | `keys`, `size`, `clear` | SCAN (UNLINK) | 1 for each 1000 keys of the server |
+ * | `values`, `entries`, `toObject` | SCAN, MGET | 2 for each 1000 keys of the server |
+ *
+ * @typeParam T The types of the values by key: an interface, or `Record<string, V>`.
+ *
+ * @example A dictionary shared by many processes
+ * ```ts
+ * import { RedisJsonDict } from "@json-dict/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * interface Lab {
+ *   sample: { color: string; positions: number[] };
+ *   scan_id: number;
+ * }
+ *
+ * await using lab = RedisJsonDict.connect<Lab>("redis://localhost:6379", { prefix: "doc:dict:" });
+ * await lab.set("sample", { color: "red", positions: [] });
+ * await lab.at("sample", "positions").push(1.5);
+ * await lab.at((lab) => lab.sample.color).set("blue");
+ * assertEquals(await lab.get("sample"), { color: "blue", positions: [1.5] });
+ * await lab.clear();
+ * ```
+ */
+export class RedisJsonDict<T extends object = Record<string, Json>> {
+  /** The prefix that is put before each key. */
+  readonly prefix: string;
+  readonly #store: Store;
+  #quit: (() => Promise<void>) | undefined;
+  #isClosed: boolean = false;
+
+  static {
+    // On the prototype and not in the class body, where declarations do not carry a name that is computed.
+    Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+      value(this: RedisJsonDict): string {
+        return `RedisJsonDict(prefix ${formatPlace([this.prefix])})`;
+      },
+    });
+  }
+
+  /**
+   * Makes a dictionary on a client that stays yours. No I/O.
+   *
+   * @param client A `Redis` of ioredis, or what fits {@linkcode RedisClient}. With `maxRetriesPerRequest: 0` it
+   * sends no command twice; with its own defaults ioredis may, when a connection is lost.
+   * @param options How it works.
+   * @throws {TypeError} If the client does not fit, has a `keyPrefix` or is a cluster's, or an option has the wrong
+   * type.
+   * @throws {RangeError} If the timeout is not a positive number of milliseconds.
+   *
+   * @example Bring a client
+   * ```ts
+   * import { Redis } from "ioredis";
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const client = new Redis("redis://localhost:6379", { maxRetriesPerRequest: 0 });
+   * const settings = new RedisJsonDict<Record<string, string>>(client, { prefix: "doc:new:" });
+   * await settings.set("theme", "dark");
+   * assertEquals(await client.get("doc:new:theme"), '"dark"');
+   * await settings.clear();
+   * await client.quit();
+   * ```
+   */
+  constructor(client: RedisClient, options: DictOptions = {}) {
+    const checked = readOptions(options);
+    this.prefix = checked.prefix;
+    this.#store = new Store(checkClient(client), checked);
+  }
+
+  /**
+   * Makes a dictionary with a connection of its own, which {@linkcode RedisJsonDict.close} ends. It connects in the
+   * background, and again after a loss.
+   *
+   * @typeParam T The types of the values by key.
+   * @param url Where the server is, as `redis://localhost:6379/0`.
+   * @param options How it works.
+   * @returns The dictionary; `await using` closes it.
+   * @throws {TypeError} If the address is not one of Redis, or an option has the wrong type.
+   * @throws {RangeError} If the timeout is not a positive number of milliseconds.
+   *
+   * @example Connect for as long as a block lasts
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:connect:" });
+   * console.log(await lab.size());
+   * ```
+   */
+  static connect<T extends object = Record<string, Json>>(
+    url: string | URL,
+    options: DictOptions = {},
+  ): RedisJsonDict<T> {
+    readOptions(options); // before there is a connection that nobody could close
+    const { client, quit } = openClient(url);
+    const dict = new RedisJsonDict<T>(client, options);
+    dict.#quit = quit;
+    return dict;
+  }
+
+  // ---- One item ----
+
+  /**
+   * Reads a value. One round trip (GET).
+   *
+   * @param key The key.
+   * @returns The value; `undefined` if there is none.
+   * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {CorruptValueError} If the text in Redis is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  async get<K extends Key<T>>(key: K): Promise<At<T, K> | undefined> {
+    const text = await this.#open().command("get", "GET", readKey(key));
+    return text === null ? undefined : this.#decode<K>(String(text), "get", key);
+  }
+
+  /**
+   * Reads a value that must be there. One round trip (GET).
+   *
+   * @param key The key.
+   * @returns The value.
+   * @throws {KeyNotFoundError} If there is none.
+   * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {CorruptValueError} If the text in Redis is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  async getOrThrow<K extends Key<T>>(key: K): Promise<At<T, K>> {
+    const text = await this.#open().command("get", "GET", readKey(key));
+    if (text === null) throw new KeyNotFoundError({ operation: "get", path: [key] });
+    return this.#decode<K>(String(text), "get", key);
+  }
+
+  /**
+   * Reads several values as they are at one moment. One round trip (MGET), two if some are missing.
+   *
+   * @param keys The keys.
+   * @returns A map of those that are there, in the order of the keys.
+   * @throws {TypeError} If a key is not a well-formed string.
+   * @throws {CorruptValueError} If a text in Redis is not JSON.
+   * @throws {WrongTypeError} If a key is no Redis string.
+   *
+   * @example Read two of three
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:getMany:" });
+   * await lab.update({ a: 1, b: [2] });
+   * assertEquals([...await lab.getMany(["b", "nothing", "a"])], [["b", [2]], ["a", 1]]);
+   * await lab.clear();
+   * ```
+   */
+  async getMany<K extends Key<T>>(keys: Iterable<K>): Promise<Map<K, At<T, K>>> {
+    const wanted = [...new Set(keys)];
+    const texts = await this.#open().texts(wanted.map(readKey));
+    const found = new Map<K, At<T, K>>();
+    wanted.forEach((key, index) => {
+      const text = texts[index];
+      if (text !== undefined) found.set(key, this.#decode<K>(text, "getMany", key));
+    });
+    return found;
+  }
+
+  /**
+   * Tells whether there is a value; it stays on the server. One round trip (TYPE).
+   *
+   * @param key The key.
+   * @returns Whether there is one.
+   * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  async has(key: Key<T>): Promise<boolean> {
+    const type = await this.#open().command("has", "TYPE", readKey(key));
+    if (type !== "string" && type !== "none") {
+      throw new WrongTypeError({ operation: "has", path: [key], found: String(type) });
+    }
+    return type === "string";
+  }
+
+  /**
+   * Writes a value, whatever was there. One round trip.
+   *
+   * @param key The key.
+   * @param value The value.
+   * @param options Whether it expires.
+   * @throws {TypeError} If JSON cannot hold the value, the key is not a well-formed string, or both `ttl` and
+   * `keepTtl` are given.
+   * @throws {RangeError} If `ttl` is not a positive number of milliseconds.
+   * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
+   *
+   * @example Write a value that expires in a minute
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assert } from "@std/assert";
+   *
+   * await using sessions = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:set:" });
+   * await sessions.set("ada", { cart: [] }, { ttl: 60_000 });
+   * await sessions.at("ada", "cart").push("book"); // keeps the expiry
+   * assert(await sessions.ttl("ada") <= 60_000);
+   * await sessions.clear();
+   * ```
+   */
+  async set<K extends Key<T>>(key: K, value: At<T, K>, options: SetOptions = {}): Promise<void> {
+    const { ttl, keepTtl = false } = options;
+    if (ttl !== undefined && keepTtl) {
+      throw new TypeError(`Cannot set ${formatPlace([key])}: ttl and keepTtl exclude each other`);
+    }
+    const expiry = ttl === undefined ? (keepTtl ? {} : { ttl: 0 }) : { ttl: checkTtl(ttl) };
+    await this.#apply({ kind: "set", path: [readKey(key)], value: this.#encode(value, key), ...expiry });
+  }
+
+  /**
+   * Removes a value. One round trip.
+   *
+   * @param key The key.
+   * @returns Whether there was one.
+   * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
+   */
+  async delete(key: Key<T>): Promise<boolean> {
+    return await this.#apply({ kind: "delete", path: [readKey(key)] }) === "true";
+  }
+
+  /**
+   * Removes a value and returns it. One round trip; of many callers one gets it.
+   *
+   * @param key The key.
+   * @returns The value; `undefined` if there was none.
+   * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {CorruptValueError} If the text was not JSON; it is removed, and the error carries it.
+   * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
+   */
+  async pop<K extends Key<T>>(key: K): Promise<At<T, K> | undefined> {
+    const text = await this.#apply({ kind: "take", path: [readKey(key)] });
+    return text === "" ? undefined : this.#decode<K>(text, "pop", key);
+  }
+
+  /**
+   * Removes some value and returns it with its key. A scan until there is one, and one round trip more.
+   *
+   * @returns The key and the value; `undefined` if the dictionary is empty.
+   * @throws {CorruptValueError} If the text was not JSON; it is removed, and the error carries it.
+   */
+  async popItem(): Promise<Entry<T> | undefined> {
+    for await (const page of this.#open().keys("popItem")) {
+      for (const key of page) {
+        const text = await this.#apply({ kind: "take", path: [key] });
+        if (text !== "") return [key, this.#decode(text, "popItem", key)] as Entry<T>;
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Reads a value, or writes it if there is none: one of many callers writes, all get the same. One round trip.
+   *
+   * @param key The key.
+   * @param value What to write if there is none.
+   * @returns The value that is there now.
+   * @throws {TypeError} If JSON cannot hold the value, or the key is not a well-formed string.
+   * @throws {CorruptValueError} If the text in Redis is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  async getOrInsert<K extends Key<T>>(key: K, value: At<T, K>): Promise<At<T, K>> {
+    const text = this.#encode(value, key);
+    const found = await this.#apply({ kind: "set", path: [readKey(key)], value: text, when: "absent" });
+    return this.#decode<K>(found || text, "getOrInsert", key);
+  }
+
+  // ---- Expiry ----
+
+  /**
+   * Tells when a value expires. One round trip (PTTL).
+   *
+   * @param key The key.
+   * @returns Milliseconds from now; `Infinity` if it does not expire, `undefined` if there is none.
+   * @throws {TypeError} If the key is not a well-formed string.
+   */
+  async ttl(key: Key<T>): Promise<number | undefined> {
+    const ttl = Number(await this.#open().command("ttl", "PTTL", readKey(key)));
+    return ttl === -2 ? undefined : ttl === -1 ? Infinity : ttl;
+  }
+
+  /**
+   * Lets a value expire. One round trip.
+   *
+   * @param key The key.
+   * @param ttl From now, in milliseconds.
+   * @returns Whether there is a value.
+   * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {RangeError} If `ttl` is not a positive number of milliseconds.
+   * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
+   */
+  async expire(key: Key<T>, ttl: number): Promise<boolean> {
+    return await this.#apply({ kind: "expire", path: [readKey(key)], ttl: checkTtl(ttl) }) === "true";
+  }
+
+  /**
+   * Ends the expiry of a value. One round trip.
+   *
+   * @param key The key.
+   * @returns Whether it had one.
+   * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
+   */
+  async persist(key: Key<T>): Promise<boolean> {
+    return await this.#apply({ kind: "persist", path: [readKey(key)] }) === "true";
+  }
+
+  // ---- All items ----
+
+  /**
+   * Writes several values, all at once: no other client sees some of them. None of them expires. One round trip.
+   *
+   * @param values An object, a Map, or anything that gives keys with values.
+   * @throws {TypeError} If JSON cannot hold a value, or a key is not a well-formed string.
+   * @throws {WrongTypeError} If a key is no Redis string; nothing is written.
+   */
+  async update(values: { readonly [K in Key<T>]?: At<T, K> } | Iterable<Entry<T>>): Promise<void> {
+    if (values === null || typeof values !== "object") {
+      throw new TypeError(
+        `Cannot update: received ${values === null ? "null" : typeof values}, expected an object`,
+      );
+    }
+    const entries: Iterable<readonly [string, unknown]> = Symbol.iterator in values
+      ? values
+      : Object.entries(values);
+    const ops = new Map<string, Op>();
+    for (const [key, value] of entries) {
+      ops.set(readKey(key), { kind: "set", path: [key], value: this.#encode(value, key), ttl: 0 });
+    }
+    if (ops.size > 0) await this.#open().applyAll([...ops.values()]);
+  }
+
+  /**
+   * Goes through the keys. One round trip (SCAN) for each 1000 keys of the server, whatever their prefix.
+   *
+   * A key that is there all the while comes exactly once; one that comes or goes meanwhile at most once.
+   *
+   * @returns The keys, in no order.
+   */
+  async *keys(): AsyncGenerator<Key<T>, void> {
+    for await (const page of this.#open().keys("keys")) yield* page as readonly Key<T>[];
+  }
+
+  /**
+   * Goes through the values. Two round trips (SCAN, MGET) for each 1000 keys of the server.
+   *
+   * @returns The values, in no order.
+   * @throws {CorruptValueError} If a text in Redis is not JSON.
+   */
+  async *values(): AsyncGenerator<At<T, Key<T>>, void> {
+    for await (const page of this.#open().items("values")) {
+      for (const [key, text] of page) yield this.#decode(text, "values", key);
+    }
+  }
+
+  /**
+   * Goes through the keys with their values. Two round trips (SCAN, MGET) for each 1000 keys of the server.
+   *
+   * @returns Pairs, in no order.
+   * @throws {CorruptValueError} If a text in Redis is not JSON.
+   *
+   * @example Everything with this prefix
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect<Record<string, number>>("redis://localhost:6379", {
+   *   prefix: "doc:entries:",
+   * });
+   * await lab.update({ a: 1, b: 2 });
+   * let sum = 0;
+   * for await (const [_key, value] of lab) sum += value;
+   * assertEquals(sum, 3);
+   * assertEquals(await lab.clear(), 2);
+   * ```
+   */
+  async *entries(): AsyncGenerator<Entry<T>, void> {
+    for await (const page of this.#open().items("entries")) {
+      for (const [key, text] of page) yield [key, this.#decode(text, "entries", key)] as Entry<T>;
+    }
+  }
+
+  /** The same as {@linkcode RedisJsonDict.entries}. */
+  [Symbol.asyncIterator](): AsyncGenerator<Entry<T>, void> {
+    return this.entries();
+  }
+
+  /**
+   * Counts the keys. One round trip (SCAN) for each 1000 keys of the server.
+   *
+   * @returns How many there are.
+   */
+  async size(): Promise<number> {
+    let size = 0;
+    for await (const page of this.#open().keys("size")) size += page.length;
+    return size;
+  }
+
+  /**
+   * Removes all values. Two round trips (SCAN, UNLINK) for each 1000 keys of the server.
+   *
+   * @returns How many were removed.
+   */
+  async clear(): Promise<number> {
+    const store = this.#open();
+    let count = 0;
+    for await (const page of store.keys("clear")) count += await store.unlink(page);
+    return count;
+  }
+
+  /**
+   * Reads everything. Two round trips (SCAN, MGET) for each 1000 keys of the server.
+   *
+   * @returns A plain object; every key is an own property, `__proto__` too.
+   * @throws {CorruptValueError} If a text in Redis is not JSON.
+   */
+  async toObject(): Promise<{ [K in Key<T>]?: At<T, K> }> {
+    const entries: Entry<T>[] = [];
+    for await (const entry of this.entries()) entries.push(entry);
+    return Object.fromEntries(entries) as { [K in Key<T>]?: At<T, K> };
+  }
+
+  // ---- Inside a value ----
+
+  /**
+   * A place inside a value. No I/O.
+   *
+   * @param selector Names a member of its argument, as in `(lab) => lab.sample.positions`.
+   * @returns A ref to it, with the methods that fit the type of the value there.
+   * @throws {TypeError} If the selector does anything else, or a segment is neither a string nor an integer.
+   *
+   * @example Two ways to say the same
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * interface Lab {
+   *   sample: { positions: number[] };
+   * }
+   * await using lab = RedisJsonDict.connect<Lab>("redis://localhost:6379", { prefix: "doc:at:" });
+   * await lab.set("sample", { positions: [1, 2] });
+   * assertEquals(await lab.at("sample", "positions", -1).get(), 2);
+   * assertEquals(await lab.at((lab) => lab.sample.positions[0]).increment(), 2);
+   * await lab.clear();
+   * ```
+   */
+  at<V>(selector: (dict: Selection<T>) => Selected<V> | undefined): Ref<V>;
+  /** A whole value. */
+  at<A extends KeyOf<T>>(a: A): Ref<At<T, A>>;
+  /** A place by its key and one segment. */
+  at<A extends KeyOf<T>, B extends KeyOf<At<T, A>>>(a: A, b: B): Ref<At<At<T, A>, B>>;
+  /** A place by its key and two segments. */
+  at<A extends KeyOf<T>, B extends KeyOf<At<T, A>>, C extends KeyOf<At<At<T, A>, B>>>(
+    a: A,
+    b: B,
+    c: C,
+  ): Ref<At<At<At<T, A>, B>, C>>;
+  /** A place by its key and three segments. */
+  at<
+    A extends KeyOf<T>,
+    B extends KeyOf<At<T, A>>,
+    C extends KeyOf<At<At<T, A>, B>>,
+    D extends KeyOf<At<At<At<T, A>, B>, C>>,
+  >(a: A, b: B, c: C, d: D): Ref<At<At<At<At<T, A>, B>, C>, D>>;
+  /** A place by its key and four segments; `at` of a ref leads deeper. */
+  at<
+    A extends KeyOf<T>,
+    B extends KeyOf<At<T, A>>,
+    C extends KeyOf<At<At<T, A>, B>>,
+    D extends KeyOf<At<At<At<T, A>, B>, C>>,
+    E extends KeyOf<At<At<At<At<T, A>, B>, C>, D>>,
+  >(a: A, b: B, c: C, d: D, e: E): Ref<At<At<At<At<At<T, A>, B>, C>, D>, E>>;
+  at(...args: readonly (string | number | ((root: never) => unknown))[]): unknown {
+    return createRef(this.#open(), args);
+  }
+
+  // ---- Ending ----
+
+  /**
+   * Waits for all changes that were issued, then ends the connection if the dictionary made it. A client that was
+   * brought stays open. Twice is as good as once.
+   */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#store.idle();
+    await this.#quit?.();
+  }
+
+  /** The same as {@linkcode RedisJsonDict.close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #open(): Store {
+    if (this.#isClosed) throw new TypeError("Cannot use the dictionary: it is closed");
+    return this.#store;
+  }
+
+  #apply(op: Op): Promise<string> {
+    return this.#open().apply(Object.freeze(op));
+  }
+
+  #encode(value: unknown, key: string): string {
+    return this.#store.encode(value, [key]);
+  }
+
+  /** What is in Redis is what the user says it is. */
+  #decode<K extends Key<T>>(text: string, operation: string, key: string): At<T, K> {
+    return this.#store.decode(text, operation, [key]) as At<T, K>;
+  }
+}
+
+function readOptions(options: DictOptions): StoreOptions {
+  const { prefix = "", bigints = false, timeout = DEFAULT_TIMEOUT } = options;
+  if (typeof prefix !== "string") {
+    throw new TypeError(`Cannot use the prefix: received ${typeof prefix}, expected a string`);
+  }
+  if (typeof bigints !== "boolean") {
+    throw new TypeError(`Cannot use the option bigints: received ${typeof bigints}, expected a boolean`);
+  }
+  if (typeof timeout !== "number") {
+    throw new TypeError(`Cannot use the timeout: received ${typeof timeout}, expected a number`);
+  }
+  if (!(timeout > 0 && timeout <= MAX_TIMEOUT)) {
+    throw new RangeError(`Cannot use the timeout: received ${timeout}, expected 1 to ${MAX_TIMEOUT} ms`);
+  }
+  return Object.freeze({ prefix: readKey(prefix), bigints, timeout });
+}
+
+function checkTtl(ttl: number): number {
+  if (Number.isSafeInteger(ttl) && ttl > 0) return ttl;
+  throw new RangeError(
+    `Cannot use the ttl: received ${String(ttl)}, expected a positive integer of milliseconds`,
+  );
+}

@@ -1,0 +1,427 @@
+/**
+ * The one place where values become JSON text and JSON text becomes values.
+ *
+ * @module
+ */
+
+/**
+ * A value that JSON can hold.
+ *
+ * The type is mutable, because a value that was read belongs to the reader: nothing else refers to it. With
+ * {@linkcode JsonOptions.bigints} a value may also hold `bigint`; name it in your own type then.
+ */
+export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+
+/** How values are read and written. */
+export interface JsonOptions {
+  /**
+   * Read integers beyond `Number.MAX_SAFE_INTEGER` as `bigint`, digit for digit, and write `bigint` likewise.
+   *
+   * The text does not tell the two apart: a `bigint` that a number can hold safely reads back as a number, and a number
+   * such as `2 ** 60`, whose text is a long integer, reads back as a `bigint`.
+   *
+   * @default {false}
+   */
+  readonly bigints?: boolean;
+}
+
+/** How many arrays and objects may be nested in one another; other JSON readers stop at about this depth. */
+export const MAX_DEPTH = 1000;
+
+/**
+ * Writes a value as JSON text.
+ *
+ * The text is that of `JSON.stringify` wherever that says what the value holds: `toJSON` is honoured, a member
+ * that is `undefined` is left out, `-0` is `0`, members named by symbols are not data. What `JSON.stringify` would
+ * quietly turn into something else is refused. A getter may be called twice; its second answer is written.
+ *
+ * Linear in the size of the value.
+ *
+ * @param value What to write.
+ * @param options Whether `bigint` may be written.
+ * @param where The path at which the value will stand, dictionary key first. It is named in messages and counts
+ * towards the depth.
+ * @returns The text, without white space between tokens.
+ * @throws {TypeError} If the value holds what JSON cannot: NaN, an infinity, a function, a symbol, a cycle, a
+ * Map and the like, a lone `undefined` or one inside an array, a `bigint` without the option, or more than
+ * {@linkcode MAX_DEPTH} levels.
+ */
+export function encode(
+  value: unknown,
+  options: JsonOptions = {},
+  where: readonly (string | number)[] = [],
+): string {
+  if (isPlain(value, Math.max(where.length - 1, 0))) return JSON.stringify(value);
+  const text = new Writer(options.bigints === true, where).write(value, "");
+  return text ??
+    refuse(where, "undefined is not JSON", "use null for an empty value, or delete to remove one");
+}
+
+/**
+ * Reads JSON text.
+ *
+ * Follows `JSON.parse`: the last of several members with one name counts, and a member named `__proto__` is an
+ * ordinary one. Linear in the length of the text; the option costs nothing for text without a long integer.
+ *
+ * @param text The JSON text.
+ * @param options Whether long integers become `bigint`.
+ * @returns The value, which nothing else refers to.
+ * @throws {SyntaxError} If the text is not JSON.
+ */
+export function decode(text: string, options: JsonOptions = {}): Json {
+  const value: Json = JSON.parse(text);
+  if (options.bigints !== true || !LONG_RUN.test(text)) return value;
+  // From here on the text is known to be valid, so the scan needs no checks of its own.
+  const integers = findLongIntegers(text);
+  return integers.length === 0 ? value : parseWithBigints(text, integers);
+}
+
+/**
+ * Writes the name of a member as JSON text, quotes included.
+ *
+ * @param name The name, any string at all.
+ * @returns ASCII-safe text for lone surrogates, otherwise the name itself between quotes.
+ */
+export function encodeName(name: string): string {
+  return JSON.stringify(name);
+}
+
+/**
+ * Formats segments for a message.
+ *
+ * @param path Names and indexes.
+ * @returns For example `["sample"]["positions"][-1]`; nothing for an empty path. The middle of a very long path, and
+ * the end of a very long name, are left out.
+ */
+export function formatPath(path: readonly (string | number)[]): string {
+  if (path.length > 24) return `${formatPath(path.slice(0, 12))}...${formatPath(path.slice(-12))}`;
+  return path.map((segment) => `[${typeof segment === "number" ? segment : quote(segment)}]`).join("");
+}
+
+/**
+ * Formats a place in a dictionary for a message.
+ *
+ * @param path The path, dictionary key first.
+ * @returns For example `["positions"][-1] of "sample"`, or `"sample"` for a whole value.
+ */
+export function formatPlace(path: readonly (string | number)[]): string {
+  const [key, ...inside] = path;
+  if (key === undefined) return "the dictionary";
+  const name = quote(String(key));
+  return inside.length === 0 ? name : `${formatPath(inside)} of ${name}`;
+}
+
+/** A name for a message, which must stay readable. */
+function quote(name: string): string {
+  return name.length <= 100 ? JSON.stringify(name) : `${JSON.stringify(name.slice(0, 100))}...`;
+}
+
+// ---- Writing ----
+
+/** Deeper values take the careful way. Low, so that a cycle is not followed far before it is noticed. */
+const PLAIN_DEPTH = 64;
+
+/**
+ * Tells whether `JSON.stringify` is sure to say exactly what the value holds.
+ *
+ * A fast "no" is no refusal: the careful writer then decides, with the path at hand.
+ */
+function isPlain(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return true;
+    case "number":
+      return Number.isFinite(value);
+    case "object":
+      break;
+    default:
+      return false;
+  }
+  if (value === null) return true;
+  if (depth >= PLAIN_DEPTH || "toJSON" in value) return false;
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) {
+      if (!isPlain(value[index], depth + 1)) return false;
+    }
+    return true;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  for (const name of Object.keys(value)) {
+    const member = (value as Record<string, unknown>)[name];
+    if (member !== undefined && !isPlain(member, depth + 1)) return false;
+  }
+  return true;
+}
+
+/** Writes text part by part, reading every property once, and names the path of what it has to refuse. */
+class Writer {
+  readonly #bigints: boolean;
+  readonly #where: readonly (string | number)[];
+  /** The way from the value to the part being written. */
+  readonly #inside: (string | number)[] = [];
+  /** The containers on that way, to notice cycles. */
+  readonly #ancestors: object[] = [];
+
+  constructor(bigints: boolean, where: readonly (string | number)[]) {
+    this.#bigints = bigints;
+    this.#where = where;
+  }
+
+  /** Returns `undefined` for `undefined`: what that means is up to the container. */
+  write(value: unknown, name: string): string | undefined {
+    if (value === null) return "null";
+    if (typeof value !== "object" && typeof value !== "function") return this.#writeScalar(value);
+    const { toJSON } = value as { toJSON?: unknown };
+    if (typeof toJSON !== "function") return this.#writeObject(value);
+    const replaced: unknown = toJSON.call(value, name);
+    if (replaced === null && tagOf(value) === "Date") {
+      return this.#refuse("an invalid Date is not JSON", "use null");
+    }
+    // case: toJSON is asked once, so what it has returned is not asked again.
+    return isObject(replaced) ? this.#writeObject(replaced) : this.write(replaced, name);
+  }
+
+  #writeScalar(value: unknown): string | undefined {
+    switch (typeof value) {
+      case "undefined":
+        return undefined;
+      case "number":
+        if (Number.isFinite(value)) break;
+        return this.#refuse(`${value} is not JSON`, "use null or a string");
+      case "bigint":
+        if (this.#bigints) return String(value);
+        return this.#refuse(
+          `the bigint ${shorten(String(value))} is not JSON here`,
+          "pass { bigints: true } to the dictionary, or use a number or a string",
+        );
+      case "symbol":
+        return this.#refuse("a symbol is not JSON", "use a string");
+    }
+    return JSON.stringify(value);
+  }
+
+  #writeObject(value: object): string | undefined {
+    if (typeof value === "function") {
+      return this.#refuse("a function is not JSON", "leave it out, or call it and use its result");
+    }
+    if (this.#ancestors.includes(value)) {
+      return this.#refuse("it contains itself, and JSON has no cycles", "write a copy without the cycle");
+    }
+    if (Math.max(this.#where.length - 1, 0) + this.#ancestors.length >= MAX_DEPTH) {
+      return this.#refuse(`it is nested more than ${MAX_DEPTH} deep`, "use a flatter value");
+    }
+    this.#ancestors.push(value);
+    const text = Array.isArray(value) ? this.#writeArray(value) : this.#writeMembers(value);
+    this.#ancestors.pop();
+    return text;
+  }
+
+  #writeArray(values: readonly unknown[]): string {
+    const parts: string[] = [];
+    const { length } = values;
+    for (let index = 0; index < length; index++) {
+      this.#inside.push(index);
+      parts.push(
+        this.write(values[index], String(index)) ??
+          this.#refuse("an array cannot hold undefined or a hole", "use null, or leave the element out"),
+      );
+      this.#inside.pop();
+    }
+    return `[${parts.join(",")}]`;
+  }
+
+  #writeMembers(value: object): string | undefined {
+    const tag = tagOf(value);
+    if (tag !== "Object" && !isOrdinary(value)) return this.#writeTagged(value, tag);
+    const parts: string[] = [];
+    for (const name of Object.keys(value)) {
+      this.#inside.push(name);
+      const text = this.write((value as Record<string, unknown>)[name], name);
+      if (text !== undefined) parts.push(`${JSON.stringify(name)}:${text}`);
+      this.#inside.pop();
+    }
+    return `{${parts.join(",")}}`;
+  }
+
+  /** Objects whose content is not in their properties: `JSON.stringify` would make `{}` of most. */
+  #writeTagged(value: object, tag: string): string | undefined {
+    if (BOXED.has(tag)) {
+      // case: new Number(1) and its like, which stand for the scalar inside.
+      const primitive = unbox(value, tag);
+      if (primitive !== undefined) return this.write(primitive, "");
+    }
+    return this.#refuse(
+      `${article(tag)} is not JSON`,
+      ALTERNATIVES.get(tag) ?? "use a plain object, or give it toJSON()",
+    );
+  }
+
+  #refuse(state: string, advice: string): never {
+    return refuse([...this.#where, ...this.#inside], state, advice, this.#where.length === 0);
+  }
+}
+
+const BOXED: ReadonlySet<string> = new Set(["Number", "String", "Boolean", "BigInt"]);
+
+/** A Map, since the tag comes from the value and may be any name. */
+const ALTERNATIVES: ReadonlyMap<string, string> = new Map([
+  ["Map", "use Object.fromEntries(map), or an array of its entries"],
+  ["Set", "use an array: [...set]"],
+  ["RegExp", "use its source, a string"],
+  ["Error", "use its message, a string"],
+  ["Promise", "await it first"],
+  ["ArrayBuffer", "use an array of numbers, or base64 text"],
+]);
+
+function isObject(value: unknown): value is object {
+  return typeof value === "function" || (typeof value === "object" && value !== null);
+}
+
+/** What kind of object it says it is: "Object", "Map", "Error"... */
+function tagOf(value: object): string {
+  return Object.prototype.toString.call(value).slice("[object ".length, -1);
+}
+
+/** An object as a literal makes it, whatever its Symbol.toStringTag claims. */
+function isOrdinary(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function unbox(value: object, tag: string): unknown {
+  try {
+    switch (tag) {
+      case "Number":
+        return Number.prototype.valueOf.call(value);
+      case "String":
+        return String.prototype.valueOf.call(value);
+      case "Boolean":
+        return Boolean.prototype.valueOf.call(value);
+      default:
+        return BigInt.prototype.valueOf.call(value);
+    }
+  } catch {
+    return undefined; // only claims the tag
+  }
+}
+
+function article(tag: string): string {
+  return /^[AEIO]/i.test(tag) ? `an ${shorten(tag)}` : `a ${shorten(tag)}`;
+}
+
+function shorten(text: string): string {
+  return text.length <= 40 ? text : `${text.slice(0, 40)}...`;
+}
+
+function refuse(
+  path: readonly (string | number)[],
+  state: string,
+  advice: string,
+  keyless: boolean = false,
+): never {
+  const place = keyless ? formatPath(path) || "the value" : formatPlace(path);
+  throw new TypeError(`Cannot write ${place}: ${state}; ${advice}`);
+}
+
+// ---- Reading long integers ----
+
+/** The shortest run of digits that can be beyond the safe integers. */
+const LONG_RUN = /\d{16}/;
+const BACKSLASH = 0x5c;
+
+/** Where an integer literal starts and ends in the text. */
+type Span = readonly [start: number, end: number];
+
+/** Finds the integer literals of valid JSON text that a number would round, in order. */
+function findLongIntegers(text: string): Span[] {
+  const found: Span[] = [];
+  const runs = new RegExp(LONG_RUN, "g");
+  let quote = text.indexOf('"');
+  for (let run = runs.exec(text); run !== null; run = runs.exec(text)) {
+    const first = run.index;
+    let inString = false;
+    while (quote !== -1 && quote < first) {
+      const after = skipString(text, quote);
+      quote = text.indexOf('"', after);
+      if (after > first) {
+        runs.lastIndex = after;
+        inString = true;
+        break;
+      }
+    }
+    if (inString) continue;
+    let end = first + 16;
+    while (isDigit(text.charCodeAt(end))) end++;
+    runs.lastIndex = end;
+    const start = text[first - 1] === "-" ? first - 1 : first;
+    // case: digits of a fraction or of an exponent, or digits that one follows: not an integer literal.
+    if (/[.eE+]/.test(text[start - 1] ?? "") || /[.eE]/.test(text[end] ?? "")) continue;
+    if (!Number.isSafeInteger(Number(text.slice(start, end)))) found.push([start, end]);
+  }
+  return found;
+}
+
+/** Returns the position after the string that opens at `quote`. */
+function skipString(text: string, quote: number): number {
+  for (let end = text.indexOf('"', quote + 1);; end = text.indexOf('"', end + 1)) {
+    let backslash = end;
+    while (text.charCodeAt(backslash - 1) === BACKSLASH) backslash--;
+    if ((end - backslash) % 2 === 0) return end + 1;
+  }
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+/**
+ * Parses the text with a marked string in place of each long integer, then puts the integers in.
+ *
+ * A mark is a string that starts with more NULs than any string of the text does. NUL has one spelling in JSON, so a
+ * look at the text settles how many that is.
+ */
+function parseWithBigints(text: string, integers: readonly Span[]): Json {
+  const mark = "\0".repeat(countLeadingNuls(text) + 1);
+  const markText = JSON.stringify(mark).slice(0, -1);
+  const parts: string[] = [];
+  let from = 0;
+  for (const [start, end] of integers) {
+    parts.push(text.slice(from, start), markText, text.slice(start, end), '"');
+    from = end;
+  }
+  parts.push(text.slice(from));
+  const root: Json[] = [JSON.parse(parts.join(""))];
+  // A list instead of recursion: text may be nested deeper than the stack is.
+  const open: (Json[] | { [name: string]: Json })[] = [root];
+  for (let container = open.pop(); container !== undefined; container = open.pop()) {
+    // An array is a record of its indexes here. Every name is an own one, so an assignment reaches no prototype.
+    const members = container as Record<string, Json>;
+    for (const name of Object.keys(members)) {
+      const member = members[name]!;
+      if (typeof member === "string") {
+        if (member.startsWith(mark)) {
+          (members as Record<string, unknown>)[name] = BigInt(member.slice(mark.length));
+        }
+      } else if (typeof member === "object" && member !== null) open.push(member);
+    }
+  }
+  return root[0]!;
+}
+
+/** The largest number of NULs with which a string in the text starts, or more. */
+function countLeadingNuls(text: string): number {
+  const nul = "\\u0000";
+  let most = 0;
+  for (let at = text.indexOf(`"${nul}`); at !== -1; at = text.indexOf(`"${nul}`, at)) {
+    let count = 0;
+    at++;
+    while (text.startsWith(nul, at)) {
+      count++;
+      at += nul.length;
+    }
+    most = Math.max(most, count);
+  }
+  return most;
+}

@@ -1,0 +1,167 @@
+/**
+ * Op descriptors: a change or a read as plain data, a path, a word and fragments of JSON text.
+ *
+ * Every front end makes these and nothing else; {@linkcode Op} is what goes over the wire.
+ *
+ * @module
+ */
+
+import type { Path } from "./path.ts";
+
+/** Writes a value: a member, an element, one more element at the length of an array, or a whole value. */
+export interface SetOp {
+  /** The word of this op. */
+  readonly kind: "set";
+  /** Where; only the dictionary key for a whole value. */
+  readonly path: Path;
+  /** JSON text of the value. */
+  readonly value: string;
+  /** Write only if there is no value yet, or only if there is one. */
+  readonly when?: "absent" | "present";
+  /** Create what is missing on the way. */
+  readonly parents?: boolean;
+  /** Whole values only: what becomes of the expiry. Milliseconds, 0 for none; it stays when left out. */
+  readonly ttl?: number;
+}
+
+/** Removes a value: a member, an element (the following ones move up), or a whole value with its key. */
+export interface DeleteOp {
+  /** The word of this op; `take` also returns what it removed. */
+  readonly kind: "delete" | "take";
+  /** Where; only the dictionary key for a whole value. */
+  readonly path: Path;
+}
+
+/** Adds elements to an array, behind the last or before the first one. */
+export interface PushOp {
+  /** The word of this op. */
+  readonly kind: "push" | "unshift";
+  /** Where the array is. */
+  readonly path: Path;
+  /** JSON texts of the elements. */
+  readonly items: readonly string[];
+  /** Create what is missing on the way, and the array. */
+  readonly parents?: boolean;
+}
+
+/** Removes the last or the first element of an array and returns it. */
+export interface PopOp {
+  /** The word of this op. */
+  readonly kind: "pop" | "shift";
+  /** Where the array is. */
+  readonly path: Path;
+}
+
+/** Replaces elements of an array, as `Array.prototype.splice` does. */
+export interface SpliceOp {
+  /** The word of this op. */
+  readonly kind: "splice";
+  /** Where the array is. */
+  readonly path: Path;
+  /** The index of the first element to remove, negative from the end. */
+  readonly start: number;
+  /** How many elements to remove. */
+  readonly deleteCount: number;
+  /** JSON texts of the elements to put in their place. */
+  readonly items: readonly string[];
+  /** Create what is missing on the way, and the array. */
+  readonly parents?: boolean;
+}
+
+/** Adds to a number. */
+export interface IncrementOp {
+  /** The word of this op. */
+  readonly kind: "increment";
+  /** Where the number is. */
+  readonly path: Path;
+  /** JSON text of the number to add. */
+  readonly by: string;
+  /** Allow integers that a double cannot hold; they are added exactly. Else they are refused. */
+  readonly exact?: boolean;
+  /** Create what is missing on the way, and the number, from 0. */
+  readonly parents?: boolean;
+}
+
+/** Turns `true` into `false` and back. */
+export interface ToggleOp {
+  /** The word of this op. */
+  readonly kind: "toggle";
+  /** Where the boolean is. */
+  readonly path: Path;
+}
+
+/** Adds text at the end of a string. */
+export interface AppendOp {
+  /** The word of this op. */
+  readonly kind: "append";
+  /** Where the string is. */
+  readonly path: Path;
+  /** JSON text of the string to add. */
+  readonly text: string;
+  /** Create what is missing on the way, and the string. */
+  readonly parents?: boolean;
+}
+
+/** Guard: refuses the group unless the value equals another one. */
+export interface TestOp {
+  /** The word of this op. */
+  readonly kind: "test";
+  /** Where; only the dictionary key for a whole value. */
+  readonly path: Path;
+  /** JSON text of the value to compare with. */
+  readonly value: string;
+  /** Compare the bytes of the text, not the values. */
+  readonly bytes?: boolean;
+}
+
+/** Guard: refuses the group unless there is a value, or unless there is none. */
+export interface ExistsOp {
+  /** The word of this op. */
+  readonly kind: "exists" | "absent";
+  /** Where; only the dictionary key for a whole value. */
+  readonly path: Path;
+}
+
+/** Lets a whole value expire. */
+export interface ExpireOp {
+  /** The word of this op. */
+  readonly kind: "expire";
+  /** The dictionary key. */
+  readonly path: Path;
+  /** From now, in milliseconds. */
+  readonly ttl: number;
+}
+
+/** Ends the expiry of a whole value. */
+export interface PersistOp {
+  /** The word of this op. */
+  readonly kind: "persist";
+  /** The dictionary key. */
+  readonly path: Path;
+}
+
+/** One change, or one guard, at one place. */
+export type Op =
+  | SetOp
+  | DeleteOp
+  | PushOp
+  | PopOp
+  | SpliceOp
+  | IncrementOp
+  | ToggleOp
+  | AppendOp
+  | TestOp
+  | ExistsOp
+  | ExpireOp
+  | PersistOp;
+
+/** Ops on one or more keys that are applied together or not at all. */
+export type Group = readonly Op[];
+
+/** One read of one place. */
+export interface Read {
+  /** What to read: the fragment, its type, its length, its member names, or whether it is there. */
+  readonly kind: "get" | "type" | "length" | "keys" | "exists";
+  /** Where; only the dictionary key for a whole value. */
+  readonly path: Path;
+}

@@ -1,0 +1,249 @@
+/**
+ * What the front ends hold: one place to send ops and reads to, and to get results or errors from.
+ *
+ * @module
+ */
+
+import {
+  compile,
+  compileReads,
+  type Outcome,
+  readOutcomes,
+  readResults,
+  type Refusal,
+  toError,
+} from "./call.ts";
+import type { RedisClient } from "./client.ts";
+import { AmbiguousResultError, CorruptValueError, TimeoutError, WrongTypeError } from "./errors.ts";
+import { decode, encode, type Json } from "./json.ts";
+import { Lanes } from "./lanes.ts";
+import type { Group, Op, Read } from "./op.ts";
+import type { Path } from "./path.ts";
+import { NoAnswer, Runner } from "./runner.ts";
+import { scanKeys } from "./scan.ts";
+
+/** How a store works, all decided. */
+export interface StoreOptions {
+  /** Put before each key. */
+  readonly prefix: string;
+  /** Whether integers beyond 2^53 - 1 are read as `bigint`. */
+  readonly bigints: boolean;
+  /** How long one call may take in all, in milliseconds. */
+  readonly timeout: number;
+}
+
+/** The longest text that Redis takes in one piece (`proto-max-bulk-len`), in bytes. */
+const MAX_BYTES = 512 * 1024 * 1024;
+
+/** Runs ops and reads on the values behind one prefix of one client. */
+export class Store {
+  /** How it works. */
+  readonly options: StoreOptions;
+  readonly #runner: Runner;
+  readonly #lanes: Lanes;
+
+  /** Sends to the client; sends nothing yet. */
+  constructor(client: RedisClient, options: StoreOptions) {
+    this.options = options;
+    this.#runner = new Runner(client, options.timeout);
+    this.#lanes = new Lanes((groups) => this.#run(groups));
+  }
+
+  /**
+   * Applies a group of ops, all of them or none, behind all earlier groups of the same keys. One round trip, shared
+   * with other groups of the key that wait meanwhile.
+   *
+   * @returns The result of each op, or why the group was refused.
+   */
+  async attempt(group: Group): Promise<Outcome> {
+    try {
+      return await this.#lanes.commit(group);
+    } catch (error) {
+      throw this.#changeError(error, group[0]);
+    }
+  }
+
+  /**
+   * Applies one op.
+   *
+   * @returns Its result, `""` for none.
+   */
+  async apply(op: Op): Promise<string> {
+    const outcome = await this.attempt([op]);
+    if ("refusal" in outcome) throw toError(op, outcome.refusal);
+    return outcome.results[0];
+  }
+
+  /** Applies ops on any number of keys, all of them or none. */
+  async applyAll(group: Group): Promise<void> {
+    const outcome = await this.attempt(group);
+    if ("refusal" in outcome) throw toError(group[outcome.refusal.index], outcome.refusal);
+  }
+
+  /**
+   * Reads one place. One round trip.
+   *
+   * @returns The result, or why there is none.
+   */
+  async tryRead(read: Read): Promise<string | Refusal> {
+    return await this.#read(read.kind, read.path, async () => {
+      const reads = [read];
+      const answer = await this.#runner.run(compileReads(this.options.prefix, reads));
+      return readResults(reads, answer)[0];
+    });
+  }
+
+  /** Reads one place; refusals are thrown. */
+  async read(read: Read): Promise<string> {
+    const result = await this.tryRead(read);
+    if (typeof result !== "string") throw toError(read, result);
+    return result;
+  }
+
+  /** Sends a plain command about one key, after all earlier changes of the key. The key comes first. */
+  async command(
+    operation: string,
+    name: string,
+    key: string,
+    ...args: (string | number)[]
+  ): Promise<unknown> {
+    return await this.#read(
+      operation,
+      [key],
+      () => this.#runner.command(name, this.options.prefix + key, ...args),
+    );
+  }
+
+  /**
+   * The texts of several values, in one round trip; two if some are not there.
+   *
+   * @param keys Keys without the prefix.
+   * @returns Their texts, `undefined` where there is none.
+   */
+  async texts(keys: readonly string[]): Promise<(string | undefined)[]> {
+    if (keys.length === 0) return [];
+    const names = keys.map((key) => this.options.prefix + key);
+    return await this.#lanes.after(keys, async () => {
+      try {
+        const texts = await this.#runner.command("MGET", ...names) as (string | null)[];
+        const missing = [...new Set(names.filter((_, index) => texts[index] === null))];
+        // MGET answers nil for a key that is no string, which must not look like a miss.
+        const types = await Promise.all(missing.map((name) => this.#runner.command("TYPE", name)));
+        types.forEach((type, index) => {
+          if (type === "none" || type === "string") return;
+          const path = [missing[index].slice(this.options.prefix.length)];
+          throw new WrongTypeError({ operation: "get", path, found: String(type) });
+        });
+        return texts.map((text) => text ?? undefined);
+      } catch (error) {
+        throw this.#readError(error, "get", keys.length === 1 ? [keys[0]] : []);
+      }
+    });
+  }
+
+  /** The keys, page by page, without the prefix, after all earlier changes. */
+  async *keys(operation: string): AsyncGenerator<readonly string[], void> {
+    const { prefix } = this.options;
+    try {
+      await this.idle();
+      for await (const page of scanKeys(this.#runner, prefix)) {
+        yield page.map((name) => name.slice(prefix.length));
+      }
+    } catch (error) {
+      throw this.#readError(error, operation, []);
+    }
+  }
+
+  /** The keys and texts of all values, page by page. A round trip for each 1000 keys of the server, and one more. */
+  async *items(operation: string): AsyncGenerator<readonly (readonly [string, string])[], void> {
+    for await (const page of this.keys(operation)) {
+      const texts = await this.#page(operation, page);
+      yield page.flatMap((key, index) => {
+        const text = texts[index];
+        return text === null ? [] : [[key, text] as const]; // removed since the scan saw it
+      });
+    }
+  }
+
+  async #page(operation: string, keys: readonly string[]): Promise<readonly (string | null)[]> {
+    try {
+      const names = keys.map((key) => this.options.prefix + key);
+      return await this.#runner.command("MGET", ...names) as (string | null)[];
+    } catch (error) {
+      throw this.#readError(error, operation, []);
+    }
+  }
+
+  /** Removes keys. One round trip. Returns how many were there. */
+  async unlink(keys: readonly string[]): Promise<number> {
+    try {
+      return Number(await this.#runner.command("UNLINK", ...keys.map((key) => this.options.prefix + key)));
+    } catch (error) {
+      throw this.#changeError(error, { kind: "delete", path: [] });
+    }
+  }
+
+  /** Waits until all changes that were issued so far are settled. */
+  idle(): Promise<void> {
+    return this.#lanes.after(undefined, () => Promise.resolve());
+  }
+
+  /** JSON text of a value; `where` is for the message if it cannot be written. */
+  encode(value: unknown, where: Path): string {
+    const text = encode(value, this.options, where);
+    // A character takes at most 3 bytes, so most texts need no count.
+    if (text.length * 3 > MAX_BYTES && new TextEncoder().encode(text).length > MAX_BYTES) {
+      throw new RangeError(
+        `Cannot write ${text.length} characters: Redis takes at most ${MAX_BYTES} bytes in one value`,
+      );
+    }
+    return text;
+  }
+
+  /** The value that a text holds. */
+  decode(text: string, operation: string, path: Path): Json {
+    try {
+      return decode(text, this.options);
+    } catch (cause) {
+      throw new CorruptValueError({ operation, path, text, cause });
+    }
+  }
+
+  async #run(groups: readonly Group[]): Promise<readonly Outcome[]> {
+    const answer = await this.#runner.run(compile(this.options.prefix, groups));
+    try {
+      return readOutcomes(groups, answer);
+    } catch (cause) {
+      throw new NoAnswer(true, false, cause); // something between us and the server garbled it
+    }
+  }
+
+  async #read<R>(operation: string, path: Path, read: () => Promise<R>): Promise<R> {
+    try {
+      return await this.#lanes.after([String(path[0])], read);
+    } catch (error) {
+      throw this.#readError(error, operation, path);
+    }
+  }
+
+  #readError(error: unknown, operation: string, path: Path): unknown {
+    if (error instanceof NoAnswer) return this.#notApplied(error, operation, path);
+    if (error instanceof Error && error.message.startsWith("WRONGTYPE")) {
+      return new WrongTypeError({ operation, path, cause: error });
+    }
+    return error;
+  }
+
+  #changeError(error: unknown, op: Pick<Op, "kind" | "path">): unknown {
+    const { kind: operation, path } = op;
+    if (!(error instanceof NoAnswer)) return error;
+    if (!error.sent) return this.#notApplied(error, operation, path);
+    return new AmbiguousResultError({ operation, path, cause: error.cause });
+  }
+
+  #notApplied(error: NoAnswer, operation: string, path: Path): unknown {
+    const { cause } = error;
+    if (!error.isLate && cause !== undefined) return cause;
+    return new TimeoutError({ operation, path, timeout: this.options.timeout, cause });
+  }
+}

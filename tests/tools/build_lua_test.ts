@@ -1,0 +1,149 @@
+import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { build, bundle, generate } from "../../tools/build_lua.ts";
+
+const HEADER = `-- purpose: Changes values.
+-- KEYS: one key per document
+-- ARGV: a stream of tokens, read from left to right;
+--   set depth segment... value
+--   splice depth segment... start deleteCount
+--   delete depth segment...
+--   modifier @ key
+--   modifier parents
+-- Returns: one reply per op
+-- Errors: none are raised
+-- Cost: one GET and one SET per key
+`;
+const BODY = `local keys, argv = KEYS, ARGV
+local names = { "set", "splice", "delete", "@", "parents" }
+return #keys + #argv + #names
+`;
+
+describe("build_lua", () => {
+  let folder: string;
+
+  beforeEach(() => {
+    folder = Deno.makeTempDirSync();
+    Deno.mkdirSync(`${folder}/lib`);
+    write("apply.lua", HEADER + BODY);
+    write("read.lua", HEADER + BODY);
+  });
+  afterEach(() => Deno.removeSync(folder, { recursive: true }));
+
+  function write(file: string, text: string): void {
+    Deno.writeTextFileSync(`${folder}/${file}`, text);
+  }
+
+  function textOf(name: string): string {
+    return bundle(folder, name).lines.map((line) => line.text).join("\n");
+  }
+
+  it("bundle() puts an include in where it stands, once, indented as its line is", () => {
+    write("lib/a.lua", `-- @include "lib/b.lua"\nlocal a = b\n\nlocal c = a\n`);
+    write("lib/b.lua", "local b = 1\n");
+    write("apply.lua", `${HEADER}do\n  -- @include "lib/a.lua"\n  -- @include "lib/b.lua"\nend\n${BODY}`);
+    assertEquals(
+      textOf("apply"),
+      `${HEADER}do\n  local b = 1\n  local a = b\n\n  local c = a\nend\n${BODY.trimEnd()}`,
+    );
+  });
+
+  it("bundle() remembers where each line came from", () => {
+    write("lib/a.lua", "\nlocal a = 1\n");
+    write("apply.lua", `${HEADER}-- @include "lib/a.lua"\n${BODY}`);
+    const line = bundle(folder, "apply").lines.find(({ text }) => text === "local a = 1");
+    assertEquals(line, { text: "local a = 1", file: "lib/a.lua", number: 2 });
+  });
+
+  it("bundle() refuses an include that leads back to itself", () => {
+    write("lib/a.lua", `-- @include "lib/b.lua"\n`);
+    write("lib/b.lua", `-- @include "lib/a.lua"\n`);
+    write("apply.lua", `${HEADER}-- @include "lib/a.lua"\n${BODY}`);
+    assertThrows(
+      () => bundle(folder, "apply"),
+      Error,
+      "Cannot bundle lib/a.lua: it includes itself by apply.lua, lib/a.lua, lib/b.lua",
+    );
+  });
+
+  it("bundle() refuses an include of a file that is not there", () => {
+    write("apply.lua", `${HEADER}-- @include "lib/none.lua"\n${BODY}`);
+    assertThrows(() => bundle(folder, "apply"), Error, "Cannot read lib/none.lua");
+  });
+
+  it("bundle() refuses an include that is not written as one", () => {
+    write("apply.lua", `${HEADER}-- @include 'lib/a.lua'\n${BODY}`);
+    assertThrows(() => bundle(folder, "apply"), Error, "Cannot bundle apply.lua:12");
+  });
+
+  for (const part of ["purpose", "KEYS", "ARGV", "Returns", "Errors", "Cost"]) {
+    it(`bundle() refuses a header without ${part}`, () => {
+      write("apply.lua", HEADER.replace(new RegExp(`-- ${part}:.*\n(--   .*\n)*`), "") + BODY);
+      assertThrows(() => bundle(folder, "apply"), Error, `"${part}"`);
+    });
+
+    it(`bundle() refuses a header whose ${part} says nothing`, () => {
+      write("apply.lua", HEADER.replace(new RegExp(`-- ${part}:.*\n(--   .*\n)*`), `-- ${part}:\n`) + BODY);
+      assertThrows(() => bundle(folder, "apply"), Error, `"${part}" says nothing`);
+    });
+  }
+
+  it("bundle() refuses a script without a header", () => {
+    write("apply.lua", `-- Something else\n${BODY}`);
+    assertThrows(() => bundle(folder, "apply"), Error, `it must open with "-- purpose:"`);
+  });
+
+  it("bundle() refuses header parts in another order", () => {
+    write("apply.lua", HEADER.replace(/(-- Returns.*\n)(-- Errors.*\n)/, "$2$1") + BODY);
+    assertThrows(() => bundle(folder, "apply"), Error, `"Errors" stands where "Returns" belongs`);
+  });
+
+  it("bundle() refuses an op that is declared twice or never named in the body", () => {
+    write("apply.lua", HEADER.replace("delete depth", "set depth") + BODY);
+    assertThrows(() => bundle(folder, "apply"), Error, `"set" is declared twice`);
+    write("apply.lua", HEADER + BODY.replace("splice", "other"));
+    assertThrows(() => bundle(folder, "apply"), Error, `"splice" is declared, but the body never names it`);
+  });
+
+  it("bundle() refuses KEYS or ARGV that are declared and not used, or used and not declared", () => {
+    write("apply.lua", HEADER + BODY.replace("KEYS", "{}") + "-- KEYS\n");
+    assertThrows(() => bundle(folder, "apply"), Error, `"KEYS" is declared, but not used`);
+    write("apply.lua", HEADER.replace(/-- KEYS:.*/, "-- KEYS: none") + BODY);
+    assertThrows(() => bundle(folder, "apply"), Error, `"KEYS" is none, but used`);
+  });
+
+  it("bundle() reads ops and modifiers from the header", () => {
+    const { ops, modifiers } = bundle(folder, "apply");
+    assertEquals(ops, { set: ["value"], splice: ["start", "deleteCount"], delete: [] });
+    assertEquals(modifiers, { "@": ["key"], parents: [] });
+  });
+
+  it("generate() writes a module that holds the text, its SHA-1 and the tables", async () => {
+    write("apply.lua", `${HEADER}local odd = "\\\\ \`\${x}\` \\" é"\n${BODY}`);
+    const file = `${folder}/scripts.gen.ts`;
+    Deno.writeTextFileSync(file, await generate(folder));
+    const module = await import(`file://${file}`);
+    const text = Deno.readTextFileSync(`${folder}/apply.lua`);
+    assertEquals(module.APPLY.name, "apply");
+    assertEquals(module.APPLY.text, text);
+    const digest = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(text));
+    assertEquals(
+      module.APPLY.sha1,
+      Array.from(new Uint8Array(digest), (it) => it.toString(16).padStart(2, "0")).join(""),
+    );
+    assertEquals(module.APPLY_OPS, { set: ["value"], splice: ["start", "deleteCount"], delete: [] });
+    assertEquals(module.READ_MODIFIERS, { "@": ["key"], parents: [] });
+    assertStringIncludes(Deno.readTextFileSync(file), "DO NOT EDIT");
+  });
+
+  it("build() writes what --check then finds in step, until lua/ changes", async () => {
+    const target = `${folder}/scripts.gen.ts`;
+    assertEquals(await build(folder, target, true), false);
+    assertEquals(await build(folder, target, false), false);
+    assertEquals(await build(folder, target, true), true);
+    write("read.lua", `${HEADER}${BODY}-- changed\n`);
+    const before = Deno.readTextFileSync(target);
+    assertEquals(await build(folder, target, true), false);
+    assertEquals(Deno.readTextFileSync(target), before);
+  });
+});

@@ -1,0 +1,42 @@
+/**
+ * Builds the npm release with dnt: ES modules, CommonJS and types in `npm/dnt`.
+ *
+ * @module
+ */
+
+import config from "../deno.json" with { type: "json" };
+import { PACKAGE } from "./npm_package.ts";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+const OUT = `${ROOT}npm/dnt`;
+
+// Loaded when needed: where JSR is out of reach everything but this build works, and this one says what to do.
+const { build, emptyDir } = await import("@deno/dnt").catch((error: Error) => {
+  console.error(`Cannot load @deno/dnt from JSR: ${error.message.split("\n")[0]}`);
+  console.error("Without JSR use `deno task pack`, which makes a tarball for npm with Deno alone");
+  Deno.exit(1);
+});
+
+await emptyDir(OUT);
+await build({
+  entryPoints: [`${ROOT}mod.ts`],
+  outDir: OUT,
+  importMap: `${ROOT}deno.json`,
+  shims: {},
+  test: false,
+  typeCheck: "both",
+  compilerOptions: { lib: ["ESNext"], target: "ES2022" },
+  package: {
+    ...PACKAGE,
+    keywords: [...PACKAGE.keywords],
+    name: config.name,
+    version: config.version,
+    license: config.license,
+    devDependencies: { "@types/node": "^20" },
+  },
+  postBuild() {
+    for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) {
+      Deno.copyFileSync(ROOT + file, `${OUT}/${file}`);
+    }
+  },
+});

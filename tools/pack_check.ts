@@ -1,0 +1,53 @@
+/**
+ * Installs the npm tarball in an empty folder and uses it as an npm user does: import, require, tsc.
+ *
+ * @module
+ */
+
+import { run } from "./command.ts";
+import { pack } from "./pack.ts";
+import { startRedis } from "./redis_server.ts";
+
+const CONSUMER = new URL("./consumer/", import.meta.url).pathname;
+const EXPECTED = '{"n":2,"list":[1,2]}';
+// What a TypeScript project on Node has; the types of ioredis need those of Node.
+const COMPILER = ["typescript@~5.9.0", "@types/node@20"];
+const TSC = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "types.mts"];
+
+async function main(): Promise<void> {
+  await using redis = await startRedis();
+  const folder = await Deno.makeTempDir({ prefix: "json-dict-consumer-" });
+  const step = async (what: string, command: string, args: readonly string[]): Promise<string> => {
+    const { ok, output } = await run(command, args, { cwd: folder, env: { REDIS_URL: redis.url } });
+    if (!ok) throw new Error(`Cannot ${what} the package:\n${output.trim()}`);
+    return output.trim();
+  };
+  try {
+    const tarball = await pack(`${folder}/tarball`);
+    await Deno.writeTextFile(`${folder}/package.json`, '{ "name": "consumer", "private": true }\n');
+    for (const file of ["esm.mjs", "cjs.cjs", "types.mts"]) {
+      await Deno.copyFile(CONSUMER + file, `${folder}/${file}`);
+    }
+    const flags = ["--no-audit", "--no-fund", "--no-save", "--prefer-offline", "--loglevel=error"];
+    await step("install", "npm", ["install", ...flags, tarball, ...COMPILER]);
+    for (const [what, file] of [["import", "esm.mjs"], ["require", "cjs.cjs"]]) {
+      const printed = await step(what, "node", [file]);
+      if (printed !== EXPECTED) throw new Error(`Cannot ${what} the package: it printed ${printed}`);
+    }
+    await step("compile against", "node", ["node_modules/typescript/bin/tsc", ...TSC]);
+    const size = (await Deno.stat(tarball)).size;
+    const node = await step("run Node with", "node", ["--version"]);
+    console.log(`npm package (${Math.ceil(size / 1024)} KB): import, require and tsc work on Node ${node}`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    Deno.exit(1);
+  }
+}
