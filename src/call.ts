@@ -86,7 +86,10 @@ export function compile(prefix: string, groups: readonly Group[]): Call {
  */
 export function compileReads(prefix: string, reads: readonly Read[]): Call {
   const writer = new TokenWriter(prefix);
-  for (const read of reads) writer.op(read.kind, read.path, []);
+  for (const read of reads) {
+    writer.select(read.path);
+    writer.op(read.kind, read.path, []);
+  }
   return writer.finish(READ);
 }
 
