@@ -16,6 +16,6 @@ std = {
     "setmetatable", "getmetatable", "tonumber", "tostring", "type", "unpack",
   },
 }
-max_line_length = 110
+max_line_length = 120
 max_cyclomatic_complexity = false
 codes = true

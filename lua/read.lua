@@ -11,19 +11,11 @@
 -- Errors: none of its own
 -- Cost: O(bytes up to the target); only the fragment leaves the server
 local find, byte, sub, format = string.find, string.byte, string.sub, string.format
-local match, gsub, rep, concat = string.match, string.gsub, string.rep, table.concat
 
+-- @include "lib/text.lua"
 -- @include "lib/scan.lua"
 -- @include "lib/value.lua"
-
-local extra
-function rare()
-  if extra then return extra end
-  extra = {}
-  local floor = math.floor
-  -- @include "lib/rare.lua"
-  return extra
-end
+-- @include "lib/rare.lua"
 
 local tokens, size = ARGV, #ARGV
 key = KEYS[1]
@@ -31,6 +23,8 @@ local segment = 0
 
 local function length(p)
   local kind = rare().type_of(p)
+  local gsub = string.gsub
+  -- @include "lib/string.lua"
   if kind == 'string' then return extra.string_length(sub(text, p + 1, string_end(p) - 1)) end
   if kind == 'array' then
     local _, n = element(p)
@@ -49,7 +43,7 @@ local function names(p)
     n = n + 1
     list[n] = sub(text, s, e)
   end)
-  return '[' .. concat(list, ',') .. ']'
+  return '[' .. table.concat(list, ',') .. ']'
 end
 
 local function run(name, first, last)
@@ -63,9 +57,10 @@ local function run(name, first, last)
     if partial then load(true) end
     if name == 'get' then return text end
   end
-  local p = root()
+  local p, b = root()
+  local c, _ = 0, nil
   for k = first, last do
-    p = child(p, tokens[k])
+    p, _, b, c = child(p, b or byte(text, p), tokens[k], c)
     if not p then
       if name == 'exists' then return 'false' end
       fail('NOT_FOUND')
@@ -78,15 +73,6 @@ local function run(name, first, last)
   if name == 'keys' then return names(p) end
   rare().type_of(p)
   return 'true'
-end
-
-local function refusal(problem)
-  if type(problem) == 'table' and problem[1] then
-    return '!' .. problem[1] .. ' ' .. format('%d', segment) .. ' ' .. (problem[2] or '')
-  end
-  local kind = redis.call('TYPE', key).ok
-  if kind == 'string' or kind == 'none' then error(problem, 0) end
-  return '!WRONG_TYPE 0 ' .. kind
 end
 
 local replies, done, i = {}, 0, 1
@@ -104,7 +90,10 @@ while i <= size do
       ok, reply = pcall(run, name, first, i - 1)
     end
     done = done + 1
-    replies[done] = ok and reply or refusal(reply)
+    if not ok then
+      -- @include "lib/refusal.lua"
+    end
+    replies[done] = reply
   end
 end
 return replies

@@ -1,4 +1,4 @@
--- JSON equality. Stands inside the function `rare`, after number.lua.
+-- JSON equality. Stands inside the function `values`, after number.lua.
 
 -- Text that is the same for equal values: members sorted by name (of one name the last counts, as in
 -- JSON.parse), characters decoded, numbers in one spelling. Returns it and the position of the last byte.
@@ -7,7 +7,7 @@ local function canonical(p, depth)
   local b = byte(text, p)
   if b == 34 then
     local e = string_end(p)
-    return format('%q', unescape(sub(text, p + 1, e - 1))), e
+    return format('%q', extra.unescape(sub(text, p + 1, e - 1))), e
   end
   if b == 123 then
     local names, values_of = {}, {}
@@ -16,7 +16,7 @@ local function canonical(p, depth)
     while x ~= 125 do
       if x ~= 34 then fail('CORRUPT', q - 1) end
       e = string_end(q)
-      local name = format('%q', unescape(sub(text, q + 1, e - 1)))
+      local name = format('%q', extra.unescape(sub(text, q + 1, e - 1)))
       q, x = blank(e + 1)
       if x ~= 58 then fail('CORRUPT', q - 1) end
       if not values_of[name] then names[#names + 1] = name end

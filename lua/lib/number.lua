@@ -1,4 +1,4 @@
--- Arithmetic that never rounds an integer. Stands inside the function `rare`.
+-- Arithmetic that never rounds an integer. Stands inside the function `values`.
 
 -- A number as RFC 8259, section 6 spells it; anything else is corrupt. p: where it stands, for the refusal.
 function extra.number(word, p)

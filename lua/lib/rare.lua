@@ -1,218 +1,193 @@
--- What a small edit does not need. Stands inside the function `rare`, as number.lua and compare.lua do.
+-- What few searches need, built when first asked for.
+local extra
 
--- p a bracket, base <= p a position outside strings or at an opening quote. Inside a string: its first and
--- last position. Outside: the next opening quote after p (nil: none), nil.
-function extra.string_around(p, base)
-  local r = find(text, '"', p + 1, true)
-  if not r then
-    if partial then fail('CORRUPT', p - 1) end
-    return nil
-  end
-  local x, _, y = byte(text, r - 1, r + 1)
-  if x ~= 92 and y and y > 32 and y ~= 44 and y ~= 58 and y ~= 93 and y ~= 125 then return r end
-  local s = find(text, '"', base, true)
-  while s and s < p do
-    local e = string_end(s)
-    if e > p then return s, e end
-    s = find(text, '"', e + 1, true)
-  end
-  return s
-end
+function rare()
+  if extra then return extra end
+  extra = {}
+  local match, floor, char, concat, rep = string.match, math.floor, string.char, table.concat, string.rep
 
--- The brackets inside the string s..e are balanced and never close more than they opened. Gives up (false)
--- after 16, which only costs the exact way.
-function extra.balanced(s, e, open, close)
-  local depth, far = 0, #text + 1
-  local o, c = find(text, open, s, true) or far, find(text, close, s, true) or far
-  for _ = 1, 16 do
-    if o > e and c > e then return depth == 0 end
-    if o < c then
-      depth = depth + 1
-      o = find(text, open, o + 1, true) or far
-    else
-      depth = depth - 1
-      if depth < 0 then return false end
-      c = find(text, close, c + 1, true) or far
-    end
-  end
-  return false
-end
-
--- bracket_end, reading every string on the way.
-function extra.exact_bracket_end(i, open, close)
-  local depth, p, far = 1, i + 1, #text + 1
-  local o, c = find(text, open, p, true) or far, find(text, close, p, true) or far
-  while true do
-    local q = find(text, '"', p, true) or far
-    while true do
+  -- The brackets inside the string s..e are balanced and never close more than they opened. Gives up (false)
+  -- after 16, which only costs the exact way.
+  function extra.balanced(s, e, open, close)
+    local depth, far = 0, #text + 1
+    local o, c = find(text, open, s, true) or far, find(text, close, s, true) or far
+    for _ = 1, 16 do
+      if o > e and c > e then return depth == 0 end
       if o < c then
-        if o > q then break end
         depth = depth + 1
         o = find(text, open, o + 1, true) or far
       else
-        if c > q then break end
-        if c == far then fail('CORRUPT', i - 1) end
         depth = depth - 1
-        if depth == 0 then return c end
+        if depth < 0 then return false end
         c = find(text, close, c + 1, true) or far
       end
     end
-    if q == far then fail('CORRUPT', i - 1) end
-    p = string_end(q) + 1
-    if o < p then o = find(text, open, p, true) or far end
-    if c < p then c = find(text, close, p, true) or far end
+    return false
   end
-end
 
--- Some name before c is spelled with a backslash. p: the first backslash.
-function extra.escaped_name(p, c)
-  while p and p < c do
-    local e = find(text, '"', p, true) -- the closing quote of the string that holds this backslash
-    while e do
-      local b = e - 1
-      while byte(text, b) == 92 do b = b - 1 end
-      if (e - b) % 2 == 1 then break end
-      e = find(text, '"', e + 1, true)
-    end
-    if not e then fail('CORRUPT', p - 1) end
-    local _, b = blank(e + 1)
-    if b == 58 then return true end
-    p = find(text, '\\', e + 1, true)
-  end
-  return false
-end
-
-local utf8_bytes = string.char
-local short_escapes = { b = '\b', f = '\f', n = '\n', r = '\r', t = '\t' }
-
-local function utf8(code)
-  if code < 0x80 then return utf8_bytes(code) end
-  local last = 0x80 + code % 0x40
-  code = floor(code / 0x40)
-  if code < 0x20 then return utf8_bytes(0xC0 + code, last) end
-  local third = 0x80 + code % 0x40
-  code = floor(code / 0x40)
-  if code < 0x10 then return utf8_bytes(0xE0 + code, third, last) end
-  return utf8_bytes(0xF0 + floor(code / 0x40), 0x80 + code % 0x40, third, last)
-end
-
--- The characters that the body of a JSON string spells. A lone surrogate becomes its three bytes.
-local function unescape(body)
-  local p = find(body, '\\', 1, true)
-  if not p then return body end
-  local parts, n, from = {}, 0, 1
-  while p do
-    n = n + 1
-    parts[n] = sub(body, from, p - 1)
-    local letter = sub(body, p + 1, p + 1)
-    from = p + 2
-    if letter == 'u' then
-      local hex = match(body, '^%x%x%x%x', from)
-      if not hex then fail('CORRUPT') end
-      from = from + 4
-      local code = tonumber(hex, 16)
-      if code >= 0xD800 and code < 0xDC00 then
-        local low = match(body, '^\\u([dD][c-fC-F]%x%x)', from)
-        if low then
-          code = 0x10000 + (code - 0xD800) * 0x400 + tonumber(low, 16) - 0xDC00
-          from = from + 6
+  -- bracket_end, reading every string on the way.
+  function extra.exact_bracket_end(i, open, close)
+    local depth, p, far = 1, i + 1, #text + 1
+    local o, c = find(text, open, p, true) or far, find(text, close, p, true) or far
+    while true do
+      local q = find(text, '"', p, true) or far
+      while true do
+        if o < c then
+          if o > q then break end
+          depth = depth + 1
+          o = find(text, open, o + 1, true) or far
+        else
+          if c > q then break end
+          if c == far then fail('CORRUPT', i - 1) end
+          depth = depth - 1
+          if depth == 0 then return c end
+          c = find(text, close, c + 1, true) or far
         end
       end
-      letter = utf8(code)
-    else
-      letter = short_escapes[letter] or letter
+      if q == far then fail('CORRUPT', i - 1) end
+      p = string_end(q) + 1
+      if o < p then o = find(text, open, p, true) or far end
+      if c < p then c = find(text, close, p, true) or far end
     end
-    n = n + 1
-    parts[n] = letter
-    p = find(body, '\\', from, true)
   end
-  parts[n + 1] = sub(body, from)
-  return concat(parts)
-end
 
--- Every member of the object at i in order: visit(name start, name end, value start); true stops.
--- Returns the position of the closing brace, nil when stopped.
-function extra.members(i, visit)
-  local p, b = blank(i + 1)
-  if b == 125 then return p end
-  while true do
-    if b ~= 34 then fail('CORRUPT', p - 1) end
-    local name_end = string_end(p)
-    local colon, x = blank(name_end + 1)
-    if x ~= 58 then fail('CORRUPT', colon - 1) end
-    local v = blank(colon + 1)
-    if visit(p, name_end, v) then return nil end
-    p, b = blank(value_end(v) + 1)
+  -- Some name before c is spelled with a backslash. p: the first backslash.
+  function extra.escaped_name(p, c)
+    while p and p < c do
+      local e = find(text, '"', p, true) -- the closing quote of the string that holds this backslash
+      while e do
+        local b = e - 1
+        while byte(text, b) == 92 do b = b - 1 end
+        if (e - b) % 2 == 1 then break end
+        e = find(text, '"', e + 1, true)
+      end
+      if not e then fail('CORRUPT', p - 1) end
+      local _, b = blank(e + 1)
+      if b == 58 then return true end
+      p = find(text, '\\', e + 1, true)
+    end
+    return false
+  end
+
+  local short_escapes = { b = '\b', f = '\f', n = '\n', r = '\r', t = '\t' }
+
+  local function utf8(code)
+    if code < 0x80 then return char(code) end
+    local last = 0x80 + code % 0x40
+    code = floor(code / 0x40)
+    if code < 0x20 then return char(0xC0 + code, last) end
+    local third = 0x80 + code % 0x40
+    code = floor(code / 0x40)
+    if code < 0x10 then return char(0xE0 + code, third, last) end
+    return char(0xF0 + floor(code / 0x40), 0x80 + code % 0x40, third, last)
+  end
+
+  -- The characters that the body of a JSON string spells. A lone surrogate becomes its three bytes.
+  function extra.unescape(body)
+    local p = find(body, '\\', 1, true)
+    if not p then return body end
+    local parts, n, from = {}, 0, 1
+    while p do
+      n = n + 1
+      parts[n] = sub(body, from, p - 1)
+      local letter = sub(body, p + 1, p + 1)
+      from = p + 2
+      if letter == 'u' then
+        local hex = match(body, '^%x%x%x%x', from)
+        if not hex then fail('CORRUPT') end
+        from = from + 4
+        local code = tonumber(hex, 16)
+        if code >= 0xD800 and code < 0xDC00 then
+          local low = match(body, '^\\u([dD][c-fC-F]%x%x)', from)
+          if low then
+            code = 0x10000 + (code - 0xD800) * 0x400 + tonumber(low, 16) - 0xDC00
+            from = from + 6
+          end
+        end
+        letter = utf8(code)
+      else
+        letter = short_escapes[letter] or letter
+      end
+      n = n + 1
+      parts[n] = letter
+      p = find(body, '\\', from, true)
+    end
+    parts[n + 1] = sub(body, from)
+    return concat(parts)
+  end
+
+  -- Every member of the object at i in order: visit(name start, name end, value start); true stops.
+  -- Returns the position of the closing brace, nil when stopped.
+  function extra.members(i, visit)
+    local p, b = blank(i + 1)
     if b == 125 then return p end
-    if b ~= 44 then fail('CORRUPT', p - 1) end
-    p, b = blank(p + 1)
-  end
-end
-
--- member, comparing the characters of every name.
-function extra.exact_member(i, name)
-  local wanted = unescape(sub(name, 2, -2))
-  local at, value
-  local close = extra.members(i, function(s, e, v)
-    if unescape(sub(text, s + 1, e - 1)) == wanted then
-      at, value = s, v
-      return true
+    while true do
+      if b ~= 34 then fail('CORRUPT', p - 1) end
+      local name_end = string_end(p)
+      local colon, x = blank(name_end + 1)
+      if x ~= 58 then fail('CORRUPT', colon - 1) end
+      local v = blank(colon + 1)
+      if visit(p, name_end, v) then return nil end
+      p, b = blank(value_end(v) + 1)
+      if b == 125 then return p end
+      if b ~= 44 then fail('CORRUPT', p - 1) end
+      p, b = blank(p + 1)
     end
-  end)
-  return at, value, close
-end
-
--- The index that a quoted segment spells; an array takes a canonical integer only.
-function extra.index(segment)
-  local digits = match(segment, '^"(-?%d+)"$')
-  if not digits or (digits ~= '0' and not find(digits, '^-?[1-9]')) or #digits > 16 then
-    fail('TYPE', 'array')
   end
-  return digits
-end
 
-function extra.type_of(p)
-  local b = byte(text, p)
-  if b == 34 then return 'string' end
-  if b == 123 then return 'object' end
-  if b == 91 then return 'array' end
-  local word = match(text, '^[%w.+-]+', p)
-  if word == 'true' or word == 'false' then return 'boolean' end
-  if word == 'null' then return 'null' end
-  if word and find(word, '^-?%d') then return 'number' end
-  fail('CORRUPT', p - 1)
-end
+  -- member, comparing the characters of every name.
+  function extra.exact_member(i, name)
+    local wanted = extra.unescape(sub(name, 2, -2))
+    local at, value
+    local close = extra.members(i, function(s, e, v)
+      if extra.unescape(sub(text, s + 1, e - 1)) == wanted then
+        at, value = s, v
+        return true
+      end
+    end)
+    return at, value, value and byte(text, value), close or 0
+  end
 
--- 16 elements of one kind, each with its comma and no white space, from p on: the last position of the
--- sixteenth, nil where the run is broken.
-local runs = {}
-function extra.element_run(p, b)
-  local run = runs[b]
-  if not run then
-    local one = b == 34 and '"[^"\\]*",' or b == 123 and '%b{},' or b == 91 and '%b[],' or '[^]}",{[]*,'
-    run = '^' .. rep(one, 16)
-    runs[b] = run
+  -- The index that a quoted segment spells; an array takes a canonical integer only.
+  function extra.index(segment)
+    local digits = match(segment, '^"(-?%d+)"$')
+    if not digits or (digits ~= '0' and not find(digits, '^-?[1-9]')) or #digits > 16 then
+      fail('TYPE', 'array')
+    end
+    return digits
   end
-  local _, e = find(text, run, p)
-  if not e then return nil end
-  if b == 123 or b == 91 then
-    local q = find(text, '"', p, true)
-    local open, close = '{', '}'
-    if b == 91 then open, close = '[', ']' end
-    if q and q < e and not certain(q, e - 1, open, close) then return nil end
-  end
-  return e - 1
-end
 
--- The length of a JSON string as JavaScript counts it, in UTF-16 code units. body: between the quotes.
-function extra.string_length(body)
-  local _, tails = gsub(body, '[\128-\191]', '')
-  local _, astral = gsub(body, '[\240-\247]', '')
-  local n = #body - tails + astral
-  if find(body, '\\', 1, true) then
-    local _, escapes = gsub(body, '\\.', '')
-    local _, codes = gsub(gsub(body, '\\\\', ''), '\\u', '')
-    n = n - escapes - 4 * codes -- two characters stand for one unit, in \u0000 six
+  function extra.type_of(p)
+    local b = byte(text, p)
+    if b == 34 then return 'string' end
+    if b == 123 then return 'object' end
+    if b == 91 then return 'array' end
+    local word = match(text, '^[%w.+-]+', p)
+    if word == 'true' or word == 'false' then return 'boolean' end
+    if word == 'null' then return 'null' end
+    if word and find(word, '^-?%d') then return 'number' end
+    fail('CORRUPT', p - 1)
   end
-  return n
+
+  -- 16 elements of one kind, each with its comma and no white space, from p on: the last position of the
+  -- sixteenth, nil where the run is broken.
+  local runs = {}
+  function extra.element_run(p, b)
+    local run = runs[b]
+    if not run then
+      local one = b == 34 and '"[^"\\]*",' or b == 123 and '%b{},' or b == 91 and '%b[],' or '[^]}",{[]*,'
+      run = '^' .. rep(one, 16)
+      runs[b] = run
+    end
+    local _, e = find(text, run, p)
+    if not e then return nil end
+    if b == 123 or b == 91 then
+      local q = find(text, '"', p, true)
+      local open, close = '{', '}'
+      if b == 91 then open, close = '[', ']' end
+      if q and q < e and not certain(q, e - 1, open, close) then return nil end
+    end
+    return e - 1
+  end
+  return extra
 end

@@ -1,41 +1,4 @@
--- Finding byte ranges in JSON text without building a tree.
---
--- State, set by load (lib/value.lua) and by whoever compares two texts:
---   text     the JSON text, or its first bytes
---   partial  true when text is only the first bytes of a longer value
--- A position is a 1-based byte index into text. On valid JSON every answer is exact. On anything else an
--- answer may be wrong but is always inside the text, and every loop moves forward.
-local text, partial
-
--- Raises a refusal. code and found are our own words or numbers, never user text.
-local function fail(code, found)
-  error({ code, found }, 0)
-end
-
--- The first position at or after p that is not white space, and its byte.
-local function blank(p)
-  local b = byte(text, p)
-  if b and b > 32 then return p, b end
-  p = find(text, '[^ \t\r\n]', p)
-  if not p then fail('CORRUPT', #text) end
-  return p, byte(text, p)
-end
-
--- p at an opening quote: the position of its closing quote.
-local function string_end(p)
-  local e = find(text, '"', p + 1, true)
-  while e do
-    if byte(text, e - 1) ~= 92 then return e end
-    local b = e - 2
-    while byte(text, b) == 92 do b = b - 1 end
-    if (e - b) % 2 == 1 then return e end -- an even run of backslashes does not escape the quote
-    e = find(text, '"', e + 1, true)
-  end
-  fail('CORRUPT', p - 1)
-end
-
--- Built on first need: creating closures costs more than a small edit.
-local rare
+-- Finding byte ranges in JSON text without building a tree; lib/text.lua has the state and the conventions.
 
 -- Every bracket open or close in q..j is outside strings, or balanced inside its own string. q is the first
 -- quote after a position outside strings. Most brackets are settled by the next quote: followed by anything
@@ -44,31 +7,35 @@ local rare
 local function certain(q, j, open, close)
   local p, base = find(text, open, q, true), q
   local mark, last = open, j - 1
+  local _
   while true do
     while p and p <= last do
-      local b, y = byte(text, p + 1, p + 2)
-      local r
-      if b == 34 then
-        r = p + 1
-      else
-        r = find(text, '"', p + 1, true)
-        if not r then
-          if partial then fail('CORRUPT', p - 1) end
-          break
+      local r = p + 1
+      local b, y, z = byte(text, r, p + 3)
+      if b ~= 34 then
+        r = p + 2
+        if y == 34 then
+          y = z
+        else
+          r = find(text, '"', r, true)
+          if not r then
+            if partial then fail('CORRUPT', p - 1) end
+            break
+          end
+          b, _, y = byte(text, r - 1, r + 1)
         end
-        local _
-        b, _, y = byte(text, r - 1, r + 1)
       end
-      if b ~= 92 and y and y > 32 and y ~= 44 and y ~= 58 and y ~= 93 and y ~= 125 then
+      if b ~= 92 and y and (y > 93 and y ~= 125 or y > 58 and y < 93 or y > 32 and y ~= 44 and y < 58) then
         base = r
       else
-        local s, e = rare().string_around(p, base)
-        if not e then
-          if not s then break end
-          base = s
-        else
+        local s, e = string_around(p, base)
+        if e then
           if not rare().balanced(s, e, open, close) then return false end
           base = e + 1
+        elseif s then
+          base = s
+        else
+          break
         end
       end
       p = find(text, mark, base, true)
@@ -104,11 +71,13 @@ local function value_end(p)
   return e
 end
 
--- Object at i, name = the quoted text of a member's name: the position of the name and of the value, or
--- nil, nil and the position of the closing brace. The name's text is looked for at C speed; what is nested
--- before it is hopped over. Of members with the same name the first is found.
-local function member(i, name)
-  local base, y = i + 1, byte(name, 2)
+-- Object at i, name = the quoted text of a member's name, y = its second byte, c = the first closing brace after
+-- i, or less where that is not known. The position of the name, that of the value, the first byte of the value
+-- and the first closing brace after the name; where there is no such member nil, nil, nil and the closing brace.
+-- The name's text is looked for at C speed; what is nested before it is hopped over. Of members with the same
+-- name the first is found.
+local function member(i, name, y, c)
+  local base = i + 1
   -- A name that starts like what may follow a string could match across two strings.
   if y <= 32 or y == 34 or y == 44 or y == 58 or y == 93 or y == 125 then
     return rare().exact_member(i, name)
@@ -116,26 +85,28 @@ local function member(i, name)
   local far = #text + 1
   local k = find(text, name, base, true) or far
   local o = find(text, '{', base, true) or far
-  local c = find(text, '}', base, true) or far
+  if c < base then c = find(text, '}', base, true) or far end
   while true do
     if k < o and k < c then -- no brace in between: a key token here is ours
       local n = k + #name
-      local x = byte(text, n)
-      if x ~= 58 then n, x = blank(n) end
+      local x, v = byte(text, n, n + 1)
+      if x and x <= 32 then
+        n, x = blank(n)
+        v = byte(text, n + 1)
+      end
       if x == 58 and byte(text, k - 1) ~= 92 then
         n = n + 1
-        x = byte(text, n)
-        if not x or x <= 32 then n = blank(n) end
-        return k, n
+        if not v or v <= 32 then n, v = blank(n) end
+        return k, n, v, c
       end
       k = find(text, name, k + 1, true) or far
     else
       local m = o < c and o or c
       if m == far then fail('CORRUPT', i - 1) end
-      local e, _
-      local b, z = byte(text, m + 1, m + 2)
+      local _, e, before, b, z
+      before, _, b, z = byte(text, m - 1, m + 2)
       if b ~= 34 or not z or z <= 32 or z == 44 or z == 58 or z == 93 or z == 125 then
-        _, e = rare().string_around(m, base)
+        _, e = string_around(m, base)
       end
       if e then
         base = e + 1 -- the brace is inside a string: step over the string
@@ -145,8 +116,8 @@ local function member(i, name)
         if slash and slash < c and rare().escaped_name(slash, c) then
           return rare().exact_member(i, name)
         end
-        return nil, nil, c
-      elseif byte(text, m - 1) == 91 then
+        return nil, nil, nil, c
+      elseif before == 91 then
         base = bracket_end(m - 1, '[', ']', '^%b[]') + 1 -- an array that starts with an object
       else
         base = bracket_end(m, '{', '}', '^%b{}') + 1
@@ -189,22 +160,28 @@ local function element(i, n)
   end
 end
 
--- The value behind one path segment of the container at p: start of the value or nil, start of the name or
--- element, position of the closing bracket when absent, number of elements when absent from an array.
+-- The value behind one path segment of the container at p, whose first byte is b. c as for member. Start of the
+-- value or nil, start of its name or element, its first byte (nil: not looked at), c for the next; where it is
+-- absent nil, nil, nil, the closing bracket and of an array the number of elements.
 -- A segment is a quoted name ("a") or a bare integer (0, -1); it is matched by what it meets.
-local function child(p, segment)
-  local b = byte(text, p)
+local function child(p, b, segment, c)
+  local q, y = byte(segment, 1, 2)
+  local name, v, x, count, _
   if b == 123 then
-    local name, v, close = member(p, byte(segment) == 34 and segment or '"' .. segment .. '"')
-    return v, name, close
+    if q ~= 34 then
+      y, segment = q, '"' .. segment .. '"'
+    end
+    name, v, x, c = member(p, segment, y, c)
+    return v, name, x, c
   end
   if b ~= 91 then fail('TYPE', rare().type_of(p)) end
-  local n = tonumber(byte(segment) == 34 and rare().index(segment) or segment)
+  local n = tonumber(q == 34 and rare().index(segment) or segment)
   if n < 0 then -- from the end: count first
-    local _, count, close = element(p)
+    _, count, c = element(p)
     n = n + count
-    if n < 0 then return nil, nil, close, count end
+    if n < 0 then return nil, nil, nil, c, count end
   end
-  local v, count, close = element(p, n)
-  return v, v, close, count
+  v, count, c = element(p, n)
+  if v then return v, v, nil, 0 end
+  return nil, nil, nil, c, count
 end
