@@ -83,7 +83,7 @@ export function checkClient(client: unknown): RedisClient {
  */
 export function openClient(url: string | URL): OwnClient {
   const address = String(url);
-  if (!/^(?:rediss?|unix):/.test(address)) {
+  if (!/^rediss?:/.test(address)) {
     throw new TypeError(
       `Cannot connect to ${JSON.stringify(address)}: the address must start with redis:// or rediss://`,
     );

@@ -29,7 +29,7 @@ export interface DictOptions {
    */
   readonly bigints?: boolean;
   /**
-   * How long one call may take in all, in milliseconds.
+   * How long one round trip may take, in milliseconds; waiting for a connection counts.
    *
    * @default {10000}
    */
@@ -59,6 +59,8 @@ export type Key<T> = KeyOf<T> & string;
 export type Entry<T> = { [K in Key<T>]: [key: K, value: At<T, K>] }[Key<T>];
 
 const DEFAULT_TIMEOUT = 10_000;
+/** How many keys go into one command. */
+const MAX_KEYS = 10_000;
 /** The longest delay of a timer, and more than 24 days. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
@@ -210,7 +212,8 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   }
 
   /**
-   * Reads several values as they are at one moment. One round trip (MGET), two if some are missing.
+   * Reads several values as they are at one moment. One round trip (MGET), two if some are missing. More than
+   * 10,000 keys are read in so many steps.
    *
    * @param keys The keys.
    * @returns A map of those that are there, in the order of the keys.
@@ -231,12 +234,16 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    */
   async getMany<K extends Key<T>>(keys: Iterable<K>): Promise<Map<K, At<T, K>>> {
     const wanted = [...new Set(keys)];
-    const texts = await this.#open().texts(wanted.map(readKey));
+    wanted.forEach(readKey);
     const found = new Map<K, At<T, K>>();
-    wanted.forEach((key, index) => {
-      const text = texts[index];
-      if (text !== undefined) found.set(key, this.#decode<K>(text, "getMany", key));
-    });
+    for (let from = 0; from < wanted.length; from += MAX_KEYS) {
+      const page = wanted.slice(from, from + MAX_KEYS);
+      const texts = await this.#open().texts(page);
+      page.forEach((key, index) => {
+        const text = texts[index];
+        if (text !== undefined) found.set(key, this.#decode<K>(text, "getMany", key));
+      });
+    }
     return found;
   }
 
@@ -393,6 +400,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    *
    * @param values An object, a Map, or anything that gives keys with values.
    * @throws {TypeError} If JSON cannot hold a value, or a key is not a well-formed string.
+   * @throws {RangeError} If there are more than 10,000 keys.
    * @throws {WrongTypeError} If a key is no Redis string; nothing is written.
    */
   async update(values: { readonly [K in Key<T>]?: At<T, K> } | Iterable<Entry<T>>): Promise<void> {
@@ -407,6 +415,11 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     const ops = new Map<string, Op>();
     for (const [key, value] of entries) {
       ops.set(readKey(key), { kind: "set", path: [key], value: this.#encode(value, key), ttl: 0 });
+    }
+    if (ops.size > MAX_KEYS) {
+      throw new RangeError(
+        `Cannot update ${ops.size} keys at once: at most ${MAX_KEYS} fit in one atomic call`,
+      );
     }
     if (ops.size > 0) await this.#open().applyAll([...ops.values()]);
   }

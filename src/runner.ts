@@ -30,17 +30,39 @@ export class NoAnswer extends Error {
 export class Runner {
   readonly #client: RedisClient;
   readonly #timeout: number;
+  readonly #listeners: Set<() => void> = new Set();
 
-  /** @param timeout How long one call may take in all, in milliseconds. */
+  /** @param timeout How long one round trip may take, in milliseconds. */
   constructor(client: RedisClient, timeout: number) {
     this.#client = client;
     this.#timeout = timeout;
   }
 
-  /** The client, for what listens to its connection. */
-  get client(): RedisClient {
-    return this.#client;
+  /** Whether a command would be sent at once. A client that does not tell is taken to be connected. */
+  get isReady(): boolean {
+    const { status, on } = this.#client;
+    return status === undefined || status === "ready" || on === undefined;
   }
+
+  /**
+   * Calls a listener each time there is a new connection. All listeners share one of the client, which warns of
+   * more than ten.
+   *
+   * @returns Ends it.
+   */
+  onReady(listener: () => void): () => void {
+    if (this.#listeners.size === 0) this.#client.on?.("ready", this.#ready);
+    this.#listeners.add(listener);
+    return () => {
+      if (this.#listeners.delete(listener) && this.#listeners.size === 0) {
+        this.#client.off?.("ready", this.#ready);
+      }
+    };
+  }
+
+  readonly #ready = (): void => {
+    for (const listener of [...this.#listeners]) listener();
+  };
 
   /**
    * Runs a script. One round trip; two the first time a server sees the script.
@@ -78,10 +100,11 @@ export class Runner {
     return new Promise((resolve, reject) => {
       let sent = false;
       let isOver = false;
+      let stopWaiting = (): void => {};
       const finish = (): void => {
         isOver = true;
         clearTimeout(timer);
-        client.off?.("ready", start);
+        stopWaiting();
       };
       const send: RedisClient["call"] = (command, ...args) => {
         // case: the deadline passed between EVALSHA and EVAL. The caller was told; nothing more may be sent.
@@ -90,7 +113,7 @@ export class Runner {
         return client.call(command, ...args);
       };
       const start = (): void => {
-        client.off?.("ready", start);
+        stopWaiting();
         job(send).then((answer) => {
           finish();
           resolve(answer);
@@ -104,12 +127,12 @@ export class Runner {
         reject(new NoAnswer(sent, true));
       }, this.#timeout);
       // A client that is not connected would queue the command and lose track of whether it was sent.
-      if (client.status === undefined || client.status === "ready" || client.on === undefined) return start();
+      if (this.isReady) return start();
       if (client.status === "end") {
         finish();
         return reject(new NoAnswer(false, false, new Error("The connection is closed")));
       }
-      client.on("ready", start);
+      stopWaiting = this.onReady(start);
       if (client.status === "wait") client.connect?.().catch(() => {});
     });
   }

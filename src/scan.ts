@@ -20,15 +20,11 @@ const COUNT = 1000;
  * @returns Pages of names in Redis, prefix included, of strings only; no page is empty.
  */
 export async function* scanKeys(runner: Runner, prefix: string): AsyncGenerator<readonly string[], void> {
-  const { client } = runner;
   const pattern = `${prefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
   const seen = new Set<string>();
   // A cursor means nothing to another server, such as a replica that took over, so a new connection begins again.
   let isMoved = false;
-  const move = (): void => {
-    isMoved = true;
-  };
-  client.on?.("ready", move);
+  const stop = runner.onReady(() => isMoved = true);
   try {
     let cursor = "0";
     while (true) {
@@ -46,6 +42,6 @@ export async function* scanKeys(runner: Runner, prefix: string): AsyncGenerator<
       else cursor = next;
     }
   } finally {
-    client.off?.("ready", move);
+    stop();
   }
 }

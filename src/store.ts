@@ -28,7 +28,7 @@ export interface StoreOptions {
   readonly prefix: string;
   /** Whether integers beyond 2^53 - 1 are read as `bigint`. */
   readonly bigints: boolean;
-  /** How long one call may take in all, in milliseconds. */
+  /** How long one round trip may take, in milliseconds. */
   readonly timeout: number;
 }
 
