@@ -82,7 +82,7 @@ local function member(i, name, y, c)
   if y <= 32 or y == 34 or y == 44 or y == 58 or y == 93 or y == 125 then
     return rare().exact_member(i, name)
   end
-  local far = #text + 1
+  local far, tried = #text + 1, partial
   local k = find(text, name, base, true) or far
   local o = find(text, '{', base, true) or far
   if c < base then c = find(text, '}', base, true) or far end
@@ -100,6 +100,11 @@ local function member(i, name, y, c)
         return k, n, v, c
       end
       k = find(text, name, k + 1, true) or far
+    elseif i == 1 and k > #text / 3 * 2 and k < far and not tried then
+      -- Far behind in a whole value: to read on from there to the end is shorter than to read up to it.
+      tried = true
+      local v = rare().member_to_end(k, k + #name)
+      if v then return k, v, byte(text, v), 0 end
     else
       local m = o < c and o or c
       if m == far then fail('CORRUPT', i - 1) end

@@ -6,17 +6,17 @@ local key
 -- Sets text to the value, false where there is no such key. Without whole, of a long value only to its first
 -- bytes, which is all that an early target needs.
 local function load(whole)
-  local PREFIX = 65536
+  local PREFIX = 16384
   partial = false
   if whole then
     text = redis.call('GET', key)
     return
   end
-  text = redis.call('GETRANGE', key, '0', '65535')
+  text = redis.call('GETRANGE', key, '0', '16383')
   local n = #text
   if n == PREFIX then
     n = redis.call('STRLEN', key)
-    if n > 4 * PREFIX then
+    if n > 16 * PREFIX then
       partial = true
     elseif n > PREFIX then
       text = redis.call('GET', key)
