@@ -108,7 +108,6 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   readonly prefix: string;
   readonly #store: Store;
   #quit: (() => Promise<void>) | undefined;
-  #isClosed: boolean = false;
 
   static {
     // On the prototype and not in the class body, where declarations do not carry a name that is computed.
@@ -191,7 +190,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @throws {WrongTypeError} If the key is no Redis string.
    */
   async get<K extends Key<T>>(key: K): Promise<At<T, K> | undefined> {
-    const text = await this.#open().command("get", "GET", readKey(key));
+    const text = await this.#store.command("get", "GET", readKey(key));
     return text === null ? undefined : this.#decode<K>(String(text), "get", key);
   }
 
@@ -206,7 +205,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @throws {WrongTypeError} If the key is no Redis string.
    */
   async getOrThrow<K extends Key<T>>(key: K): Promise<At<T, K>> {
-    const text = await this.#open().command("get", "GET", readKey(key));
+    const text = await this.#store.command("get", "GET", readKey(key));
     if (text === null) throw new KeyNotFoundError({ operation: "get", path: [key] });
     return this.#decode<K>(String(text), "get", key);
   }
@@ -238,7 +237,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     const found = new Map<K, At<T, K>>();
     for (let from = 0; from < wanted.length; from += MAX_KEYS) {
       const page = wanted.slice(from, from + MAX_KEYS);
-      const texts = await this.#open().texts(page);
+      const texts = await this.#store.texts(page);
       page.forEach((key, index) => {
         const text = texts[index];
         if (text !== undefined) found.set(key, this.#decode<K>(text, "getMany", key));
@@ -256,7 +255,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @throws {WrongTypeError} If the key is no Redis string.
    */
   async has(key: Key<T>): Promise<boolean> {
-    const type = await this.#open().command("has", "TYPE", readKey(key));
+    const type = await this.#store.command("has", "TYPE", readKey(key));
     if (type !== "string" && type !== "none") {
       throw new WrongTypeError({ operation: "has", path: [key], found: String(type) });
     }
@@ -328,7 +327,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @throws {CorruptValueError} If the text was not JSON; it is removed, and the error carries it.
    */
   async popItem(): Promise<Entry<T> | undefined> {
-    for await (const page of this.#open().keys("popItem")) {
+    for await (const page of this.#store.keys("popItem")) {
       for (const key of page) {
         const text = await this.#apply({ kind: "take", path: [key] });
         if (text !== "") return [key, this.#decode(text, "popItem", key)] as Entry<T>;
@@ -363,7 +362,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @throws {TypeError} If the key is not a well-formed string.
    */
   async ttl(key: Key<T>): Promise<number | undefined> {
-    const ttl = Number(await this.#open().command("ttl", "PTTL", readKey(key)));
+    const ttl = Number(await this.#store.command("ttl", "PTTL", readKey(key)));
     return ttl === -2 ? undefined : ttl === -1 ? Infinity : ttl;
   }
 
@@ -421,7 +420,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
         `Cannot update ${ops.size} keys at once: at most ${MAX_KEYS} fit in one atomic call`,
       );
     }
-    if (ops.size > 0) await this.#open().applyAll([...ops.values()]);
+    if (ops.size > 0) await this.#store.applyAll([...ops.values()]);
   }
 
   /**
@@ -432,7 +431,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @returns The keys, in no order.
    */
   async *keys(): AsyncGenerator<Key<T>, void> {
-    for await (const page of this.#open().keys("keys")) yield* page as readonly Key<T>[];
+    for await (const page of this.#store.keys("keys")) yield* page as readonly Key<T>[];
   }
 
   /**
@@ -442,7 +441,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @throws {CorruptValueError} If a text in Redis is not JSON.
    */
   async *values(): AsyncGenerator<At<T, Key<T>>, void> {
-    for await (const page of this.#open().items("values")) {
+    for await (const page of this.#store.items("values")) {
       for (const [key, text] of page) yield this.#decode(text, "values", key);
     }
   }
@@ -469,7 +468,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   async *entries(): AsyncGenerator<Entry<T>, void> {
-    for await (const page of this.#open().items("entries")) {
+    for await (const page of this.#store.items("entries")) {
       for (const [key, text] of page) yield [key, this.#decode(text, "entries", key)] as Entry<T>;
     }
   }
@@ -486,7 +485,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    */
   async size(): Promise<number> {
     let size = 0;
-    for await (const page of this.#open().keys("size")) size += page.length;
+    for await (const page of this.#store.keys("size")) size += page.length;
     return size;
   }
 
@@ -496,7 +495,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @returns How many were removed.
    */
   async clear(): Promise<number> {
-    const store = this.#open();
+    const store = this.#store;
     let count = 0;
     for await (const page of store.keys("clear")) count += await store.unlink(page);
     return count;
@@ -565,7 +564,8 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     E extends KeyOf<At<At<At<At<T, A>, B>, C>, D>>,
   >(a: A, b: B, c: C, d: D, e: E): Ref<At<At<At<At<At<T, A>, B>, C>, D>, E>>;
   at(...args: readonly (string | number | ((root: never) => unknown))[]): unknown {
-    return createRef(this.#open(), args);
+    this.#store.check();
+    return createRef(this.#store, args);
   }
 
   // ---- Ending ----
@@ -575,10 +575,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * brought stays open. Twice is as good as once.
    */
   async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    await this.#store.idle();
-    await this.#quit?.();
+    if (await this.#store.close()) await this.#quit?.();
   }
 
   /** The same as {@linkcode RedisJsonDict.close}, for `await using`. */
@@ -586,13 +583,8 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     return this.close();
   }
 
-  #open(): Store {
-    if (this.#isClosed) throw new TypeError("Cannot use the dictionary: it is closed");
-    return this.#store;
-  }
-
   #apply(op: Op): Promise<string> {
-    return this.#open().apply(Object.freeze(op));
+    return this.#store.apply(Object.freeze(op));
   }
 
   #encode(value: unknown, key: string): string {

@@ -45,22 +45,26 @@ export class Runner {
   }
 
   /**
-   * Calls a listener each time there is a new connection. All listeners share one of the client, which warns of
-   * more than ten.
+   * Calls a listener each time there is a new connection, or none any more for good. All listeners share one of the
+   * client, which warns of more than ten.
    *
    * @returns Ends it.
    */
-  onReady(listener: () => void): () => void {
-    if (this.#listeners.size === 0) this.#client.on?.("ready", this.#ready);
+  onChange(listener: () => void): () => void {
+    if (this.#listeners.size === 0) {
+      this.#client.on?.("ready", this.#changed);
+      this.#client.on?.("end", this.#changed);
+    }
     this.#listeners.add(listener);
     return () => {
       if (this.#listeners.delete(listener) && this.#listeners.size === 0) {
-        this.#client.off?.("ready", this.#ready);
+        this.#client.off?.("ready", this.#changed);
+        this.#client.off?.("end", this.#changed);
       }
     };
   }
 
-  readonly #ready = (): void => {
+  readonly #changed = (): void => {
     for (const listener of [...this.#listeners]) listener();
   };
 
@@ -114,6 +118,10 @@ export class Runner {
       };
       const start = (): void => {
         stopWaiting();
+        if (client.status === "end") {
+          finish();
+          return reject(new NoAnswer(false, false, new Error("The connection is closed")));
+        }
         job(send).then((answer) => {
           finish();
           resolve(answer);
@@ -127,12 +135,8 @@ export class Runner {
         reject(new NoAnswer(sent, true));
       }, this.#timeout);
       // A client that is not connected would queue the command and lose track of whether it was sent.
-      if (this.isReady) return start();
-      if (client.status === "end") {
-        finish();
-        return reject(new NoAnswer(false, false, new Error("The connection is closed")));
-      }
-      stopWaiting = this.onReady(start);
+      if (this.isReady || client.status === "end") return start();
+      stopWaiting = this.onChange(start);
       if (client.status === "wait") client.connect?.().catch(() => {});
     });
   }

@@ -24,7 +24,7 @@ export async function* scanKeys(runner: Runner, prefix: string): AsyncGenerator<
   const seen = new Set<string>();
   // A cursor means nothing to another server, such as a replica that took over, so a new connection begins again.
   let isMoved = false;
-  const stop = runner.onReady(() => isMoved = true);
+  const stop = runner.onChange(() => isMoved = true);
   try {
     let cursor = "0";
     while (true) {

@@ -41,6 +41,7 @@ export class Store {
   readonly options: StoreOptions;
   readonly #runner: Runner;
   readonly #lanes: Lanes;
+  #isClosed: boolean = false;
 
   /** Sends to the client; sends nothing yet. */
   constructor(client: RedisClient, options: StoreOptions) {
@@ -56,6 +57,7 @@ export class Store {
    * @returns The result of each op, or why the group was refused.
    */
   async attempt(group: Group): Promise<Outcome> {
+    this.check();
     try {
       return await this.#lanes.commit(group);
     } catch (error) {
@@ -121,6 +123,7 @@ export class Store {
    * @returns Their texts, `undefined` where there is none.
    */
   async texts(keys: readonly string[]): Promise<(string | undefined)[]> {
+    this.check();
     if (keys.length === 0) return [];
     const names = keys.map((key) => this.options.prefix + key);
     return await this.#lanes.after(keys, async () => {
@@ -143,6 +146,7 @@ export class Store {
 
   /** The keys, page by page, without the prefix, after all earlier changes. */
   async *keys(operation: string): AsyncGenerator<readonly string[], void> {
+    this.check();
     const { prefix } = this.options;
     try {
       await this.idle();
@@ -183,6 +187,23 @@ export class Store {
     }
   }
 
+  /** Throws once the store is closed. */
+  check(): void {
+    if (this.#isClosed) throw new TypeError("Cannot use the dictionary: it is closed");
+  }
+
+  /**
+   * Takes nothing more, and waits for what it took.
+   *
+   * @returns Whether it was open.
+   */
+  async close(): Promise<boolean> {
+    const wasOpen = !this.#isClosed;
+    this.#isClosed = true;
+    await this.idle();
+    return wasOpen;
+  }
+
   /** Waits until all changes that were issued so far are settled. */
   idle(): Promise<void> {
     return this.#lanes.after(undefined, () => Promise.resolve());
@@ -219,6 +240,7 @@ export class Store {
   }
 
   async #read<R>(operation: string, path: Path, read: () => Promise<R>): Promise<R> {
+    this.check();
     try {
       return await this.#lanes.after([String(path[0])], read);
     } catch (error) {
