@@ -25,8 +25,22 @@ function rare()
     return false
   end
 
-  -- bracket_end, reading every string on the way.
+  -- bracket_end where a string inside is known to hold brackets that are not balanced. Goes from child to child,
+  -- so that only the child with that string is slow. Far inside it reads every string instead: the text decides
+  -- how deep this goes.
+  local nesting = 0
   function extra.exact_bracket_end(i, open, close)
+    if nesting < 32 then
+      nesting = nesting + 1
+      local e, _
+      if open == '[' then
+        _, _, e = element(i)
+      else
+        e = extra.members(i, extra.go_on)
+      end
+      nesting = nesting - 1
+      return e
+    end
     local depth, p, far = 1, i + 1, #text + 1
     local o, c = find(text, open, p, true) or far, find(text, close, p, true) or far
     while true do
@@ -118,6 +132,8 @@ function rare()
 
   -- Every member of the object at i in order: visit(name start, name end, value start); true stops.
   -- Returns the position of the closing brace, nil when stopped.
+  function extra.go_on() end
+
   function extra.members(i, visit)
     local p, b = blank(i + 1)
     if b == 125 then return p end
