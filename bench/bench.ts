@@ -41,7 +41,7 @@ export class Bench {
 
   /** So many rounds, or fewer when rough figures will do. */
   rounds(count: number): number {
-    return this.isQuick ? Math.min(3, count) : count;
+    return this.isQuick ? 2 : count;
   }
 
   /** Runs a rival script. */

@@ -39,7 +39,6 @@ export async function benchIteration(bench: Bench): Promise<void> {
     check(seen.size);
   };
   const ids = Array.from({ length: items }, (_, id) => `${prefix}${id}`);
-  // Not `sequential` for the warm-up's sake: each turn is a whole walk, and one is enough.
   const times = await measure(client, {
     entries: {
       turns: 1,

@@ -47,9 +47,13 @@ const bench = new Bench(url, flags.includes("--quick"), report);
 try {
   await bench.load();
   console.log(await environment(bench));
-  for (const name of names.length > 0 ? names : Object.keys(SECTIONS)) await SECTIONS[name](bench);
+  for (const name of names.length > 0 ? names : Object.keys(SECTIONS)) {
+    const begun = performance.now();
+    await SECTIONS[name](bench);
+    report.note(`(${seconds(begun)})`);
+  }
   report.summary();
-  report.note(`${((performance.now() - start) / 1000).toFixed(0)} s in all.`);
+  report.note(`${seconds(start)} in all`);
 } finally {
   await bench.close();
 }
@@ -66,4 +70,8 @@ async function environment({ client, isQuick }: Bench): Promise<string> {
     `${version}, Deno ${Deno.version.deno}, ${os} ${arch}, ${navigator.hardwareConcurrency} cores, load ${load}`,
     isQuick ? "Few rounds (--quick): the figures are rough." : "",
   ].filter(Boolean).join("\n");
+}
+
+function seconds(begun: number): string {
+  return `${((performance.now() - begun) / 1000).toFixed(0)} s`;
 }

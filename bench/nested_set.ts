@@ -63,6 +63,6 @@ export async function benchNestedSet(bench: Bench): Promise<void> {
         }),
       ],
     );
-    report.note("");
+    console.log();
   }
 }

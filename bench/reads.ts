@@ -22,7 +22,7 @@ export async function benchReads(bench: Bench): Promise<void> {
   for (const bytes of [1e4, 1e5, 1e6]) {
     const document = makeRuns(bytes);
     await client.set(key, document.text);
-    const turns = Math.round(Math.max(10, Math.min(300, (bench.isQuick ? 5e6 : 2e7) / bytes)));
+    const turns = Math.round(Math.max(10, Math.min(300, (bench.isQuick ? 3e6 : 1e7) / bytes)));
     const onServer = (job: () => Promise<unknown>): Contender => ({
       turns,
       batch: sequential(job),

@@ -84,7 +84,9 @@ async function benchDocuments(
 async function measureChange(bench: Bench, document: Document, change: Change) {
   const key = bench.prefix + "doc";
   // As many turns as the clock of the server needs, and few where one takes long.
-  const turns = Math.round(Math.min(bench.isQuick ? 50 : 150, Math.max(2, 6e6 / document.bytes)));
+  const turns = Math.round(
+    Math.min(bench.isQuick ? 40 : 150, Math.max(2, (bench.isQuick ? 2e6 : 6e6) / document.bytes)),
+  );
   const prepare = () => bench.client.set(key, document.text);
   const ours = (place: Place): Contender => ({
     prepare,

@@ -55,7 +55,8 @@ local function run(name, first, last)
   end
   if last < first then
     if partial then load(true) end
-    if name == 'get' then return text end
+    -- What looks like a refusal is no JSON, and still is none behind a space.
+    if name == 'get' then return byte(text) == 33 and ' ' .. text or text end
   end
   local p, b = root()
   local c, _ = 0, nil

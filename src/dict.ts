@@ -281,7 +281,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * await using sessions = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:set:" });
    * await sessions.set("ada", { cart: [] }, { ttl: 60_000 });
    * await sessions.at("ada", "cart").push("book"); // keeps the expiry
-   * assert(await sessions.ttl("ada") <= 60_000);
+   * assert((await sessions.ttl("ada") ?? Infinity) <= 60_000);
    * await sessions.clear();
    * ```
    */

@@ -107,15 +107,26 @@ export function readKey(key: unknown): string {
  * @throws {RangeError} If a number is not a safe integer.
  */
 export function readPath(args: readonly unknown[]): Path {
-  const [first, ...others] = args;
-  if (typeof first === "function") {
-    if (others.length === 0) return readSelector(first as (root: unknown) => unknown);
-    throw new TypeError("Cannot read the path: a selector stands alone, received more arguments after it");
-  }
   if (args.length === 0) {
     throw new TypeError('Cannot read the path: it is empty; name a key first, as in at("sample")');
   }
-  return toPath(args.map(readSegment));
+  return toPath(readSegments(args));
+}
+
+/**
+ * Reads the arguments of `at(...)` of a ref, which go on from a place inside the dictionary. The first one is a
+ * segment like the others, so a number stays an index.
+ *
+ * @param args The arguments: strings and safe integers, or one function.
+ * @returns The segments, frozen.
+ * @throws {TypeError} As {@linkcode readPath} does.
+ * @throws {RangeError} If a number is not a safe integer.
+ */
+export function readSegments(args: readonly unknown[]): readonly Segment[] {
+  const [first, ...others] = args;
+  if (typeof first !== "function") return Object.freeze(args.map(readSegment));
+  if (others.length === 0) return readSelector(first as (root: unknown) => unknown);
+  throw new TypeError("Cannot read the path: a selector stands alone, received more arguments after it");
 }
 
 /** Whether JavaScript would write this integer so. */
@@ -165,11 +176,11 @@ function nameOf(value: unknown): string {
 
 // ---- Selectors ----
 
-function readSelector(selector: (root: unknown) => unknown): Path {
+function readSelector(selector: (root: unknown) => unknown): readonly Segment[] {
   const recorder = new Recorder();
   const result = selector(recorder.root);
   const path = recorder.close(result);
-  if (path !== undefined) return toPath(path);
+  if (path !== undefined) return Object.freeze(path);
   if (typeof result === "object" && result instanceof Promise) {
     // Settling it would call `then` on a stand-in; that failure is ours to tell, and it is told here.
     result.then(undefined, () => {});

@@ -11,6 +11,7 @@ import {
   type KeyOf,
   type Path,
   readPath,
+  readSegments,
   type Segment,
   type Selected,
   type Selection,
@@ -428,9 +429,8 @@ class JsonRef {
   }
 
   at(...args: readonly unknown[]): unknown {
-    const path = readPath(typeof args[0] === "function" ? args : [this.key, ...args]);
-    const inside = typeof args[0] === "function" ? path : path.slice(1);
-    return new JsonRef(this.#store, Object.freeze([...this.path, ...inside]), this.#parents);
+    const path = Object.freeze([...this.path, ...readSegments(args)]);
+    return new JsonRef(this.#store, path, this.#parents);
   }
 
   // ---- Reads ----

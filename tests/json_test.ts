@@ -390,36 +390,48 @@ describe("encode()", () => {
   });
 });
 
-/** What decode() makes of data with the option: numbers whose text is a long integer become bigints. */
-function withBigints(value: unknown): unknown {
+/**
+ * What decode() makes of data that encode() wrote: -0 becomes 0, with the option long integers become bigints.
+ *
+ * JSON.parse is no judge here, since some engines read names with escapes wrong.
+ */
+function readBack(value: unknown, bigints = false): unknown {
   if (typeof value === "number") {
+    if (value === 0) return 0;
     const isLong = Number.isInteger(value) && !Number.isSafeInteger(value) && !String(value).includes("e");
-    return isLong ? BigInt(String(value)) : value;
+    return bigints && isLong ? BigInt(String(value)) : value;
   }
-  if (Array.isArray(value)) return value.map(withBigints);
+  if (Array.isArray(value)) return value.map((element) => readBack(element, bigints));
   if (typeof value !== "object" || value === null) return value;
   return objectOf(
-    ...Object.entries(value).map(([name, member]): [string, unknown] => [name, withBigints(member)]),
+    ...Object.entries(value).map(([name, member]): [string, unknown] => [name, readBack(member, bigints)]),
   );
 }
 
 describe("decode()", () => {
-  it("decode() equals JSON.parse, apart from long integers with the option", () => {
+  it("decode() returns what encode() wrote, apart from long integers with the option", () => {
     fc.assert(
-      fc.property(fc.json(), (text) => {
-        assertEquals(decode(text), JSON.parse(text));
-        assertEquals(decode(text, BIGINTS) as unknown, withBigints(JSON.parse(text)));
+      fc.property(fc.jsonValue(), fc.constantFrom(undefined, 1, "\t"), (value, space) => {
+        for (const text of [encode(value), JSON.stringify(value, null, space)]) {
+          assertEquals(decode(text) as unknown, readBack(value));
+          assertEquals(decode(text, BIGINTS) as unknown, readBack(value, true));
+        }
       }),
       fuzz(),
     );
   });
 
-  it("decode() returns what encode() wrote", () => {
+  it("decode() returns objects with any names in any order", () => {
+    const name = fc.oneof(
+      fc.string({ unit: "binary", maxLength: 3 }),
+      fc.constantFrom(...HOSTILE_NAMES, "a\\", "a\n"),
+    );
     fc.assert(
-      fc.property(fc.jsonValue(), (value) => {
-        const copy = JSON.parse(JSON.stringify(value)); // -0 becomes 0
-        assertEquals(decode(encode(value)), copy);
-        assertEquals(decode(encode(value, BIGINTS), BIGINTS) as unknown, withBigints(copy));
+      fc.property(fc.array(fc.array(fc.tuple(name, fc.nat(2)), { maxLength: 5 })), (lists) => {
+        const value = lists.map((entries) => objectOf(...entries));
+        const back = decode(encode(value)) as Record<string, Json>[];
+        assertEquals(back as unknown, value);
+        assertEquals(back.map(Object.keys), value.map(Object.keys));
       }),
       fuzz(),
     );
@@ -532,13 +544,35 @@ describe("decode()", () => {
     }
   });
 
-  it("decode() takes no string for a mark of its own, whatever NULs it starts with", () => {
-    const long = 12345678901234567890n;
-    for (let nuls = 0; nuls < 5; nuls++) {
-      const text = "\0".repeat(nuls) + "12345678901234567890";
-      const value = [long, text, objectOf([text, text], ["b", long]), `"${text}`, `\\"\0${text}`];
-      assertEquals(decode(encode(value, BIGINTS), BIGINTS) as unknown, value);
+  it("decode() reads names with escapes right, whatever names were read before", () => {
+    // Each pair makes JSON.parse of some engines give a name of the first to the second.
+    const cases: [string, string, unknown][] = [
+      [String.raw`{"h":[],"\\":0}`, String.raw`{"h":1,"\"":2}`, { h: 1, '"': 2 }],
+      [String.raw`{"h":[],"\\":0}`, String.raw`{"h":1,"\n":2}`, { h: 1, "\n": 2 }],
+      [String.raw`{"h":[],"\\":0}`, String.raw`{"h":1,"\ud800" : 2}`, { h: 1, "\ud800": 2 }],
+      [String.raw`{"h":[],"\\":0}`, '[0,{"h":1,"\\u0061"\n\t\r :2}]', [0, { h: 1, a: 2 }]],
+      [String.raw`{"g":[],"a\\":0}`, String.raw`{"g":1,"a\n":1}`, { g: 1, "a\n": 1 }],
+      [
+        String.raw`{"f":[],"\\\\":0}`,
+        String.raw`{"v":"\\","w":"\"","x":{"f":1,"\\n":1}}`,
+        { v: "\\", w: '"', x: { f: 1, "\\n": 1 } },
+      ],
+    ];
+    for (const [before, text, value] of cases) {
+      decode(before);
+      assertEquals(decode(text) as unknown, value);
+      assertEquals(decode(text, BIGINTS) as unknown, value);
     }
+  });
+
+  it("decode() keeps white space, escapes and order whichever way it takes", () => {
+    const text =
+      ' { "b\\n" : [ 1 , -2.5e3 ,\ttrue,\r\nfalse , null ] , "a" : { } , "7" : "\\u00e9\\/" , "": [ ] } ';
+    const value = decode(text) as Record<string, Json>;
+    assertEquals(value, { "b\n": [1, -2500, true, false, null], a: {}, 7: "é/", "": [] });
+    assertEquals(Object.keys(value), ["7", "b\n", "a", ""]);
+    assertEquals(decode(' "\\"" '), '"');
+    assert(Object.is(Object.values(decode(`{"\\n":-0}`) as object)[0], -0));
   });
 
   it("decode() keeps the last of members with one name", () => {
@@ -569,7 +603,7 @@ describe("decode()", () => {
       fc.property(value, (value) => {
         const written = encode(value, BIGINTS);
         JSON.parse(written);
-        assertEquals(decode(written, BIGINTS) as unknown, withBigints(value));
+        assertEquals(decode(written, BIGINTS) as unknown, readBack(value, true));
       }),
       fuzz(),
     );
@@ -598,6 +632,9 @@ describe("decode()", () => {
         `["${"1".repeat(size)}",${long}]`,
         `[0.${"1".repeat(size)},${long}]`,
         `[${"123456789012345,".repeat(size)}${long}]`,
+        String.raw`[{"${String.raw`\"`.repeat(size)}":1},${long}]`,
+        String.raw`[{"a":"${String.raw`\\`.repeat(size)}"},${String.raw`"\n",`.repeat(size)}${long}]`,
+        String.raw`[${String.raw`{"\n":1},`.repeat(size / 10)}${long}]`,
       ]
     ) {
       const start = performance.now();

@@ -1,5 +1,5 @@
 /**
- * Runs the examples of README.md and of the public documentation against a Redis of their own.
+ * Runs the examples of README.md, of docs/ and of the public documentation against a Redis of their own.
  *
  * Examples name the server that a reader has, `redis://localhost:6379`; they run as copies that name ours.
  *
@@ -15,7 +15,7 @@ const READERS_SERVER = "redis://localhost:6379";
 await using redis = await startRedis();
 const copy = await Deno.makeTempDir({ prefix: "json-dict-doc-" });
 try {
-  for (const entry of ["deno.json", "deno.lock", "README.md", "mod.ts", "src", "tests/offline"]) {
+  for (const entry of ["deno.json", "deno.lock", "README.md", "docs", "mod.ts", "src", "tests/offline"]) {
     copyInto(entry);
   }
   const child = new Deno.Command(Deno.execPath(), {
@@ -27,6 +27,7 @@ try {
       "--allow-env",
       ...await importMapArgs(),
       "README.md",
+      "docs",
       "mod.ts",
       "src",
     ],

@@ -71,13 +71,19 @@ local function present()
   return text ~= false
 end
 
+-- The whole value as a reply. What looks like a refusal or like "none" is no JSON, and still is none behind a
+-- space.
+local function whole_text()
+  return (text == '' or byte(text) == 33) and ' ' .. text or text
+end
+
 -- Ops on the key as a whole.
 ops.whole = {
   set = function(x)
     local was = present()
     if was and modifiers.ifAbsent then
       if not text or partial then load(true) end
-      return text
+      return whole_text()
     end
     if not was and modifiers.ifPresent then return 'false' end
     return modifiers.ifPresent and 'true' or '', 0, 0, tokens[x]
@@ -89,7 +95,7 @@ ops.whole = {
   take = function()
     if not text and text ~= false or partial then load(true) end
     if not text then return '' end
-    return text, 0, 0, false
+    return whole_text(), 0, 0, false
   end,
   expire = function(x)
     if not present() then return 'false' end

@@ -100,7 +100,7 @@ local function member(i, name, y, c)
         return k, n, v, c
       end
       k = find(text, name, k + 1, true) or far
-    elseif i == 1 and k > #text / 3 * 2 and k < far and not tried then
+    elseif i == 1 and k > 4096 and k > #text / 3 * 2 and k < far and not tried then
       -- Far behind in a whole value: to read on from there to the end is shorter than to read up to it.
       tried = true
       local v = rare().member_to_end(k, k + #name)

@@ -1,0 +1,271 @@
+/**
+ * The tour: laboratory metadata in Redis, read and changed in place, by one process and by several.
+ *
+ * Run it with `deno task demo`. It works on REDIS_URL under a prefix of its own, and removes what it made.
+ *
+ * @module
+ */
+
+import { Redis } from "ioredis";
+import { type Json, JsonDictError, RedisJsonDict } from "@json-dict/redis";
+import { formatSeen, Monitor } from "./monitor.ts";
+import { change, count, heading, paint, paragraph, row } from "./screen.ts";
+import type { Run } from "./writer.ts";
+
+/** JSON, and integers that a number cannot hold. */
+type Value = Json | bigint | Value[] | { [name: string]: Value };
+type Lab = Record<string, Value>;
+
+const KINDS = ["samples", "detectors", "scans", "users"];
+const PROCESSES = ["a", "b"];
+const WRITERS = 4;
+const APPENDS = 100;
+const BURST = 1000;
+
+/** JSON as a person or another program may have written it: spaces, an escape, a long integer, an empty list. */
+const FOREIGN = `{ "run": 7,
+  "started_ns": 1784192940134586021, "gain" : 1.0,
+  "drift": 0.30000000000000004, "url": "http:\\/\\/lab\\/7", "flags": [] }`;
+
+/** What a script does that decodes, changes and encodes. */
+const CJSON = `local v = cjson.decode(redis.call('GET', KEYS[1])) v.run = v.run + 1 return cjson.encode(v)`;
+
+class Demo {
+  readonly #client: Redis;
+  readonly #monitor: Monitor;
+  readonly #prefix: string;
+  readonly #lab: RedisJsonDict<Lab>;
+
+  constructor(client: Redis, monitor: Monitor, prefix: string) {
+    this.#client = client;
+    this.#monitor = monitor;
+    this.#prefix = prefix;
+    this.#lab = new RedisJsonDict<Lab>(client, { prefix, bigints: true });
+  }
+
+  async load(): Promise<string> {
+    heading("Load", "examples/lab/*.json, all items in one call");
+    const items = await readItems();
+    await this.#lab.update(items);
+    let bytes = 0;
+    for (const key of Object.keys(items)) bytes += await this.#client.strlen(this.#prefix + key);
+    for (const kind of KINDS) {
+      const keys = Object.keys(items).filter((key) => `${key.split(":")[0]}s` === kind);
+      row(`${keys.length} ${kind}`, keys.map((key) => key.split(":")[1]).join(", "));
+    }
+    row("in Redis", `${await this.#lab.size()} plain strings of JSON, ${count(bytes)} bytes`);
+    return `${Object.keys(items).length} items loaded`;
+  }
+
+  async read(): Promise<void> {
+    heading("Read", "only the fragment leaves the server");
+    const scan = this.#lab.at("scan:48211");
+    const show = (label: string, value: unknown): void => row(label, Deno.inspect(value, { colors: false }));
+    show("energy_ev, e0", await scan.at("energy_ev", "e0").get());
+    show("energy_ev, range, -1", await scan.at("energy_ev", "range", -1).get());
+    show("detectors: length", await this.#lab.at((lab) => lab["scan:48211"].detectors).length());
+    show("quality: keys", await scan.at("quality").keys());
+    show("started_ns", await scan.at("started_ns").get());
+    show("no such member", await scan.at("operator").get());
+    const several = await this.#lab.getMany(["user:ada", "user:nobody", "user:mkowalczyk"]);
+    show("getMany of three", [...several.keys()]);
+  }
+
+  async write(): Promise<void> {
+    heading("Write", "what changed, and the commands that the server ran (MONITOR)");
+    const scan = this.#lab.at("scan:48212");
+    await this.#show('at(…, "status").set("done")', "scan:48212", () => scan.at("status").set("done"));
+    await this.#show('at(…, "frames").push(4, 5)', "scan:48212", () => scan.at("frames").push(4, 5));
+    await this.#show('…"used").increment(0.5)', "user:ada", () => {
+      return this.#lab.at("user:ada", "beamtime", "used").increment(0.5);
+    });
+    await this.#show("…set with parents", "sample:TiO2-B3", () => {
+      return this.#lab.at("sample:TiO2-B3", "xrd", "peaks", 0).set(25.3, { parents: true });
+    });
+  }
+
+  async fidelity(): Promise<void> {
+    heading("Untouched bytes", "a value that another program wrote");
+    await this.#client.set(`${this.#prefix}foreign`, FOREIGN);
+    paragraph("as it was", FOREIGN, "reset");
+    await this.#lab.at("foreign", "run").increment();
+    paragraph("run + 1, here", await this.#raw("foreign"), "green");
+    await this.#client.set(`${this.#prefix}foreign`, FOREIGN);
+    const mangled = await this.#client.eval(CJSON, 1, `${this.#prefix}foreign`);
+    paragraph("run + 1, with cjson", String(mangled), "red");
+    await this.#lab.delete("foreign");
+  }
+
+  async refuse(): Promise<void> {
+    heading("Refuse", "an error says where and what; the value stays as it was");
+    const before = await this.#raw("scan:48211");
+    const scan = this.#lab.at("scan:48211");
+    const tries: (() => Promise<unknown>)[] = [
+      () => this.#lab.at("scan:48211", "status", "text").set("x"),
+      () => scan.at("energy_ev", "range", 9).set(1),
+      () => scan.at("motors", "theta").set(14.5),
+    ];
+    for (const attempt of tries) {
+      const error = await attempt().then(() => undefined, (error: unknown) => error);
+      if (!(error instanceof JsonDictError)) throw new Error("Expected a refusal", { cause: error });
+      paragraph(error.code, error.message, "yellow");
+    }
+    row("the bytes", await this.#raw("scan:48211") === before ? "the same" : "CHANGED");
+  }
+
+  async expire(): Promise<void> {
+    heading("Expire", "a change inside a value keeps its expiry");
+    await this.#lab.set("lock:48213", { holder: "ada", beats: 0 }, { ttl: 60_000 });
+    await this.#lab.at("lock:48213", "beats").increment();
+    row("after set and increment", `${await this.#lab.ttl("lock:48213")} of 60000 ms left`);
+    const { holder, beats } = await this.#lab.getOrThrow("lock:48213") as { holder: Value; beats: Value };
+    await this.#client.set(`${this.#prefix}lock:48213`, JSON.stringify({ holder, beats: Number(beats) + 1 }));
+    row("after GET, change, SET", `ttl is ${await this.#lab.ttl("lock:48213")}: the expiry is lost`);
+  }
+
+  async burst(): Promise<string> {
+    heading("Burst", `${count(BURST)} increments of one number`);
+    await this.#lab.set("counter", 0);
+    const counter = this.#lab.at("counter");
+    await this.#monitor.take();
+    const increment = counter.increment as () => Promise<unknown>;
+    const apart = await this.#time(async () => {
+      for (let n = 0; n < BURST; n++) await increment.call(counter);
+    });
+    const together = await this.#time(async () => {
+      await Promise.all(Array.from({ length: BURST }, () => increment.call(counter)));
+    });
+    row(
+      "awaited one by one",
+      `${count(apart.calls).padStart(5)} calls  ${apart.ms.toFixed(0).padStart(4)} ms`,
+    );
+    row(
+      "not awaited",
+      `${count(together.calls).padStart(5)} calls  ${together.ms.toFixed(0).padStart(4)} ms`,
+    );
+    row("counter", `${await this.#lab.get("counter")}`);
+    return `${count(BURST)} un-awaited changes of one key in ${together.calls} calls`;
+  }
+
+  async writers(): Promise<string> {
+    const appends = PROCESSES.length * WRITERS * APPENDS;
+    heading(
+      "Writers",
+      `${PROCESSES.length} processes × ${WRITERS} writers × ${APPENDS} appends to one array`,
+    );
+    const kept: number[] = [];
+    for (const [way, label] of [["get-change-set", "GET, change, SET"], ["json-dict", "json-dict"]]) {
+      const empty: Run = { frames: [], count: 0 };
+      await this.#client.set(`${this.#prefix}run`, JSON.stringify(empty));
+      const ms = await runWriters(way, this.#prefix);
+      const run: Run = JSON.parse(await this.#raw("run"));
+      const lost = appends - new Set(run.frames).size;
+      const verdict = lost === 0 ? paint("green", "0 lost") : paint("red", `${lost} lost`);
+      const numbers = `${run.frames.length} frames, count ${run.count}`.padEnd(24);
+      row(label, `${numbers} ${ms.toFixed(0).padStart(5)} ms  ${verdict}`);
+      kept.push(appends - lost);
+    }
+    await this.#monitor.take();
+    return `${kept[1]} of ${appends} concurrent appends kept (GET, change, SET: ${kept[0]})`;
+  }
+
+  async #show(label: string, key: string, act: () => Promise<unknown>): Promise<void> {
+    const before = await this.#raw(key);
+    await this.#monitor.take();
+    await act();
+    const seen = await this.#monitor.take();
+    const after = await this.#raw(key);
+    console.log(`  ${paint("bold", label)}`);
+    change(before, after);
+    for (const one of seen) {
+      row(one === seen[0] ? "Redis" : "", paint("dim", formatSeen(one).replaceAll(this.#prefix, "lab:")));
+    }
+  }
+
+  async #time(act: () => Promise<void>): Promise<{ ms: number; calls: number }> {
+    const start = performance.now();
+    await act();
+    const ms = performance.now() - start;
+    return { ms, calls: (await this.#monitor.take()).filter((seen) => !seen.isFromScript).length };
+  }
+
+  async #raw(key: string): Promise<string> {
+    return await this.#client.get(this.#prefix + key) ?? "";
+  }
+
+  /** Removes everything; returns how many keys that were. */
+  async cleanUp(): Promise<number> {
+    return await this.#lab.clear();
+  }
+}
+
+/** Reads the data set with its long integers as they are spelled. */
+async function readItems(): Promise<Lab> {
+  // The third argument is in every engine that this runs on, but not in the compiler's library yet.
+  const exact = (_name: string, value: Value, { source }: { source: string }): Value =>
+    Number.isInteger(value) && !Number.isSafeInteger(value) && /^-?\d+$/.test(source)
+      ? BigInt(source)
+      : value;
+  const texts = await Promise.all(
+    KINDS.map((kind) => Deno.readTextFile(new URL(`lab/${kind}.json`, import.meta.url))),
+  );
+  const parse = JSON.parse as (text: string, reviver: typeof exact) => Lab;
+  return Object.assign({}, ...texts.map((text) => parse(text, exact)));
+}
+
+/** Runs the writers in processes of their own, which start together; returns how long they wrote. */
+async function runWriters(way: string, prefix: string): Promise<number> {
+  const program = new URL("writer.ts", import.meta.url).pathname;
+  const processes = PROCESSES.map((name) =>
+    new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", program, way, prefix, name, String(WRITERS), String(APPENDS)],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn()
+  );
+  const outputs = processes.map((process) => process.stdout.getReader());
+  await Promise.all(outputs.map((output) => output.read())); // "ready"
+  const start = performance.now();
+  for (const process of processes) {
+    const input = process.stdin.getWriter();
+    await input.write(new TextEncoder().encode("go\n"));
+    await input.close();
+  }
+  const statuses = await Promise.all(processes.map((process) => process.status));
+  const ms = performance.now() - start;
+  for (const output of outputs) await output.cancel();
+  if (!statuses.every((status) => status.success)) throw new Error("A writer failed");
+  return ms;
+}
+
+async function main(): Promise<void> {
+  const start = performance.now();
+  const url = Deno.env.get("REDIS_URL") ?? "redis://localhost:6379";
+  const client = new Redis(url, { maxRetriesPerRequest: 0 });
+  await client.ping();
+  const prefix = `demo:${crypto.randomUUID().slice(0, 8)}:`;
+  const monitor = await Monitor.start(client, prefix);
+  const demo = new Demo(client, monitor, prefix);
+  console.log(paint("bold", "json-dict: a dictionary of JSON values that lives in Redis"));
+  const results: string[] = [];
+  let removed = 0;
+  try {
+    results.push(await demo.load());
+    await demo.read();
+    await demo.write();
+    await demo.fidelity();
+    await demo.refuse();
+    await demo.expire();
+    results.push(await demo.burst());
+    results.push(await demo.writers());
+  } finally {
+    removed = await demo.cleanUp();
+    monitor.stop();
+    await client.quit();
+  }
+  heading("Summary");
+  results.push(`${removed} keys removed, ${((performance.now() - start) / 1000).toFixed(1)} s in all`);
+  for (const result of results) console.log(`  ${paint("green", "✓")} ${result}`);
+}
+
+if (import.meta.main) await main();

@@ -1,0 +1,85 @@
+import { describe, it } from "@std/testing/bdd";
+import { assert, assertEquals } from "@std/assert";
+import { redisUrl, testClient } from "./support/redis.ts";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+
+/** Runs a program of `examples/` as a reader would, and returns what it printed. */
+async function runExample(name: string): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", `examples/${name}.ts`],
+    cwd: ROOT,
+    env: { REDIS_URL: redisUrl },
+  }).output();
+  assertEquals(new TextDecoder().decode(stderr), "");
+  assertEquals(code, 0);
+  return new TextDecoder().decode(stdout);
+}
+
+/** The keys that an example left behind. */
+async function leftovers(pattern: string): Promise<string[]> {
+  return (await testClient().scan(0, "MATCH", pattern, "COUNT", 100_000))[1];
+}
+
+describe("examples/", () => {
+  it("demo.ts shows every part, loses nothing and removes what it made", async () => {
+    const before = performance.now();
+    const output = await runExample("demo");
+    const seconds = (performance.now() - before) / 1000;
+    const titles = output.split("\n").filter((line) => /^[A-Z]/.test(line)).map((line) =>
+      line.split("  ")[0]
+    );
+    assertEquals(titles, [
+      "Load",
+      "Read",
+      "Write",
+      "Untouched bytes",
+      "Refuse",
+      "Expire",
+      "Burst",
+      "Writers",
+      "Summary",
+    ]);
+    const writers = output.slice(output.indexOf("\nWriters"));
+    assert(/json-dict +800 frames, count 800 .* 0 lost/.test(writers), writers);
+    assert(/GET, change, SET .* [1-9]\d* lost/.test(writers), writers);
+    assert(output.includes("└ SET lab:scan:48212"), output);
+    assert(output.includes("the bytes                  the same"), output);
+    // deno-lint-ignore no-control-regex
+    assert(!/\x1b/.test(output), "the output is coloured although it goes to a pipe");
+    assertEquals(await leftovers("demo:*"), []);
+    assert(seconds < 30, `the demo took ${seconds} s`);
+  });
+
+  it("sessions.ts keeps both articles and the end of the session", async () => {
+    assertEquals((await runExample("sessions")).split("\n"), [
+      "ada, visit 2, dark theme, cart: slides, 100 and tweezers",
+      "ends in 30 minutes",
+      "signed out: true; sessions left: 0",
+      "",
+    ]);
+    assertEquals(await leftovers("sessions:*"), []);
+  });
+
+  it("counters.ts counts every request of three processes", async () => {
+    const lines = (await runExample("counters")).split("\n");
+    assertEquals(lines.slice(0, 5), [
+      "/               150",
+      "/about          150",
+      "/api/v1/scans   150",
+      "/größe          150",
+      "total           600 of 600",
+    ]);
+    assert(lines[5].endsWith("over 90 ms: true"), lines[5]);
+    assertEquals(await leftovers("counters:*"), []);
+  });
+
+  it("experiment.ts keeps what the run and the operator wrote", async () => {
+    const output = await runExample("experiment");
+    assert(output.startsWith("paused: true, 4 lines in the log, last: moved to 3.25\n"), output);
+    assert(output.includes("INDEX_OUT_OF_RANGE: Cannot set at "), output);
+    assert(output.includes("positions: [ -3.25, 0, 3.25 ]"), output);
+    assert(output.endsWith("started_ns: 1784192940134586021, scan_id: 48212\n"), output);
+    assertEquals(await leftovers("experiment:*"), []);
+  });
+});

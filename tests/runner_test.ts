@@ -1,0 +1,248 @@
+/** One call, sent once, answered by a deadline: what happens when the server or the network does not play along. */
+
+import { describe, it } from "@std/testing/bdd";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { RedisJsonDict } from "../src/dict.ts";
+import { AmbiguousResultError, TimeoutError } from "../src/errors.ts";
+import { FaultProxy } from "./support/fault_proxy.ts";
+import { redisUrl, testClient, uniquePrefix } from "./support/redis.ts";
+
+const client = testClient();
+
+interface Lab {
+  x: number[];
+  y: number;
+}
+
+/** A dictionary behind a proxy, both ended with the scope. */
+async function startLab(
+  timeout: number,
+): Promise<{ lab: RedisJsonDict<Lab>; proxy: FaultProxy } & AsyncDisposable> {
+  const proxy = await FaultProxy.start(redisUrl);
+  const lab = RedisJsonDict.connect<Lab>(proxy.url, { prefix: uniquePrefix("runner"), timeout });
+  const end = async (): Promise<void> => {
+    await lab.close();
+    await proxy[Symbol.asyncDispose]();
+  };
+  return { lab, proxy, [Symbol.asyncDispose]: end };
+}
+
+async function callsOf(command: string): Promise<number> {
+  const stats = await client.info("commandstats");
+  return Number(stats.match(new RegExp(`cmdstat_${command}:calls=(\\d+)`))?.[1] ?? 0);
+}
+
+describe("Runner and a server that lost the scripts", () => {
+  it("Runner sends a script again that the server does not know, and applies it once", async () => {
+    const lab = new RedisJsonDict<Lab>(client, { prefix: uniquePrefix("runner") });
+    await lab.set("x", []);
+    await client.script("FLUSH");
+    assertEquals(await lab.at("x").push(1), 1);
+    assertEquals(await client.get(`${lab.prefix}x`), "[1]");
+    await client.script("FLUSH");
+    assertEquals(await lab.at("x", 0).get(), 1);
+  });
+
+  it("Runner needs EVAL once, then EVALSHA is enough", async () => {
+    const lab = new RedisJsonDict<Lab>(client, { prefix: uniquePrefix("runner") });
+    await client.script("FLUSH");
+    const before = await callsOf("eval");
+    for (let count = 0; count < 10; count++) await lab.set("y", count);
+    assertEquals(await callsOf("eval") - before, 1);
+  });
+
+  it("Runner keeps the order of un-awaited changes while the script is missing", async () => {
+    const lab = new RedisJsonDict<Lab>(client, { prefix: uniquePrefix("runner") });
+    await lab.set("x", []);
+    await client.script("FLUSH");
+    const pushes = Array.from({ length: 50 }, (_, index) => lab.at("x").push(index));
+    const read = lab.get("x");
+    assertEquals(await Promise.all(pushes), Array.from({ length: 50 }, (_, index) => index + 1));
+    assertEquals(await read, Array.from({ length: 50 }, (_, index) => index));
+  });
+});
+
+describe("Runner and a server that does not answer", () => {
+  it("Runner ends a read with TimeoutError and a write with AmbiguousResultError", async () => {
+    await using scope = await startLab(60);
+    const { lab, proxy } = scope;
+    await lab.set("x", [1]);
+    proxy.fault = "no requests";
+    const reads = [
+      () => lab.get("x"),
+      () => lab.at("x", 0).get(),
+      () => lab.has("x"),
+      () => lab.size(),
+      () => lab.ttl("x"),
+    ];
+    for (const read of reads) {
+      const error = await assertRejects(read, TimeoutError);
+      assertEquals([error.timeout, error.code], [60, "TIMEOUT"]);
+    }
+    const error = await assertRejects(() => lab.at("x").push(2), AmbiguousResultError);
+    assertEquals([error.operation, error.path, error.code], ["push", ["x"], "AMBIGUOUS_RESULT"]);
+    await assertRejects(() => lab.clear(), TimeoutError);
+    proxy.fault = "none";
+    proxy.drop();
+  });
+
+  it("Runner tells of a write that was applied and one that was not by the same error", async () => {
+    await using scope = await startLab(60);
+    const { lab, proxy } = scope;
+    await lab.set("x", []);
+    await lab.at("x").push(0);
+    proxy.fault = "no answers";
+    await assertRejects(() => lab.at("x").push(1), AmbiguousResultError);
+    assertEquals(await client.get(`${lab.prefix}x`), "[0,1]");
+    proxy.fault = "none";
+    proxy.drop();
+    assertEquals(await lab.at("x").push(2), 3);
+    assertEquals(await client.get(`${lab.prefix}x`), "[0,1,2]");
+  });
+
+  it("Runner ends every change of a batch, and those that waited behind it are sent", async () => {
+    await using scope = await startLab(60);
+    const { lab, proxy } = scope;
+    await lab.set("y", 0);
+    proxy.fault = "no requests";
+    const batch = [lab.at("y").increment(), lab.at("y").increment(), lab.set("y", 5)];
+    for (const change of batch) await assertRejects(() => change, AmbiguousResultError);
+    proxy.fault = "none";
+    proxy.drop();
+    assertEquals(await lab.at("y").increment(), 1);
+  });
+
+  it("Runner waits for a connection until the deadline and then says that nothing was sent", async () => {
+    await using scope = await startLab(60);
+    const { lab, proxy } = scope;
+    proxy.fault = "no requests";
+    const calls = [
+      () => lab.get("x"),
+      () => lab.set("x", []),
+      () => lab.at("x").push(1),
+      () => lab.at("x").get(),
+    ];
+    for (const call of calls) await assertRejects(call, TimeoutError);
+    assertEquals(await client.exists(`${lab.prefix}x`), 0);
+  });
+
+  it("Runner sends what was called before there was a connection, in order", async () => {
+    await using scope = await startLab(5_000);
+    const { lab } = scope;
+    const done = [lab.set("x", []), lab.at("x").push(1), lab.at("x").push(2)];
+    assertEquals(await lab.get("x"), [1, 2]);
+    assertEquals(await Promise.all(done), [undefined, 1, 2]);
+  });
+
+  it("Runner says TimeoutError where there is no server at all", async () => {
+    const proxy = await FaultProxy.start(redisUrl);
+    const { url } = proxy;
+    await proxy[Symbol.asyncDispose]();
+    await using lab = RedisJsonDict.connect<Lab>(url, { prefix: uniquePrefix("runner"), timeout: 60 });
+    await assertRejects(() => lab.get("x"), TimeoutError, "60 ms");
+    await assertRejects(() => lab.set("y", 1), TimeoutError);
+  });
+
+  it("Runner lets close() of a dictionary end although the server is silent", async () => {
+    const proxy = await FaultProxy.start(redisUrl);
+    const lab = RedisJsonDict.connect<Lab>(proxy.url, { prefix: uniquePrefix("runner"), timeout: 60 });
+    await lab.set("y", 1);
+    proxy.fault = "no requests";
+    const write = assertRejects(() => lab.set("y", 2), AmbiguousResultError);
+    await lab.close();
+    await write;
+    await proxy[Symbol.asyncDispose]();
+  });
+});
+
+describe("Runner and a connection that breaks", () => {
+  it("Runner says AmbiguousResultError when the answer to a write is lost, and applies it at most once", async () => {
+    for (const fault of ["drop request", "drop answer"] as const) {
+      await using scope = await startLab(5_000);
+      const { lab, proxy } = scope;
+      await lab.set("x", []);
+      await lab.at("x").push(0);
+      proxy.fault = fault;
+      const error = await assertRejects(() => lab.at("x").push(1), AmbiguousResultError);
+      assert(error.cause instanceof Error);
+      proxy.fault = "none";
+      const length = await lab.at("x").push(2);
+      assertEquals(length, fault === "drop answer" ? 3 : 2);
+      assertEquals(await client.get(`${lab.prefix}x`), fault === "drop answer" ? "[0,1,2]" : "[0,2]");
+    }
+  });
+
+  it("Runner lets a read fail whose answer is lost, and works again afterwards", async () => {
+    await using scope = await startLab(5_000);
+    const { lab, proxy } = scope;
+    await lab.set("x", [1]);
+    proxy.fault = "drop answer";
+    await assertRejects(() => lab.get("x"));
+    proxy.fault = "none";
+    assertEquals(await lab.get("x"), [1]);
+    assertEquals(proxy.connections >= 2, true);
+  });
+
+  it("Runner fails at once on a client that was ended", async () => {
+    const ended = testClient();
+    const lab = new RedisJsonDict<Lab>(ended, { prefix: uniquePrefix("runner") });
+    await lab.set("y", 1);
+    const isOver = new Promise<void>((resolve) => ended.once("end", resolve));
+    ended.disconnect();
+    await isOver;
+    await assertRejects(() => lab.get("y"), Error, "The connection is closed");
+    await assertRejects(() => lab.set("y", 2), Error, "The connection is closed");
+    assertEquals(await client.get(`${lab.prefix}y`), "1");
+  });
+
+  it("Runner does not wait for a client that ends while a call waits for a connection", async () => {
+    const proxy = await FaultProxy.start(redisUrl);
+    proxy.fault = "no requests";
+    const lab = RedisJsonDict.connect<Lab>(proxy.url, { timeout: 60_000 });
+    const read = assertRejects(() => lab.get("y"), Error, "The connection is closed");
+    await lab.close();
+    await read;
+    await proxy[Symbol.asyncDispose]();
+  });
+});
+
+describe("Runner and errors of the server", () => {
+  it("Runner passes errors that the server answers on as they are", async () => {
+    const prefix = uniquePrefix("runner");
+    await client.call("ACL", "SETUSER", "reader", "on", "nopass", "~*", "+@all", "-evalsha", "-eval", "-get");
+    const limited = testClient({ username: "reader", password: "any" });
+    try {
+      const lab = new RedisJsonDict<Lab>(limited, { prefix });
+      const calls = [() => lab.set("y", 1), () => lab.get("y"), () => lab.at("y").increment()];
+      for (const call of calls) {
+        const error = await assertRejects(call, Error, "NOPERM");
+        assertEquals(error.name, "ReplyError");
+      }
+    } finally {
+      limited.disconnect();
+      await client.call("ACL", "DELUSER", "reader");
+    }
+  });
+
+  it("Runner leaves no listener on the client", async () => {
+    const own = testClient();
+    const before = [own.listenerCount("ready"), own.listenerCount("end")];
+    const lab = new RedisJsonDict<Lab>(own, { prefix: uniquePrefix("runner") });
+    await Promise.all(Array.from({ length: 20 }, (_, index) => lab.set("y", index)));
+    for await (const _ of lab) break;
+    assertEquals([own.listenerCount("ready"), own.listenerCount("end")], before);
+  });
+
+  it("Runner takes a client that only has call()", async () => {
+    const bare = { call: (command: string, ...args: (string | number)[]) => client.call(command, ...args) };
+    const lab = new RedisJsonDict<Lab>(bare, { prefix: uniquePrefix("runner") });
+    await lab.set("x", [1]);
+    assertEquals([await lab.at("x").push(2), await lab.size(), await lab.clear()], [2, 1, 1]);
+  });
+
+  it("Runner says AmbiguousResultError when a write's answer is garbled", async () => {
+    const garbled = { call: () => Promise.resolve("strange") };
+    const lab = new RedisJsonDict<Lab>(garbled);
+    await assertRejects(() => lab.set("y", 1), AmbiguousResultError);
+  });
+});
