@@ -44,9 +44,15 @@ export class Bench {
     return this.isQuick ? 2 : count;
   }
 
-  /** Runs a rival script. */
+  /** Runs a rival script on a key, with a second one for what must not go back into the first. */
   async script(text: string, key: string, ...args: string[]): Promise<unknown> {
-    return await this.client.evalsha(this.#digest(text), 1, this.prefix + key, ...args);
+    return await this.client.evalsha(
+      this.#digest(text),
+      2,
+      this.prefix + key,
+      `${this.prefix}${key}:out`,
+      ...args,
+    );
   }
 
   /** Sends an op as the library does, without what surrounds it in the client. */

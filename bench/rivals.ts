@@ -15,7 +15,8 @@ return 1`;
 
 /**
  * The script everybody writes first: decode, change, encode. It damages the document (empty arrays, long numbers,
- * the order of members), and serves here for its speed only. ARGV: op, JSON text of the argument, path.
+ * the order of members), and serves here for its speed only. KEYS: read from, write to, as its own output is compact
+ * and would be cheaper to read again than an indented document. ARGV: op, JSON text of the argument, path.
  */
 export const CJSON = `
 local root = cjson.decode(redis.call('GET', KEYS[1]))
@@ -32,7 +33,7 @@ else
   local list = at[name]
   list[#list + 1] = cjson.decode(ARGV[2])
 end
-redis.call('SET', KEYS[1], cjson.encode(root), 'KEEPTTL')
+redis.call('SET', KEYS[2], cjson.encode(root), 'KEEPTTL')
 return 1`;
 
 /** The same for reads. ARGV: path. */

@@ -207,8 +207,13 @@ while i <= size do
         load(true)
         ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, true, ttl)
       end
+      if ok and from and from > 0 then
+        local MAX_BYTES = 536870912 -- of a Redis string (proto-max-bulk-len)
+        local length = partial and redis.call('STRLEN', key) or #text
+        if length - (to - from + 1) + #fragment > MAX_BYTES then ok, reply = false, { 'LIMIT', 'bytes' } end
+      end
       if not ok then
-        failed = true
+        failed, from = true, nil
         -- @include "lib/refusal.lua"
         before = before or { { 1, nil, false, nil, 0 } }
         for n = #before, 1, -1 do

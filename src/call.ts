@@ -232,11 +232,12 @@ function readRefusal(text: string, index: number): Refusal {
  *
  * @param target The op or the read that was refused.
  * @param refusal Why.
+ * @param operation The method that the caller used, where it is not named like the op.
  * @returns The error, to be thrown.
  */
-export function toError(target: Op | Read, refusal: Refusal): JsonDictError {
+export function toError(target: Op | Read, refusal: Refusal, operation: string = target.kind): JsonDictError {
   const { code, segment, found } = refusal;
-  const data = { operation: target.kind, path: target.path };
+  const data = { operation, path: target.path };
   const at = segment + 1; // with the key
   switch (code) {
     case "NO_KEY":
@@ -253,7 +254,7 @@ export function toError(target: Op | Read, refusal: Refusal): JsonDictError {
     case "RANGE":
       return new IndexOutOfRangeError({ ...data, index: Number(target.path[at]), length: Number(found) });
     case "NUMBER":
-      return new NumberRangeError(data);
+      return new NumberRangeError({ ...data, bound: found as "integer" | "finite" | "digits" });
     case "CORRUPT":
       return new CorruptValueError(found === "" ? data : { ...data, offset: Number(found) });
     case "WRONG_TYPE":

@@ -26,9 +26,9 @@ export interface RedisClient {
   /** The settings the client was made with. */
   readonly options?: { readonly keyPrefix?: string };
   /** Listens to changes of the connection. */
-  on?(event: "ready" | "end", listener: () => void): unknown;
+  on?(event: "ready" | "end" | "error", listener: (error?: Error) => void): unknown;
   /** Stops listening. */
-  off?(event: "ready" | "end", listener: () => void): unknown;
+  off?(event: "ready" | "end" | "error", listener: (error?: Error) => void): unknown;
   /** Starts to connect a client that waits for its first command. */
   connect?(): Promise<unknown>;
   /** Only a client of a cluster has it. */
@@ -39,7 +39,7 @@ export interface RedisClient {
 export interface OwnClient {
   /** The client. */
   readonly client: RedisClient;
-  /** Ends the connection once all that was sent is answered. */
+  /** Ends the connection once all that was sent is answered, or the deadline is over. */
   readonly quit: () => Promise<void>;
 }
 
@@ -78,10 +78,11 @@ export function checkClient(client: unknown): RedisClient {
  * Makes a client that sends no command twice.
  *
  * @param url Where the server is, as `redis://localhost:6379/0`.
+ * @param timeout How long ending may take, in milliseconds.
  * @returns The client; it connects at once and again after a loss.
  * @throws {TypeError} If the address is not one of Redis.
  */
-export function openClient(url: string | URL): OwnClient {
+export function openClient(url: string | URL, timeout: number): OwnClient {
   const address = String(url);
   if (!/^rediss?:/.test(address)) {
     throw new TypeError(
@@ -89,12 +90,24 @@ export function openClient(url: string | URL): OwnClient {
     );
   }
   // With more retries ioredis sends a command again whose answer was lost, and the server applies it twice.
-  const redis = new Redis(address, { maxRetriesPerRequest: 0 });
+  // A server that does not close its side is left after the short time.
+  const redis = new Redis(address, { maxRetriesPerRequest: 0, disconnectTimeout: 100 });
   // Without a listener ioredis writes each failed attempt to the console. What failed is told by the calls.
   redis.on("error", () => {});
   const quit = async (): Promise<void> => {
-    if (redis.status === "ready") await redis.quit();
-    else redis.disconnect();
+    // A server that answers no more must not keep anyone waiting; nor is it a failure if it is gone already.
+    if (redis.status === "ready") await within(timeout, redis.quit().catch(() => {}));
+    redis.disconnect();
+    // case: between two attempts to connect nothing is open, and ioredis will not tell of an end.
+    if (redis.status === "end" || redis.status === "reconnecting") return;
+    await new Promise((resolve) => redis.once("end", resolve));
   };
   return { client: redis as RedisClient, quit };
+}
+
+/** Waits for a promise, but no longer than that. */
+async function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  await Promise.race([promise, new Promise((resolve) => timer = setTimeout(resolve, ms))]);
+  clearTimeout(timer);
 }

@@ -171,8 +171,8 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     url: string | URL,
     options: DictOptions = {},
   ): RedisJsonDict<T> {
-    readOptions(options); // before there is a connection that nobody could close
-    const { client, quit } = openClient(url);
+    const { timeout } = readOptions(options); // before there is a connection that nobody could close
+    const { client, quit } = openClient(url, timeout);
     const dict = new RedisJsonDict<T>(client, options);
     dict.#quit = quit;
     return dict;
@@ -316,7 +316,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
    */
   async pop<K extends Key<T>>(key: K): Promise<At<T, K> | undefined> {
-    const text = await this.#apply({ kind: "take", path: [readKey(key)] });
+    const text = await this.#apply({ kind: "take", path: [readKey(key)] }, "pop");
     return text === "" ? undefined : this.#decode<K>(text, "pop", key);
   }
 
@@ -329,7 +329,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   async popItem(): Promise<Entry<T> | undefined> {
     for await (const page of this.#store.keys("popItem")) {
       for (const key of page) {
-        const text = await this.#apply({ kind: "take", path: [key] });
+        const text = await this.#apply({ kind: "take", path: [key] }, "popItem");
         if (text !== "") return [key, this.#decode(text, "popItem", key)] as Entry<T>;
       }
     }
@@ -348,7 +348,8 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    */
   async getOrInsert<K extends Key<T>>(key: K, value: At<T, K>): Promise<At<T, K>> {
     const text = this.#encode(value, key);
-    const found = await this.#apply({ kind: "set", path: [readKey(key)], value: text, when: "absent" });
+    const op: Op = { kind: "set", path: [readKey(key)], value: text, when: "absent" };
+    const found = await this.#apply(op, "getOrInsert");
     return this.#decode<K>(found || text, "getOrInsert", key);
   }
 
@@ -583,8 +584,8 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     return this.close();
   }
 
-  #apply(op: Op): Promise<string> {
-    return this.#store.apply(Object.freeze(op));
+  #apply(op: Op, operation: string = op.kind): Promise<string> {
+    return this.#store.apply(Object.freeze(op), operation);
   }
 
   #encode(value: unknown, key: string): string {
@@ -598,6 +599,12 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
 }
 
 function readOptions(options: DictOptions): StoreOptions {
+  if (options === null || typeof options !== "object") {
+    // A prefix in this place would be ignored, and the keys of others used.
+    throw new TypeError(
+      `Cannot use the options: received ${options === null ? "null" : typeof options}, expected an object`,
+    );
+  }
   const { prefix = "", bigints = false, timeout = DEFAULT_TIMEOUT } = options;
   if (typeof prefix !== "string") {
     throw new TypeError(`Cannot use the prefix: received ${typeof prefix}, expected a string`);

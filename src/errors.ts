@@ -200,8 +200,8 @@ export class IndexOutOfRangeError extends JsonDictError {
 
 /** What a {@linkcode NumberRangeError} is made of. */
 export interface NumberRangeErrorData extends JsonDictErrorData {
-  /** The text of the number in Redis. */
-  readonly found?: string;
+  /** Which bound stopped it: 2^53 - 1 for integers, the largest number, or 400 digits. */
+  readonly bound: "integer" | "finite" | "digits";
 }
 
 /** Thrown when the result of an increment cannot be written without rounding, or is not finite. */
@@ -212,23 +212,25 @@ export class NumberRangeError extends JsonDictError {
 
   /** Always `"NUMBER_RANGE"`. */
   readonly code: "NUMBER_RANGE" = "NUMBER_RANGE";
-  /** The text of the number in Redis, if it is known. */
-  readonly found: string | undefined;
+  /** Which bound stopped it: 2^53 - 1 for integers, the largest number, or 400 digits. */
+  readonly bound: "integer" | "finite" | "digits";
 
   /**
    * Creates an error.
    *
-   * @param data What failed, where, and the number found there.
+   * @param data What failed, where, and at which bound.
    */
   constructor(data: NumberRangeErrorData) {
-    const found = data.found === undefined ? "" : `the value is ${data.found}, and `;
-    super(
-      data,
-      `${cannot(data)}: ${found}the result is beyond what a number holds exactly; set the value instead`,
-    );
-    this.found = data.found;
+    super(data, `${cannot(data)}: ${NUMBER_BOUNDS[data.bound]}`);
+    this.bound = data.bound;
   }
 }
+
+const NUMBER_BOUNDS = {
+  integer: "an integer beyond 2^53 - 1 would be rounded; use the option bigints, and integers only",
+  finite: "the result is not finite; set the value instead",
+  digits: "integers of more than 400 digits are not added; set the value instead",
+} as const;
 
 /** What a {@linkcode CorruptValueError} is made of. */
 export interface CorruptValueErrorData extends JsonDictErrorData {

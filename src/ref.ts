@@ -488,7 +488,7 @@ class JsonRef {
   async getOrInsert(value: unknown, options: WriteOptions = {}): Promise<Json> {
     const text = this.#encode(value);
     const op: Op = { kind: "set", path: this.path, value: text, when: "absent", ...this.#creating(options) };
-    return this.#store.decode(await this.#apply(op) || text, "getOrInsert", this.path);
+    return this.#store.decode(await this.#apply(op, "getOrInsert") || text, "getOrInsert", this.path);
   }
 
   async compareAndSet(expected: unknown, next: unknown): Promise<boolean> {
@@ -498,10 +498,10 @@ class JsonRef {
       : { kind: "test", path, value: this.#encode(expected) };
     const parents = this.#parents;
     const group: Group = Object.freeze([guard, { kind: "set", path, value: this.#encode(next), parents }]);
-    const outcome = await this.#store.attempt(group);
+    const outcome = await this.#store.attempt(group, "compareAndSet");
     if ("results" in outcome) return true;
     if (outcome.refusal.code === "TEST") return false;
-    throw toError(group[outcome.refusal.index], outcome.refusal);
+    throw toError(group[outcome.refusal.index], outcome.refusal, "compareAndSet");
   }
 
   async increment(by: unknown = 1, options: WriteOptions = {}): Promise<Json> {
@@ -574,8 +574,8 @@ class JsonRef {
     return text === "" ? undefined : this.#store.decode(text, kind, this.path);
   }
 
-  #apply(op: Op): Promise<string> {
-    return this.#store.apply(Object.freeze(op));
+  #apply(op: Op, operation: string = op.kind): Promise<string> {
+    return this.#store.apply(Object.freeze(op), operation);
   }
 
   #encode(value: unknown): string {

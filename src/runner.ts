@@ -6,6 +6,7 @@
 
 import type { Call } from "./call.ts";
 import type { RedisClient } from "./client.ts";
+import { READ } from "./scripts.gen.ts";
 
 /** Why there is no answer. `sent` is false only where the server cannot have seen the command. */
 export class NoAnswer extends Error {
@@ -30,7 +31,9 @@ export class NoAnswer extends Error {
 export class Runner {
   readonly #client: RedisClient;
   readonly #timeout: number;
+  #lastFailure: Error | undefined;
   readonly #listeners: Set<() => void> = new Set();
+  #hasRead: boolean = false;
 
   /** @param timeout How long one round trip may take, in milliseconds. */
   constructor(client: RedisClient, timeout: number) {
@@ -54,15 +57,22 @@ export class Runner {
     if (this.#listeners.size === 0) {
       this.#client.on?.("ready", this.#changed);
       this.#client.on?.("end", this.#changed);
+      this.#client.on?.("error", this.#failed);
     }
     this.#listeners.add(listener);
     return () => {
       if (this.#listeners.delete(listener) && this.#listeners.size === 0) {
         this.#client.off?.("ready", this.#changed);
         this.#client.off?.("end", this.#changed);
+        this.#client.off?.("error", this.#failed);
       }
     };
   }
+
+  /** What kept the client from connecting is told by the calls that wait for it. */
+  readonly #failed = (error?: Error): void => {
+    this.#lastFailure = error;
+  };
 
   readonly #changed = (): void => {
     for (const listener of [...this.#listeners]) listener();
@@ -77,6 +87,11 @@ export class Runner {
   run(call: Call): Promise<unknown> {
     const { script, keys, args } = call;
     return this.#send(async (send) => {
+      if (script === READ && !this.#hasRead) {
+        // A read that the server had to be sent twice would see changes that were issued after it.
+        this.#hasRead = true;
+        send("SCRIPT", "LOAD", script.text).catch(() => {});
+      }
       try {
         return await send("EVALSHA", script.sha1, keys.length, ...keys, ...args);
       } catch (error) {
@@ -132,7 +147,7 @@ export class Runner {
       };
       const timer = setTimeout(() => {
         finish();
-        reject(new NoAnswer(sent, true));
+        reject(new NoAnswer(sent, true, sent ? undefined : this.#lastFailure));
       }, this.#timeout);
       // A client that is not connected would queue the command and lose track of whether it was sent.
       if (this.isReady || client.status === "end") return start();

@@ -56,23 +56,23 @@ export class Store {
    *
    * @returns The result of each op, or why the group was refused.
    */
-  async attempt(group: Group): Promise<Outcome> {
+  async attempt(group: Group, operation: string = group[0].kind): Promise<Outcome> {
     this.check();
     try {
       return await this.#lanes.commit(group);
     } catch (error) {
-      throw this.#changeError(error, group[0]);
+      throw this.#changeError(error, operation, group[0].path);
     }
   }
 
   /**
-   * Applies one op.
+   * Applies one op; `operation` is the method that the caller used, where it is not named like the op.
    *
    * @returns Its result, `""` for none.
    */
-  async apply(op: Op): Promise<string> {
-    const outcome = await this.attempt([op]);
-    if ("refusal" in outcome) throw toError(op, outcome.refusal);
+  async apply(op: Op, operation: string = op.kind): Promise<string> {
+    const outcome = await this.attempt([op], operation);
+    if ("refusal" in outcome) throw toError(op, outcome.refusal, operation);
     return outcome.results[0];
   }
 
@@ -183,7 +183,7 @@ export class Store {
     try {
       return Number(await this.#runner.command("UNLINK", ...keys.map((key) => this.options.prefix + key)));
     } catch (error) {
-      throw this.#changeError(error, { kind: "delete", path: [] });
+      throw this.#changeError(error, "clear", []);
     }
   }
 
@@ -256,8 +256,7 @@ export class Store {
     return error;
   }
 
-  #changeError(error: unknown, op: Pick<Op, "kind" | "path">): unknown {
-    const { kind: operation, path } = op;
+  #changeError(error: unknown, operation: string, path: Path): unknown {
     if (!(error instanceof NoAnswer)) return error;
     if (!error.sent) return this.#notApplied(error, operation, path);
     return new AmbiguousResultError({ operation, path, cause: error.cause });

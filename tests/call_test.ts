@@ -248,7 +248,11 @@ describe("toError()", () => {
   });
 
   it("toError() tells of a number out of range, of a text that is no JSON, and of another type of key", () => {
-    assertInstanceOf(toError(target, refusal("NUMBER", 2, "unsafe")), NumberRangeError);
+    for (const bound of ["integer", "finite", "digits"] as const) {
+      const error = toError(target, refusal("NUMBER", 2, bound));
+      assertInstanceOf(error, NumberRangeError);
+      assertStrictEquals(error.bound, bound);
+    }
     const corrupt = toError(target, refusal("CORRUPT", 1, "17"));
     assertInstanceOf(corrupt, CorruptValueError);
     assertStrictEquals(corrupt.offset, 17);
@@ -282,6 +286,10 @@ describe("toError()", () => {
       assertInstanceOf(error, JsonDictError);
       assertEquals([error.operation, error.path, error.key], ["push", target.path, "k"]);
     }
+  });
+
+  it("toError() names the caller's method where it is not the op's word", () => {
+    assertStrictEquals(toError(target, refusal("NO_KEY"), "getOrInsert").operation, "getOrInsert");
   });
 
   it("toError() has no error for a failed guard, which its caller must explain", () => {

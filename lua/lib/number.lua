@@ -89,13 +89,13 @@ end
 function extra.sum(a, b, exact)
   local a_integer, b_integer = not find(a, '[.eE]'), not find(b, '[.eE]')
   if a_integer and b_integer then
-    if #a > 400 or #b > 400 then fail('NUMBER', 'long') end
+    if #a > 400 or #b > 400 then fail('NUMBER', 'digits') end
     local sum = integer_sum(a, b)
-    if not exact and beyond_safe(sum) then fail('NUMBER', 'unsafe') end
+    if not exact and beyond_safe(sum) then fail('NUMBER', 'integer') end
     return sum
   end
-  if a_integer and beyond_safe(a) or b_integer and beyond_safe(b) then fail('NUMBER', 'unsafe') end
+  if a_integer and beyond_safe(a) or b_integer and beyond_safe(b) then fail('NUMBER', 'integer') end
   local sum = number_text(tonumber(a) + tonumber(b))
-  if not sum then fail('NUMBER', 'overflow') end
+  if not sum then fail('NUMBER', 'finite') end
   return sum
 end

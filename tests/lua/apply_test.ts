@@ -176,10 +176,10 @@ describe("apply", () => {
   });
 
   it("apply increment refuses what it would have to round, and what is no number", async () => {
-    await refused("[9007199254740991]", "increment|1|0|1", "!NUMBER 1 unsafe");
-    await refused("[9007199254740993]", "increment|1|0|0.5", "!NUMBER 1 unsafe");
-    await refused("[1.7976931348623157e308]", "increment|1|0|1e308", "!NUMBER 1 overflow");
-    await refused(`[${"9".repeat(500)}]`, "exact|increment|1|0|1", "!NUMBER 1 long");
+    await refused("[9007199254740991]", "increment|1|0|1", "!NUMBER 1 integer");
+    await refused("[9007199254740993]", "increment|1|0|0.5", "!NUMBER 1 integer");
+    await refused("[1.7976931348623157e308]", "increment|1|0|1e308", "!NUMBER 1 finite");
+    await refused(`[${"9".repeat(500)}]`, "exact|increment|1|0|1", "!NUMBER 1 digits");
     await refused('["1"]', "increment|1|0|1", "!TYPE 1 string");
     await refused("[null]", "increment|1|0|1", "!TYPE 1 null");
     await refused("[01]", "increment|1|0|1", "!CORRUPT 1 1");

@@ -225,6 +225,9 @@ const whites = fc.oneof(
   { weight: 1, arbitrary: fc.array(white, { minLength: 1, maxLength: 5 }) },
 );
 
+/** About how long a run of like elements may become, in characters. */
+const LONGEST_RUN = 1_000;
+
 /** The text of a value without white space around it; no object names a member twice. */
 export const valueText: fc.Arbitrary<string> =
   fc.letrec<{ value: string; array: string; object: string }>((tie) => ({
@@ -245,10 +248,15 @@ export const valueText: fc.Arbitrary<string> =
         // long runs of like elements, with a stranger in between
         weight: 1,
         arbitrary: fc.tuple(tie("value"), fc.integer({ min: 14, max: 70 }), fc.nat(69), tie("value"), whites)
-          .map(
-            ([one, count, place, stranger, gaps]) =>
-              listText("[", "]", Array.from({ length: count }, (_, k) => k === place ? stranger : one), gaps),
-          ),
+          .map(([one, wanted, place, stranger, gaps]) => {
+            const count = Math.min(wanted, Math.ceil(LONGEST_RUN / one.length)); // they nest
+            return listText(
+              "[",
+              "]",
+              Array.from({ length: count }, (_, k) => k === place ? stranger : one),
+              gaps,
+            );
+          }),
       },
     ),
     object: fc.tuple(

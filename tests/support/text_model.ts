@@ -283,13 +283,13 @@ export function addNumbers(a: string, b: string, exact: boolean): string {
   const isInteger = (text: string): boolean => /^-?\d+$/.test(text);
   const isUnsafe = (text: string): boolean => isInteger(text) && !Number.isSafeInteger(Number(text));
   if (isInteger(a) && isInteger(b)) {
-    if (a.length > 400 || b.length > 400) return "!long";
+    if (a.length > 400 || b.length > 400) return "!digits";
     const sum = String(BigInt(a) + BigInt(b));
-    return exact || !isUnsafe(sum) ? sum : "!unsafe";
+    return exact || !isUnsafe(sum) ? sum : "!integer";
   }
-  if (isUnsafe(a) || isUnsafe(b)) return "!unsafe";
+  if (isUnsafe(a) || isUnsafe(b)) return "!integer";
   const sum = Number(a) + Number(b);
-  return Number.isFinite(sum) ? String(sum) : "!overflow";
+  return Number.isFinite(sum) ? String(sum) : "!finite";
 }
 
 /** JSON equality. Not for integers that a double cannot hold. */

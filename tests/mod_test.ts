@@ -1,0 +1,112 @@
+import { describe, it } from "@std/testing/bdd";
+import { assertEquals } from "@std/assert";
+import * as mod from "../mod.ts";
+
+/** What the public module exports at run time. A name that comes or goes is a change for users. */
+const VALUES = [
+  "AmbiguousResultError",
+  "CorruptValueError",
+  "IndexOutOfRangeError",
+  "JsonDictError",
+  "KeyNotFoundError",
+  "LimitError",
+  "NumberRangeError",
+  "PathNotFoundError",
+  "RedisJsonDict",
+  "TimeoutError",
+  "TypeMismatchError",
+  "WrongTypeError",
+];
+
+/** What it exports for the compiler. */
+const TYPES = [
+  "AnyRef",
+  "ArrayRef",
+  "At",
+  "BooleanRef",
+  "CorruptValueErrorData",
+  "DictOptions",
+  "ElementOf",
+  "Entry",
+  "Has",
+  "IndexOutOfRangeErrorData",
+  "Json",
+  "JsonDictErrorData",
+  "JsonType",
+  "Key",
+  "KeyOf",
+  "LengthRef",
+  "LimitErrorData",
+  "NumberOf",
+  "NumberRangeErrorData",
+  "NumberRef",
+  "ObjectRef",
+  "Path",
+  "PathNotFoundErrorData",
+  "RedisClient",
+  "Ref",
+  "Segment",
+  "Selected",
+  "Selection",
+  "SetOptions",
+  "StringRef",
+  "TimeoutErrorData",
+  "TypeMismatchErrorData",
+  "WriteOptions",
+  "WrongTypeErrorData",
+];
+
+/** What a dictionary and its class offer. */
+const METHODS = [
+  "at",
+  "clear",
+  "close",
+  "delete",
+  "entries",
+  "expire",
+  "get",
+  "getMany",
+  "getOrInsert",
+  "getOrThrow",
+  "has",
+  "keys",
+  "persist",
+  "pop",
+  "popItem",
+  "set",
+  "size",
+  "toObject",
+  "ttl",
+  "update",
+  "values",
+];
+
+function namedExports(source: string): string[] {
+  const code = source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+  return [...code.matchAll(/export (?:type )?\{([^}]*)\}/g)]
+    .flatMap(([, list]) => list.split(","))
+    .map((name) => name.trim().replace(/^type /, ""))
+    .filter((name) => name !== "")
+    .sort();
+}
+
+describe("mod.ts", () => {
+  it("mod.ts exports these values and no others", () => {
+    assertEquals(Object.keys(mod).sort(), VALUES);
+  });
+
+  it("mod.ts names these values and types and no others", () => {
+    const source = Deno.readTextFileSync(new URL("../mod.ts", import.meta.url));
+    assertEquals(namedExports(source), [...VALUES, ...TYPES].sort());
+  });
+
+  it("RedisJsonDict has these methods and no others", () => {
+    const names = Object.getOwnPropertyNames(mod.RedisJsonDict.prototype).filter((name) =>
+      name !== "constructor"
+    );
+    assertEquals(names.sort(), METHODS);
+    assertEquals(typeof mod.RedisJsonDict.prototype[Symbol.asyncIterator], "function");
+    assertEquals(typeof mod.RedisJsonDict.prototype[Symbol.asyncDispose], "function");
+    assertEquals(typeof mod.RedisJsonDict.connect, "function");
+  });
+});
