@@ -232,7 +232,11 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   async getMany<K extends Key<T>>(keys: Iterable<K>): Promise<Map<K, At<T, K>>> {
-    const wanted = [...new Set(keys)];
+    if (typeof keys === "string") {
+      // It would be taken for the keys that its characters name.
+      throw new TypeError("Cannot get many: received a string, expected an array of keys");
+    }
+    const wanted = [...new Set([...keys])];
     wanted.forEach(readKey);
     const found = new Map<K, At<T, K>>();
     for (let from = 0; from < wanted.length; from += MAX_KEYS) {

@@ -30,8 +30,7 @@ export type Path = readonly Segment[];
  *
  * @typeParam T The type of the value.
  */
-export type KeyOf<T> = 0 extends 1 & T ? Segment // any
-  : unknown extends T ? Segment
+export type KeyOf<T> = unknown extends T ? Segment // any too
   : T extends (...args: never) => unknown ? never
   : T extends readonly unknown[] ? number
   : T extends object
@@ -47,8 +46,7 @@ export type KeyOf<T> = 0 extends 1 & T ? Segment // any
  * @typeParam T The type of the value.
  * @typeParam K The segment, one of {@linkcode KeyOf}`<T>`.
  */
-export type At<T, K> = 0 extends 1 & T ? T // any
-  : unknown extends T ? unknown
+export type At<T, K> = unknown extends T ? T // any stays any
   : T extends readonly unknown[] ? K extends number ? `${K}` extends keyof T ? T[K] : T[number] : never
   : T extends object ? K extends keyof T ? Exclude<T[K], undefined> : never
   : never;

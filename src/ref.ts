@@ -373,8 +373,7 @@ export type Ref<V> =
  * @typeParam T What to look for.
  * @typeParam N What does not count.
  */
-export type Has<V, T, N = never> = 0 extends 1 & V ? true
-  : unknown extends V ? true
+export type Has<V, T, N = never> = unknown extends V ? true
   : [Exclude<Extract<V, T>, N>] extends [never] ? false
   : true;
 
@@ -383,8 +382,7 @@ export type Has<V, T, N = never> = 0 extends 1 & V ? true
  *
  * @typeParam V The type of the value.
  */
-export type NumberOf<V> = 0 extends 1 & V ? number
-  : unknown extends V ? number
+export type NumberOf<V> = unknown extends V ? number
   : V extends number ? number
   : V extends bigint ? bigint
   : never;
@@ -394,8 +392,7 @@ export type NumberOf<V> = 0 extends 1 & V ? number
  *
  * @typeParam V The type of the value.
  */
-export type ElementOf<V> = 0 extends 1 & V ? V
-  : unknown extends V ? unknown
+export type ElementOf<V> = unknown extends V ? V
   : V extends readonly (infer E)[] ? E
   : never;
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Runner } from "./runner.ts";
+import { NoAnswer, type Runner } from "./runner.ts";
 
 /** How many keys of the server one step looks at: few round trips, and a server that is busy for about 0.5 ms. */
 const COUNT = 1000;
@@ -21,27 +21,44 @@ const COUNT = 1000;
  */
 export async function* scanKeys(runner: Runner, prefix: string): AsyncGenerator<readonly string[], void> {
   const pattern = `${prefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
+  const step = (cursor: string): Promise<unknown> => {
+    const answer = runner.command("SCAN", cursor, "MATCH", pattern, "COUNT", COUNT, "TYPE", "string");
+    answer.catch(() => {}); // it is told when its turn comes
+    return answer;
+  };
   const seen = new Set<string>();
   // A cursor means nothing to another server, such as a replica that took over, so a new connection begins again.
   let isMoved = false;
   const stop = runner.onChange(() => isMoved = true);
+  let answer = step("0");
+  let isSecondTry = false;
   try {
-    let cursor = "0";
     while (true) {
-      if (cursor === "0") isMoved = false;
-      const answer = await runner.command("SCAN", cursor, "MATCH", pattern, "COUNT", COUNT, "TYPE", "string");
-      const [next, keys] = answer as [string, string[]];
+      let next: string, keys: string[];
+      try {
+        [next, keys] = await answer as [string, string[]];
+        isSecondTry = false;
+      } catch (error) {
+        if (!(error instanceof NoAnswer) || error.isLate || isSecondTry) throw error;
+        isSecondTry = true; // the connection broke; there may be another one
+        isMoved = false;
+        answer = step("0");
+        continue;
+      }
+      const isOver = String(next) === "0" && !isMoved;
+      // Ahead of time: the server looks for the next page while the caller has this one.
+      if (!isOver) answer = step(isMoved ? "0" : next);
+      isMoved = false;
       const page = keys.filter((key) => {
         if (!key.startsWith(prefix) || seen.has(key)) return false;
         seen.add(key);
         return true;
       });
       if (page.length > 0) yield page;
-      if (isMoved) cursor = "0";
-      else if (String(next) === "0") return;
-      else cursor = next;
+      if (isOver) return;
     }
   } finally {
     stop();
+    await answer.catch(() => {});
   }
 }

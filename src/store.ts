@@ -160,19 +160,25 @@ export class Store {
 
   /** The keys and texts of all values, page by page. A round trip for each 1000 keys of the server, and one more. */
   async *items(operation: string): AsyncGenerator<readonly (readonly [string, string])[], void> {
+    let before: Promise<(readonly [string, string])[]> | undefined;
     for await (const page of this.keys(operation)) {
-      const texts = await this.#page(operation, page);
-      yield page.flatMap((key, index) => {
+      const items = this.#page(operation, page);
+      items.catch(() => {}); // it is told when its turn comes
+      // The values of a page are on their way while the caller has those of the page before.
+      if (before) yield await before;
+      before = items;
+    }
+    if (before) yield await before;
+  }
+
+  async #page(operation: string, keys: readonly string[]): Promise<(readonly [string, string])[]> {
+    try {
+      const names = keys.map((key) => this.options.prefix + key);
+      const texts = await this.#runner.command("MGET", ...names) as (string | null)[];
+      return keys.flatMap((key, index) => {
         const text = texts[index];
         return text === null ? [] : [[key, text] as const]; // removed since the scan saw it
       });
-    }
-  }
-
-  async #page(operation: string, keys: readonly string[]): Promise<readonly (string | null)[]> {
-    try {
-      const names = keys.map((key) => this.options.prefix + key);
-      return await this.#runner.command("MGET", ...names) as (string | null)[];
     } catch (error) {
       throw this.#readError(error, operation, []);
     }

@@ -347,4 +347,21 @@ describe("fidelity", () => {
       fuzz(2 / BATCH),
     );
   });
+
+  it("apply increment writes every power of two and its neighbours as JavaScript does", async () => {
+    const key = uniquePrefix("powers");
+    for (let from = -1074; from < 1024; from += 100) {
+      const exponents = Array.from({ length: Math.min(100, 1024 - from) }, (_, index) => from + index);
+      const values = exponents.flatMap((exponent) =>
+        [-1, 0, 1].map((step) => neighbour(2 ** exponent, step))
+      );
+      await client.set(key, `[${values.map((value) => value.toExponential()).join(",")}]`);
+      const groups = values.map((_, index): Group => [{ kind: "increment", path: [key, index], by: "0.0" }]);
+      const { keys, args } = compile("", groups);
+      assertEquals(
+        await client.evalsha(shaOf.get(0)!.apply, keys.length, ...keys, ...args),
+        values.map(String),
+      );
+    }
+  });
 });
