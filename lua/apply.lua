@@ -148,13 +148,13 @@ local current, others, before, failed = 1, nil, nil, false
 key = KEYS[1]
 
 while i <= size do
+  if from then -- there is more to do: make the pending change
+    if partial then load(true) end
+    text, from = sub(text, 1, from - 1) .. fragment .. sub(text, to + 1), nil
+  end
   local name = tokens[i]
   local first = i + 2
   if name == ';' or name == '@' then
-    if from then -- make the pending change
-      if partial then load(true) end
-      text, from = sub(text, 1, from - 1) .. fragment .. sub(text, to + 1), nil
-    end
     local number = name == '@' and tonumber(tokens[i + 1]) or 1
     if number ~= current then
       others = others or {}
@@ -197,10 +197,6 @@ while i <= size do
     end
     local reply = ''
     if not failed then
-      if from then
-        if partial then load(true) end
-        text = sub(text, 1, from - 1) .. fragment .. sub(text, to + 1)
-      end
       local ok
       ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, false, ttl)
       if not ok and partial then

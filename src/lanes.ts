@@ -75,6 +75,12 @@ export class Lanes {
     }
     if (batches.size === 0) return read();
     return new Promise((resolve, reject) => {
+      const names = keys === undefined ? [] : [...new Set(keys)];
+      if (names.length > 1) {
+        // case: a read of an idle key and a busy one. What is issued later must wait for it on both.
+        this.#newBatch(names).reads.push(() => read().then(resolve, reject));
+        return;
+      }
       let waits = batches.size;
       const settled = (): void => {
         if (--waits === 0) read().then(resolve, reject);
@@ -114,7 +120,7 @@ export class Lanes {
   async #start(batch: Batch): Promise<void> {
     batch.isRunning = true;
     try {
-      const outcomes = await this.#run(batch.works.map((work) => work.group));
+      const outcomes = batch.works.length === 0 ? [] : await this.#run(batch.works.map((work) => work.group));
       batch.works.forEach((work, index) => work.resolve(outcomes[index]));
     } catch (error) {
       for (const work of batch.works) work.reject(error);
