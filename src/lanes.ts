@@ -67,7 +67,7 @@ export class Lanes {
    * @param read Sends the read.
    * @returns What the read returned.
    */
-  after<R>(keys: Iterable<string> | undefined, read: () => Promise<R>): Promise<R> {
+  after<R>(keys: readonly string[] | undefined, read: () => Promise<R>): Promise<R> {
     const batches = new Set<Batch>();
     for (const key of keys ?? this.#last.keys()) {
       const batch = this.#last.get(key);

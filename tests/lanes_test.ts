@@ -144,6 +144,27 @@ describe("Lanes", () => {
     await turn();
   });
 
+  it("Lanes lets a read of a busy and an idle key go before what is issued after it on either", async () => {
+    const desk = new Desk();
+    desk.lanes.commit([set("busy", "1")]);
+    let seen = "";
+    const read = desk.lanes.after(["idle", "busy", "idle"], () => {
+      seen = desk.written.join();
+      return Promise.resolve();
+    });
+    desk.lanes.commit([set("idle", "2")]);
+    desk.lanes.commit([set("busy", "3")]);
+    desk.lanes.commit([set("other", "4")]);
+    await turn();
+    assertEquals(desk.written, ["1", "4"]);
+    desk.answer(0);
+    await read;
+    await turn();
+    assertEquals([seen, desk.written], ["1,4", ["1", "4", "2", "3"]]);
+    for (const batch of [1, 2, 3]) desk.answer(batch);
+    await turn();
+  });
+
   it("Lanes rejects all of a batch that fails, and goes on", async () => {
     const desk = new Desk();
     const failed = [desk.lanes.commit([set("a", "1")]), desk.lanes.commit([set("a", "2")])];
