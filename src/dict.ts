@@ -402,19 +402,22 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   /**
    * Writes several values, all at once: no other client sees some of them. None of them expires. One round trip.
    *
-   * @param values An object, a Map, or anything that gives keys with values.
+   * @param values The values by key.
    * @throws {TypeError} If JSON cannot hold a value, or a key is not a well-formed string.
    * @throws {RangeError} If there are more than 10,000 keys.
    * @throws {WrongTypeError} If a key is no Redis string; nothing is written.
    */
-  async update(values: { readonly [K in Key<T>]?: At<T, K> } | Iterable<Entry<T>>): Promise<void> {
+  update(values: { readonly [K in Key<T>]?: At<T, K> }): Promise<void>;
+  /** The same for a Map, or anything else that gives pairs. Of pairs with the same key the last counts. */
+  update(entries: Iterable<Entry<T>>): Promise<void>;
+  async update(values: object): Promise<void> {
     if (values === null || typeof values !== "object") {
       throw new TypeError(
         `Cannot update: received ${values === null ? "null" : typeof values}, expected an object`,
       );
     }
-    const entries: Iterable<readonly [string, unknown]> = Symbol.iterator in values
-      ? values
+    const entries = Symbol.iterator in values
+      ? values as Iterable<readonly [string, unknown]>
       : Object.entries(values);
     const ops = new Map<string, Op>();
     for (const [key, value] of entries) {

@@ -552,11 +552,8 @@ class JsonRef {
     return this.#remove("shift");
   }
 
-  async splice(
-    start: unknown,
-    deleteCount: unknown = Number.MAX_SAFE_INTEGER,
-    ...items: unknown[]
-  ): Promise<Json[]> {
+  async splice(...args: unknown[]): Promise<Json[]> {
+    const [start, deleteCount = args.length > 1 ? 0 : Infinity, ...items] = args; // as Array counts arguments
     const text = await this.#apply({
       kind: "splice",
       start: this.#index("start", start),
