@@ -46,17 +46,21 @@ export interface Refusal {
   readonly found: string;
 }
 
-/** The words of the scripts for a refusal; `lua/README.md` lists them. */
-export type RefusalCode =
-  | "NO_KEY"
-  | "NOT_FOUND"
-  | "TYPE"
-  | "RANGE"
-  | "NUMBER"
-  | "CORRUPT"
-  | "WRONG_TYPE"
-  | "TEST"
-  | "LIMIT";
+/** The words of the scripts for a refusal; `lua/README.md` says what they mean. */
+const REFUSAL_CODES = [
+  "NO_KEY",
+  "NOT_FOUND",
+  "TYPE",
+  "RANGE",
+  "NUMBER",
+  "CORRUPT",
+  "WRONG_TYPE",
+  "TEST",
+  "LIMIT",
+] as const;
+
+/** A word of the scripts for a refusal. */
+export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
 /** What became of a group: a result for each op, `""` where an op has none, or the refusal of all of it. */
 export type Outcome = { readonly results: readonly string[] } | { readonly refusal: Refusal };
@@ -223,8 +227,10 @@ function readSlots(slots: unknown, expected: number): readonly string[] {
 }
 
 function readRefusal(text: string, index: number): Refusal {
-  const [code, segment, found = ""] = text.slice(1).split(" ");
-  return { code: code as RefusalCode, index, segment: Number(segment), found };
+  const [word, segment, found = ""] = text.slice(1).split(" ");
+  const code = REFUSAL_CODES.find((known) => known === word);
+  if (code === undefined) throw new Error(`Cannot read the answer of the script: unknown refusal ${word}`);
+  return { code, index, segment: Number(segment), found };
 }
 
 /**

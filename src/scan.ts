@@ -36,7 +36,7 @@ export async function* scanKeys(runner: Runner, prefix: string): AsyncGenerator<
     while (true) {
       let next: string, keys: string[];
       try {
-        [next, keys] = await answer as [string, string[]];
+        [next, keys] = readPage(await answer);
         isSecondTry = false;
       } catch (error) {
         if (!(error instanceof NoAnswer) || error.isLate || isSecondTry) throw error;
@@ -61,4 +61,9 @@ export async function* scanKeys(runner: Runner, prefix: string): AsyncGenerator<
     stop();
     await answer.catch(() => {});
   }
+}
+
+function readPage(answer: unknown): [next: string, keys: string[]] {
+  if (Array.isArray(answer) && answer.length === 2 && Array.isArray(answer[1])) return [answer[0], answer[1]];
+  throw new Error("Cannot read the answer to SCAN: expected a cursor and keys, received something else");
 }

@@ -128,7 +128,7 @@ export class Store {
     const names = keys.map((key) => this.options.prefix + key);
     return await this.#lanes.after(keys, async () => {
       try {
-        const texts = await this.#runner.command("MGET", ...names) as (string | null)[];
+        const texts = await this.#mget(names);
         const missing = [...new Set(names.filter((_, index) => texts[index] === null))];
         // MGET answers nil for a key that is no string, which must not look like a miss.
         const types = await Promise.all(missing.map((name) => this.#runner.command("TYPE", name)));
@@ -160,21 +160,13 @@ export class Store {
 
   /** The keys and texts of all values, page by page. A round trip for each 1000 keys of the server, and one more. */
   async *items(operation: string): AsyncGenerator<readonly (readonly [string, string])[], void> {
-    let before: Promise<(readonly [string, string])[]> | undefined;
-    for await (const page of this.keys(operation)) {
-      const items = this.#page(operation, page);
-      items.catch(() => {}); // it is told when its turn comes
-      // The values of a page are on their way while the caller has those of the page before.
-      if (before) yield await before;
-      before = items;
-    }
-    if (before) yield await before;
+    for await (const page of this.keys(operation)) yield await this.#page(operation, page);
   }
 
   async #page(operation: string, keys: readonly string[]): Promise<(readonly [string, string])[]> {
     try {
       const names = keys.map((key) => this.options.prefix + key);
-      const texts = await this.#runner.command("MGET", ...names) as (string | null)[];
+      const texts = await this.#mget(names);
       return keys.flatMap((key, index) => {
         const text = texts[index];
         return text === null ? [] : [[key, text] as const]; // removed since the scan saw it
@@ -182,6 +174,14 @@ export class Store {
     } catch (error) {
       throw this.#readError(error, operation, []);
     }
+  }
+
+  async #mget(names: readonly string[]): Promise<readonly (string | null)[]> {
+    const texts = await this.#runner.command("MGET", ...names);
+    if (Array.isArray(texts) && texts.length === names.length) return texts;
+    throw new Error(
+      `Cannot read the answer to MGET: expected ${names.length} values, received something else`,
+    );
   }
 
   /** Removes keys. One round trip. Returns how many were there. */

@@ -25,12 +25,18 @@ function rare()
     return false
   end
 
-  -- bracket_end where a string inside is known to hold brackets that are not balanced. Goes from child to child,
-  -- so that only the child with that string is slow. Far inside it reads every string instead: the text decides
-  -- how deep this goes.
-  local nesting = 0
-  function extra.exact_bracket_end(i, open, close)
-    if nesting < 32 then
+  -- bracket_end where the guess j was wrong: a string inside holds brackets that are not balanced. Goes from
+  -- child to child, so that only the child with that string is slow. Too far inside, or when wrong guesses have
+  -- cost four times the text, which keeps all of this linear, every string is read instead.
+  local wrong_text, waste, nesting
+  function extra.exact_bracket_end(i, open, close, j)
+    if wrong_text ~= text then
+      wrong_text, waste, nesting = text, 0, 0
+    end
+    waste = waste + j - i
+    if waste > 4 * #text then
+      careful = text
+    elseif nesting < 32 then
       nesting = nesting + 1
       local e, _
       if open == '[' then
@@ -41,6 +47,11 @@ function rare()
       nesting = nesting - 1
       return e
     end
+    return extra.flat_bracket_end(i, open, close)
+  end
+
+  -- bracket_end, reading every string on the way.
+  function extra.flat_bracket_end(i, open, close)
     local depth, p, far = 1, i + 1, #text + 1
     local o, c = find(text, open, p, true) or far, find(text, close, p, true) or far
     while true do
@@ -209,6 +220,7 @@ function rare()
   -- sixteenth, nil where the run is broken.
   local runs = {}
   function extra.element_run(p, b)
+    if wrong_text == text then return nil end
     local run = runs[b]
     if not run then
       local one = b == 34 and '"[^"\\]*",' or b == 123 and '%b{},' or b == 91 and '%b[],' or '[^]}",{[]*,'
@@ -218,10 +230,10 @@ function rare()
     local _, e = find(text, run, p)
     if not e then return nil end
     if b == 123 or b == 91 then
-      local q = find(text, '"', p, true)
+      local q = next_quote(p)
       local open, close = '{', '}'
       if b == 91 then open, close = '[', ']' end
-      if q and q < e and not certain(q, e - 1, open, close) then return nil end
+      if q < e and not certain(q, e - 1, open, close) then return nil end
     end
     return e - 1
   end

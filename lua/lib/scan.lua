@@ -17,8 +17,8 @@ local function certain(q, j, open, close)
         if y == 34 then
           y = z
         else
-          r = find(text, '"', r, true)
-          if not r then
+          r = next_quote(p)
+          if r > #text then
             if partial then fail('CORRUPT', p - 1) end
             break
           end
@@ -46,18 +46,22 @@ local function certain(q, j, open, close)
   end
 end
 
+-- The text in which guessing was wrong so often that it no longer pays; lib/rare.lua decides that.
+local careful
+
 -- i at a bracket outside strings: the position of the matching bracket. %b counts brackets at C speed but
--- does not know strings, so its answer is checked.
+-- does not know strings, so its answer is a guess and is checked.
 local function bracket_end(i, open, close, pattern)
+  if careful == text then return rare().flat_bracket_end(i, open, close) end
   local _, j = find(text, pattern, i)
-  local q = find(text, '"', i + 1, true)
+  local q = next_quote(i)
   if j then
-    if not q or q > j then return j end -- no string inside
+    if q > j then return j end -- no string inside
     if certain(q, j, open, close) then return j end
-  elseif not q or partial then
+  elseif partial or q > #text then
     fail('CORRUPT', i - 1)
   end
-  return rare().exact_bracket_end(i, open, close)
+  return rare().exact_bracket_end(i, open, close, j or #text)
 end
 
 -- p at the first byte of a value inside a container: the position of its last byte.

@@ -40,11 +40,21 @@ end
 -- Built on first need: creating closures costs more than a small edit.
 local rare
 
+-- The first quote after i, a position behind the text if there is none. The answer is kept: where quotes are
+-- far between, each of many brackets would look for the same one.
+local quote_text, quote_from, quote_at
+local function next_quote(i)
+  if quote_text ~= text or i < quote_from or i >= quote_at then
+    quote_text, quote_from, quote_at = text, i, find(text, '"', i + 1, true) or #text + 1
+  end
+  return quote_at
+end
+
 -- p a bracket, base <= p a position outside strings or at an opening quote. Inside a string: its first and
 -- last position. Outside: the next opening quote after p (nil: none), nil.
 local function string_around(p, base)
-  local r = find(text, '"', p + 1, true)
-  if not r then
+  local r = next_quote(p)
+  if r > #text then
     if partial then fail('CORRUPT', p - 1) end
     return nil
   end
