@@ -14,6 +14,7 @@ import {
   locate,
   type Node,
   numberText,
+  parseText,
   pathsOf,
   stringText,
   valueText,
@@ -161,7 +162,7 @@ function respelled(text: string, how: number): string {
       : typeof value === "object" && value !== null
       ? Object.fromEntries(Object.entries(value).reverse().map(([name, it]) => [name, turned(it)]))
       : value;
-  const value = turned(JSON.parse(text));
+  const value = turned(parseText(text));
   return how === 4 ? JSON.stringify(value, null, 1) : JSON.stringify(value);
 }
 
@@ -226,13 +227,13 @@ function checkAgainstJs(before: Texts, group: Group, replies: readonly string[],
   // Long integers are more exact in texts than in JavaScript.
   if ([...before.values(), JSON.stringify(group)].some((text) => /\d{16}/.test(text))) return;
   const valuesOf = (texts: Texts): Record<string, Json> =>
-    Object.fromEntries([...texts].map(([key, text]) => [key, JSON.parse(text)]));
+    Object.fromEntries([...texts].map(([key, text]) => [key, parseText(text)]));
   const values = valuesOf(before);
   group.forEach((op, index) => {
     const result = applyJs(values, op);
     const reply = replies[index];
     assertEquals(
-      reply === "" ? undefined : canonical(JSON.parse(reply)),
+      reply === "" ? undefined : canonical(parseText(reply)),
       result === undefined ? undefined : canonical(result),
       `reply to ${JSON.stringify(op)}: ${reply} is not ${JSON.stringify(result)}`,
     );

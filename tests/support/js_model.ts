@@ -7,6 +7,7 @@
 import type { Op } from "../../src/op.ts";
 import type { Json } from "../../src/json.ts";
 import type { Segment } from "../../src/path.ts";
+import { parseText } from "./json_text.ts";
 
 type Container = Json[] | { [name: string]: Json };
 
@@ -51,7 +52,7 @@ function startOf(op: Op): Json {
   }
 }
 
-const parse = (texts: readonly string[]): Json[] => texts.map((text) => JSON.parse(text));
+const parse = (texts: readonly string[]): Json[] => texts.map(parseText);
 
 /**
  * Does an op that is known to be possible, as a program would that has the values in hand.
@@ -79,7 +80,7 @@ export function applyJs(values: Record<string, Json>, op: Op): Json | undefined 
     case "set":
       if (op.when === "absent" && old !== undefined) return old;
       if (op.when === "present" && old === undefined) return false;
-      write(parent, segment, JSON.parse(op.value));
+      write(parent, segment, parseText(op.value));
       return op.when === "present" ? true : undefined;
     case "delete":
       if (old !== undefined) remove(parent, segment);

@@ -9,6 +9,7 @@
  */
 
 import fc from "fast-check";
+import type { Json } from "../../src/json.ts";
 
 /** A value in a text, from `start` up to but not including `end`. */
 export interface Node {
@@ -65,6 +66,19 @@ function readNode(text: string, start: number): Node {
     if (text[p] === ",") p = skip(WHITE, text, p + 1);
   }
   return { type, start, end: p + 1, children };
+}
+
+/**
+ * The value of a text. In place of `JSON.parse` of objects, which in V8 15.0 misreads names of one character that are
+ * spelled with an escape (it may take `"\\u0041"` for a backslash); strings alone it reads well.
+ */
+export function parseText(text: string): Json {
+  const read = (node: Node): Json => {
+    if (node.type === "array") return node.children.map((child) => read(child.node));
+    if (node.type !== "object") return JSON.parse(text.slice(node.start, node.end));
+    return Object.fromEntries(node.children.map((child) => [child.name, read(child.node)]));
+  };
+  return read(locate(text));
 }
 
 /** The paths of all values below a node, the node itself first, without the dictionary key. */

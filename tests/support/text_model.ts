@@ -8,7 +8,7 @@
 
 import type { Group, Op, Read } from "../../src/op.ts";
 import type { Segment } from "../../src/path.ts";
-import { locate, type Node } from "./json_text.ts";
+import { locate, type Node, parseText } from "./json_text.ts";
 
 /** A refusal, spelled as the scripts spell it. */
 export class Refused extends Error {}
@@ -294,7 +294,7 @@ export function addNumbers(a: string, b: string, exact: boolean): string {
 
 /** JSON equality. Not for integers that a double cannot hold. */
 export function equalTexts(a: string, b: string): boolean {
-  return canonical(JSON.parse(a)) === canonical(JSON.parse(b));
+  return canonical(parseText(a)) === canonical(parseText(b));
 }
 
 /** A text that is the same for equal values, whatever the order of their members. */
