@@ -56,11 +56,13 @@ local function canonical(p, depth)
   extra.number(word, p)
   local digits = match(word, '^-?%d+$')
   if digits then
-    local x = #digits > 15 and tonumber(digits)
+    local x = #digits > 21 and tonumber(digits)
     if x and format('%.0f', x) == digits then return number_text(x), e end -- so that 1e21 equals its digits
     return digits == '-0' and '0' or digits, e
   end
-  return number_text(tonumber(word)) or word, e
+  local x = tonumber(word)
+  if x == floor(x) and x > -1e21 and x < 1e21 then return x == 0 and '0' or format('%.0f', x), e end -- all digits
+  return number_text(x) or word, e
 end
 
 -- The value at p equals the JSON text other.
