@@ -75,7 +75,7 @@ export function checkClient(client: unknown): RedisClient {
 }
 
 /**
- * Makes a client that sends no command twice.
+ * Makes a client that sends no change twice.
  *
  * @param url Where the server is, as `redis://localhost:6379/0`.
  * @param timeout How long ending may take, in milliseconds.
