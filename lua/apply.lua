@@ -7,6 +7,7 @@
 --   modifier ifAbsent
 --   modifier ifPresent
 --   modifier bytes
+--   modifier sha1
 --   modifier exact
 --   modifier ttl ms
 --   set depth segment... value
@@ -21,10 +22,14 @@
 --   toggle depth segment...
 --   append depth segment... string
 --   test depth segment... value
+--   type depth segment... type
+--   length depth segment... count
+--   keys depth segment... names
 --   exists depth segment...
 --   absent depth segment...
 --   expire depth segment... ms
 --   persist depth segment...
+--   fresh depth segment...
 -- Returns: one bulk string for each op: its JSON result, "" for none, or a refusal "!CODE segment found"
 -- Errors: none of its own; Redis's (OOM, READONLY, ...) come before anything is written
 -- Cost: O(bytes up to the target) to find, O(bytes of the value) to write; one write command a changed key
@@ -127,9 +132,12 @@ local function run(name, first, last, x, all, ttl)
     return add(length, p, c, tokens[x])
   elseif name == 'test' then
     local e = value_end(p)
-    if last < first and modifiers and modifiers.bytes then p, e = 1, #text end
-    if sub(text, p, e) == tokens[x] then return '' end
-    if modifiers and modifiers.bytes or not more().values().equal(p, tokens[x]) then fail('TEST') end
+    local exact = modifiers and (modifiers.bytes or modifiers.sha1)
+    if last < first and exact then p, e = 1, #text end
+    local found = sub(text, p, e)
+    if exact and modifiers.sha1 then found = redis.sha1hex(found) end
+    if found == tokens[x] then return '' end
+    if exact or not more().values().equal(p, tokens[x]) then fail('TEST') end
     return ''
   end
   if name == 'absent' then fail('TEST') end
@@ -175,7 +183,8 @@ while i <= size do
       i = first
     end
     before[#before + 1] = { current, text, partial, ttl, edits }
-  elseif name == 'parents' or name == 'ifAbsent' or name == 'ifPresent' or name == 'bytes' or name == 'exact'
+  elseif name == 'parents' or name == 'ifAbsent' or name == 'ifPresent' or name == 'bytes' or name == 'sha1'
+    or name == 'exact'
   then
     modifiers = modifiers or {}
     modifiers[name] = true
@@ -186,7 +195,9 @@ while i <= size do
     i = first
   else
     local x = first + tokens[i + 1]
-    if name == 'set' or name == 'increment' or name == 'test' or name == 'append' or name == 'expire' then
+    if name == 'set' or name == 'increment' or name == 'test' or name == 'append' or name == 'expire'
+      or name == 'type' or name == 'length' or name == 'keys'
+    then
       i = x + 1
     elseif name == 'push' or name == 'unshift' then
       i = x + 2
@@ -196,7 +207,8 @@ while i <= size do
       i = x
     end
     local reply = ''
-    if not failed then
+    -- What is asked for afresh is told only where the group was refused.
+    if failed == (name == 'fresh') then
       local ok
       ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, false, ttl)
       if not ok and partial then

@@ -17,33 +17,20 @@ local find, byte, sub, format = string.find, string.byte, string.sub, string.for
 -- @include "lib/value.lua"
 -- @include "lib/rare.lua"
 
-local tokens, size = ARGV, #ARGV
+local tokens = ARGV
 key = KEYS[1]
 local segment = 0
 
+-- @include "lib/shape.lua"
+
 local function length(p)
+  local parts = size(p)
+  if parts then return parts end
   local kind = rare().type_of(p)
+  if kind ~= 'string' then fail('TYPE', kind) end
   local gsub = string.gsub
   -- @include "lib/string.lua"
-  if kind == 'string' then return extra.string_length(sub(text, p + 1, string_end(p) - 1)) end
-  if kind == 'array' then
-    local _, n = element(p)
-    return n
-  end
-  if kind ~= 'object' then fail('TYPE', kind) end
-  local n = 0
-  extra.members(p, function() n = n + 1 end)
-  return n
-end
-
-local function names(p)
-  if byte(text, p) ~= 123 then fail('TYPE', rare().type_of(p)) end
-  local list, n = {}, 0
-  rare().members(p, function(s, e)
-    n = n + 1
-    list[n] = sub(text, s, e)
-  end)
-  return '[' .. table.concat(list, ',') .. ']'
+  return extra.string_length(sub(text, p + 1, string_end(p) - 1))
 end
 
 local function run(name, first, last)
@@ -71,13 +58,16 @@ local function run(name, first, last)
   if name == 'get' then return sub(text, p, value_end(p)) end
   if name == 'type' then return rare().type_of(p) end
   if name == 'length' then return format('%d', length(p)) end
-  if name == 'keys' then return names(p) end
+  if name == 'keys' then
+    if byte(text, p) ~= 123 then fail('TYPE', rare().type_of(p)) end
+    return names(p)
+  end
   rare().type_of(p)
   return 'true'
 end
 
 local replies, done, i = {}, 0, 1
-while i <= size do
+while i <= #tokens do
   local name = tokens[i]
   if name == '@' then
     key, text, partial = KEYS[tonumber(tokens[i + 1])], nil, false

@@ -62,8 +62,13 @@ const REFUSAL_CODES = [
 /** A word of the scripts for a refusal. */
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
-/** What became of a group: a result for each op, `""` where an op has none, or the refusal of all of it. */
-export type Outcome = { readonly results: readonly string[] } | { readonly refusal: Refusal };
+/**
+ * What became of a group: a result for each op, `""` where an op has none, or the refusal of all of it, with the answer
+ * of each of its `fresh` ops.
+ */
+export type Outcome =
+  | { readonly results: readonly string[] }
+  | { readonly refusal: Refusal; readonly fresh: readonly (string | Refusal)[] };
 
 /**
  * Compiles groups of ops to one call. Each group is applied as a whole or not at all, in the order given.
@@ -175,8 +180,14 @@ function writeOp(writer: TokenWriter, op: Op): void {
     case "append":
       return write("append", { string: op.text });
     case "test":
-      if (op.bytes) writer.modifier("bytes");
+      if (op.by !== undefined) writer.modifier(op.by);
       return write("test", { value: op.value });
+    case "type":
+      return write("type", { type: op.value });
+    case "length":
+      return write("length", { count: String(op.value) });
+    case "keys":
+      return write("keys", { names: op.value });
     case "expire":
       return write("expire", { ms: String(op.ttl) });
     default:
@@ -199,7 +210,9 @@ export function readOutcomes(groups: readonly Group[], slots: unknown): readonly
   return groups.map((group) => {
     const results = texts.slice(from, from += group.length);
     const index = results.findIndex((text) => text.startsWith("!"));
-    return index < 0 ? { results } : { refusal: readRefusal(results[index], index) };
+    if (index < 0) return { results };
+    const fresh = results.map(readResult).filter((_, place) => group[place].kind === "fresh");
+    return { refusal: readRefusal(results[index], index), fresh };
   });
 }
 
@@ -212,9 +225,11 @@ export function readOutcomes(groups: readonly Group[], slots: unknown): readonly
  * @throws {Error} If the answer is not one of our script.
  */
 export function readResults(reads: readonly Read[], slots: unknown): readonly (string | Refusal)[] {
-  return readSlots(slots, reads.length).map((text, index) =>
-    text.startsWith("!") ? readRefusal(text, index) : text
-  );
+  return readSlots(slots, reads.length).map(readResult);
+}
+
+function readResult(text: string, index: number): string | Refusal {
+  return text.startsWith("!") ? readRefusal(text, index) : text;
 }
 
 function readSlots(slots: unknown, expected: number): readonly string[] {

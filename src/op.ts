@@ -1,11 +1,13 @@
 /**
  * Op descriptors: a change or a read as plain data, a path, a word and fragments of JSON text.
  *
- * Every front end makes these and nothing else; {@linkcode Op} is what goes over the wire.
+ * Every front end makes these and nothing else; {@linkcode Op} is what goes over the wire. A `path` begins with the
+ * dictionary key.
  *
  * @module
  */
 
+import type { JsonType } from "./errors.ts";
 import type { Path } from "./path.ts";
 
 /** Writes a value: a member, an element, one more element at the length of an array, or a whole value. */
@@ -110,8 +112,38 @@ export interface TestOp {
   readonly path: Path;
   /** JSON text of the value to compare with. */
   readonly value: string;
-  /** Compare the bytes of the text, not the values. */
-  readonly bytes?: boolean;
+  /** Compare the bytes of the text, not the values; with `sha1`, `value` is their SHA-1 in hexadecimal digits. */
+  readonly by?: "bytes" | "sha1";
+}
+
+/** Guard: refuses the group unless the value is of a type. */
+export interface TypeOp {
+  /** The word of this op. */
+  readonly kind: "type";
+  /** Where; only the dictionary key for a whole value. */
+  readonly path: Path;
+  /** The type, as JSON names it. */
+  readonly value: JsonType;
+}
+
+/** Guard: refuses the group unless the value is a string, an array or an object of a length. */
+export interface LengthOp {
+  /** The word of this op. */
+  readonly kind: "length";
+  /** Where; only the dictionary key for a whole value. */
+  readonly path: Path;
+  /** Code units, elements or members. */
+  readonly value: number;
+}
+
+/** Guard: refuses the group unless the value is an object whose members have these names, in this order. */
+export interface KeysOp {
+  /** The word of this op. */
+  readonly kind: "keys";
+  /** Where; only the dictionary key for a whole value. */
+  readonly path: Path;
+  /** JSON text of an array of the names, without white space, each as the text spells it. */
+  readonly value: string;
 }
 
 /** Guard: refuses the group unless there is a value, or unless there is none. */
@@ -140,6 +172,17 @@ export interface PersistOp {
   readonly path: Path;
 }
 
+/**
+ * Tells, where its group was refused, what is there: the text of the value, as a read would. Comes after all other ops
+ * of the group.
+ */
+export interface FreshOp {
+  /** The word of this op. */
+  readonly kind: "fresh";
+  /** Where; only the dictionary key for a whole value. */
+  readonly path: Path;
+}
+
 /** One change, or one guard, at one place. */
 export type Op =
   | SetOp
@@ -151,9 +194,13 @@ export type Op =
   | ToggleOp
   | AppendOp
   | TestOp
+  | TypeOp
+  | LengthOp
+  | KeysOp
   | ExistsOp
   | ExpireOp
-  | PersistOp;
+  | PersistOp
+  | FreshOp;
 
 /** Ops on one or more keys that are applied together or not at all. */
 export type Group = readonly Op[];

@@ -55,7 +55,12 @@ const OPS: readonly [Op, string][] = [
   [{ kind: "append", path: ["k", "s"], text: '"\\n"' }, 'append|1|"s"|"\\n"'],
   [{ kind: "append", path: ["k", "s"], text: '""', parents: true }, 'parents|append|1|"s"|""'],
   [{ kind: "test", path: ["k", "s"], value: "null" }, 'test|1|"s"|null'],
-  [{ kind: "test", path: ["k"], value: "null", bytes: true }, "bytes|test|0|null"],
+  [{ kind: "test", path: ["k"], value: "null", by: "bytes" }, "bytes|test|0|null"],
+  [{ kind: "test", path: ["k"], value: "0a", by: "sha1" }, "sha1|test|0|0a"],
+  [{ kind: "type", path: ["k", "a"], value: "array" }, 'type|1|"a"|array'],
+  [{ kind: "length", path: ["k", 2], value: 3 }, "length|1|2|3"],
+  [{ kind: "keys", path: ["k"], value: '["a"]' }, 'keys|0|["a"]'],
+  [{ kind: "fresh", path: ["k", "a"] }, 'fresh|1|"a"'],
   [{ kind: "exists", path: ["k", "s"] }, 'exists|1|"s"'],
   [{ kind: "absent", path: ["k", "s"] }, 'absent|1|"s"'],
   [{ kind: "expire", path: ["k"], ttl: 1500 }, "expire|0|1500"],
@@ -157,11 +162,12 @@ describe("readOutcomes()", () => {
 
   it("readOutcomes() gives a refused group its refusal, with the place of the op in the group", () => {
     assertEquals(readOutcomes(groups, ["", "!TYPE 1 number", ""]), [
-      { refusal: { code: "TYPE", index: 1, segment: 1, found: "number" } },
+      { refusal: { code: "TYPE", index: 1, segment: 1, found: "number" }, fresh: [] },
       { results: [""] },
     ]);
     assertEquals(readOutcomes(groups, ["", "", "!NO_KEY 0 "])[1], {
       refusal: { code: "NO_KEY", index: 0, segment: 0, found: "" },
+      fresh: [],
     });
   });
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { describe, it } from "@std/testing/bdd";
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
@@ -62,7 +63,7 @@ function neighbour(value: number, step: number): number {
 
 const KINDS: readonly Op["kind"][] = [
   ...["set", "set", "set", "delete", "take", "push", "unshift", "pop", "shift", "splice"] as const,
-  ...["increment", "toggle", "append", "test", "exists", "absent"] as const,
+  ...["increment", "toggle", "append", "test", "exists", "absent", "type", "length", "keys"] as const,
 ];
 
 const seed = fc.record({
@@ -138,10 +139,24 @@ function opFor(chosen: Seed, texts: Texts): Op {
     case "append":
       return { kind, path, text, ...parents };
     case "test": {
-      const expected = flag < 2 ? value : respelled(readText(texts, path) ?? value, flag);
+      const expected = flag < 2
+        ? value
+        : respelled(readText(texts, path) ?? value, flag === 4 && chosen.start > 0 ? 5 : flag);
       // Integers that a double cannot hold are compared by digits; the model compares doubles.
       if (/\d{16}/.test(expected) || /\d{16}/.test(source ?? "")) return { kind: "exists", path };
-      return { kind, path, value: expected, ...(flag === 5 ? { bytes: true } : {}) };
+      if (flag === 4) {
+        return { kind, path, value: createHash("sha1").update(expected).digest("hex"), by: "sha1" };
+      }
+      return { kind, path, value: expected, ...(flag === 5 ? { by: "bytes" } : {}) };
+    }
+    case "type":
+    case "length":
+    case "keys": {
+      const found = applyRead(texts, { kind, path });
+      const value = flag === 1 || found.startsWith("!")
+        ? { type: "null", length: 1, keys: "[]" }[kind]
+        : found;
+      return { kind, path, value: kind === "length" ? Number(value) : value } as Op;
     }
     default:
       return { kind, path } as Op;

@@ -62,7 +62,7 @@ describe("Store.attempt()", () => {
     await store.applyAll([set(["a"], '{"v": 1.0}'), set(["b"], "0")]);
     const outcome = await store.attempt([
       { kind: "test", path: ["a"], value: '{"v":1}' },
-      { kind: "test", path: ["a"], value: '{"v": 1.0}', bytes: true },
+      { kind: "test", path: ["a"], value: '{"v": 1.0}', by: "bytes" },
       { kind: "exists", path: ["a", "v"] },
       { kind: "absent", path: ["c"] },
       set(["c"], "1"),
@@ -70,7 +70,7 @@ describe("Store.attempt()", () => {
     ]);
     assertEquals(outcome, { results: ["", "", "", "", "", "1"] });
     assertEquals(await texts(store, "a", "b", "c"), ['{"v": 1.0}', "1", "1"]);
-    const bytes = await store.attempt([{ kind: "test", path: ["a"], value: '{"v":1}', bytes: true }]);
+    const bytes = await store.attempt([{ kind: "test", path: ["a"], value: '{"v":1}', by: "bytes" }]);
     assertEquals(codeOf(bytes), "TEST at 0");
   });
 

@@ -18,6 +18,8 @@ local function quoted(s)
   return byte(s) == 34 and s or '"' .. s .. '"'
 end
 
+-- @include "lib/shape.lua"
+
 -- Removes the member or element from..to and one comma.
 local function remove(reply, from, to)
   local q, b = blank(to + 1)
@@ -44,7 +46,9 @@ end
 function ops.create(name, first, last, x, k, p, close, count)
   if name == 'absent' or name == 'take' then return '' end
   if name == 'delete' or modifiers and modifiers.ifPresent then return 'false' end
-  if name == 'exists' or name == 'test' then fail('TEST') end
+  if name == 'exists' or name == 'test' or name == 'type' or name == 'length' or name == 'keys' then
+    fail('TEST')
+  end
   local parents = modifiers and modifiers.parents or name == 'set' and k == last
   local fragment, reply = initial(name, x)
   if not fragment or not parents then fail(k < first and 'NO_KEY' or 'NOT_FOUND') end
@@ -97,6 +101,11 @@ ops.whole = {
     if not text then return '' end
     return whole_text(), 0, 0, false
   end,
+  fresh = function()
+    if not text and text ~= false or partial then load(true) end
+    if not text then fail('NO_KEY') end
+    return whole_text()
+  end,
   expire = function(x)
     if not present() then return 'false' end
     return 'true', -1, tonumber(tokens[x])
@@ -139,6 +148,31 @@ function ops.append(p, x)
   local e, added = string_end(p), sub(tokens[x], 2, -2)
   local length = values().string_length(sub(text, p + 1, e - 1)) + extra.string_length(added)
   return format('%d', length), e, e - 1, added
+end
+
+function ops.fresh(p)
+  return sub(text, p, value_end(p))
+end
+
+function ops.type(p, x)
+  if rare().type_of(p) ~= tokens[x] then fail('TEST') end
+  return ''
+end
+
+function ops.length(p, x)
+  local n
+  if byte(text, p) == 34 then
+    n = values().string_length(sub(text, p + 1, string_end(p) - 1))
+  else
+    n = size(p)
+  end
+  if n ~= tonumber(tokens[x]) then fail('TEST') end
+  return ''
+end
+
+function ops.keys(p, x)
+  if byte(text, p) ~= 123 or names(p) ~= tokens[x] then fail('TEST') end
+  return ''
 end
 
 function ops.exists(p)

@@ -92,6 +92,10 @@ export function applyJs(values: Record<string, Json>, op: Op): Json | undefined 
       write(parent, segment, !old);
       return !old;
     case "test":
+    case "type":
+    case "length":
+    case "keys":
+    case "fresh":
     case "exists":
     case "absent":
     case "expire":

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import type { Group, Op, Read } from "../../src/op.ts";
 import type { Segment } from "../../src/path.ts";
 import { locate, type Node, parseText } from "./json_text.ts";
@@ -171,7 +172,7 @@ function applyMissing(text: string | undefined, op: Op, place: Place): [string |
   if (op.kind === "absent" || op.kind === "take") return [text, ""];
   if (op.kind === "delete" || op.kind === "expire" || op.kind === "persist") return [text, "false"];
   if (op.kind === "set" && op.when === "present") return [text, "false"];
-  if (op.kind === "exists" || op.kind === "test") refuse("TEST", depth);
+  if (["exists", "test", "type", "length", "keys"].includes(op.kind)) refuse("TEST", depth);
   const made = fromNothing(op);
   const isLast = depth === op.path.length - (text === undefined ? 1 : 2);
   const mayCreate = "parents" in op && op.parents || op.kind === "set" && isLast;
@@ -208,8 +209,19 @@ function applyOp(text: string | undefined, op: Op): [string | undefined, string]
     case "absent":
       return refuse("TEST", depth);
     case "test": {
-      const isEqual = op.bytes ? source === op.value : equalTexts(source, op.value);
+      const isEqual = op.by === "bytes"
+        ? source === op.value
+        : op.by === "sha1"
+        ? createHash("sha1").update(source).digest("hex") === op.value
+        : equalTexts(source, op.value);
       return isEqual ? [text, ""] : refuse("TEST", depth);
+    }
+    case "type":
+      return node.type === op.value ? [text, ""] : refuse("TEST", depth);
+    case "length":
+    case "keys": {
+      const shape = applyRead(new Map([["", text]]), { kind: op.kind, path: ["", ...op.path.slice(1)] });
+      return shape === String(op.value) ? [text, ""] : refuse("TEST", depth);
     }
     case "increment": {
       expectType("number");
@@ -228,6 +240,8 @@ function applyOp(text: string | undefined, op: Op): [string | undefined, string]
         splice(text, node.end - 1, node.end - 1, op.text.slice(1, -1)),
         String(JSON.parse(source).length + JSON.parse(op.text).length),
       ];
+    case "fresh":
+      return [text, ""];
     case "expire":
     case "persist":
       throw new Error("Cannot apply this op: the model knows no time");
