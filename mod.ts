@@ -33,6 +33,8 @@ export type {
   AnyRef,
   ArrayRef,
   BooleanRef,
+  ContainerOf,
+  ContainerRef,
   ElementOf,
   Has,
   LengthRef,
@@ -45,9 +47,38 @@ export type {
 } from "./src/ref.ts";
 export type { At, KeyOf, Path, Segment, Selected, Selection } from "./src/path.ts";
 
+// Plain code: edits and live documents
+export type { Draft } from "./src/draft.ts";
+export type { DictEditOptions, EditOptions } from "./src/edit.ts";
+export type { Live } from "./src/live.ts";
+
+// What goes over the wire
+export type {
+  AppendOp,
+  DeleteOp,
+  ExistsOp,
+  ExpireOp,
+  FreshOp,
+  Group,
+  IncrementOp,
+  KeysOp,
+  LengthOp,
+  Op,
+  PersistOp,
+  PopOp,
+  PushOp,
+  SetOp,
+  SpliceOp,
+  TestOp,
+  ToggleOp,
+  TypeOp,
+} from "./src/op.ts";
+
 // Errors
 export {
   AmbiguousResultError,
+  ConflictError,
+  type ConflictErrorData,
   CorruptValueError,
   type CorruptValueErrorData,
   IndexOutOfRangeError,

@@ -4,10 +4,12 @@
  * @module
  */
 
+import type { Draft } from "./draft.ts";
+import { type DictEditOptions, DictScope, edit, explain } from "./edit.ts";
 import { checkClient, openClient, type RedisClient } from "./client.ts";
 import { KeyNotFoundError, WrongTypeError } from "./errors.ts";
 import { formatPlace, type Json } from "./json.ts";
-import type { Op } from "./op.ts";
+import type { Group, Op } from "./op.ts";
 import { type At, type KeyOf, readKey, type Selected, type Selection } from "./path.ts";
 import { createRef, type Ref } from "./ref.ts";
 import { Store, type StoreOptions } from "./store.ts";
@@ -357,6 +359,95 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     return this.#decode<K>(found || text, "getOrInsert", key);
   }
 
+  // ---- Edits ----
+
+  /**
+   * Changes any number of values, as if the dictionary were a plain object, all at once or not at all.
+   *
+   * The recipe gets a draft of the dictionary. What it reads becomes a guard, what it writes becomes an op of the
+   * same name: `push` stays a push, so pushes of many clients come together; `+= 1` becomes a write that holds
+   * only if nobody else changed the number. If somebody did, nothing is changed, and the recipe runs again on the
+   * fresh values. So it must be synchronous, and do nothing but change its draft. What it throws discards all of
+   * it. Edits that touch different parts of a value do not hinder each other.
+   *
+   * Two round trips: one reads the value that the recipe touches first, one commits; one less where nothing is read
+   * or nothing written. Each further key that the recipe reads costs one more, unless `keys` names them before. A
+   * run that was in conflict costs one more.
+   *
+   * In a draft, everything works that works with plain data. What JSON cannot say throws: holes in arrays,
+   * `undefined`, accessors, frozen objects. The number that `push` and `unshift` return does not count as a read,
+   * `length` does. `draft.key = value` keeps the expiry of the key.
+   *
+   * @typeParam R What the recipe returns.
+   * @param recipe Changes the draft; it may run more than once.
+   * @param options How often it may run, and what to read before.
+   * @returns What the recipe returned, as plain data.
+   * @throws {ConflictError} If others were faster each time.
+   * @throws {TypeError} If the recipe is async, or writes what JSON cannot hold.
+   * @throws {RangeError} If the recipe writes beyond the end of an array, or reads more than 1000 keys.
+   * @throws {CorruptValueError} If the text in Redis is not JSON.
+   * @throws {WrongTypeError} If a key is no Redis string.
+   *
+   * @example Move money
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using bank = RedisJsonDict.connect<Record<string, { money: number; log: string[] }>>(
+   *   "redis://localhost:6379",
+   *   { prefix: "doc:edit:" },
+   * );
+   * await bank.update({ ada: { money: 10, log: [] }, ben: { money: 0, log: [] } });
+   * const left = await bank.edit((draft) => {
+   *   if (draft.ada.money < 5) throw new Error("not enough"); // changes nothing
+   *   draft.ada.money -= 5;
+   *   draft.ben.money += 5;
+   *   draft.ben.log.push("5 from ada");
+   *   return draft.ada.money;
+   * });
+   * assertEquals(left, 5);
+   * assertEquals(await bank.get("ben"), { money: 5, log: ["5 from ada"] });
+   * await bank.clear();
+   * ```
+   */
+  async edit<R>(recipe: (draft: Draft<T>) => R, options: DictEditOptions = {}): Promise<R> {
+    return await edit(this.#store, new DictScope(this.#store, options.keys), recipe, options);
+  }
+
+  /**
+   * Tells what an edit would send now, without sending it: guards, then ops. It reads as the edit does.
+   *
+   * @param recipe Changes the draft.
+   * @param options What to read before.
+   * @returns The guards and the ops; nothing if the recipe changes nothing.
+   * @throws {TypeError} If the recipe is async, or writes what JSON cannot hold.
+   *
+   * @example See what goes over the wire
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:explain:" });
+   * await lab.set("sample", { positions: [1] });
+   * assertEquals(await lab.explain((draft) => draft.sample.positions.push(2)), [
+   *   { kind: "push", path: ["sample", "positions"], items: ["2"] },
+   * ]);
+   * await lab.clear();
+   * ```
+   */
+  async explain(recipe: (draft: Draft<T>) => unknown, options: DictEditOptions = {}): Promise<Group> {
+    return await explain(this.#store, new DictScope(this.#store, options.keys), recipe);
+  }
+
+  /**
+   * Waits until all changes of live documents are in Redis.
+   *
+   * @throws {JsonDictError} If one of them failed, and this was not told yet.
+   */
+  settled(): Promise<void> {
+    return this.#store.settled();
+  }
+
   // ---- Expiry ----
 
   /**
@@ -583,7 +674,9 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * brought stays open. Twice is as good as once.
    */
   async close(): Promise<void> {
-    if (await this.#store.close()) await this.#quit?.();
+    const wasOpen = await this.#store.close();
+    if (wasOpen) await this.#quit?.();
+    await this.#store.settled();
   }
 
   /** The same as {@linkcode RedisJsonDict.close}, for `await using`. */

@@ -340,6 +340,46 @@ export class LimitError extends JsonDictError {
   }
 }
 
+/** What a {@linkcode ConflictError} is made of. */
+export interface ConflictErrorData extends JsonDictErrorData {
+  /** The places that others had changed, each once. */
+  readonly paths: readonly Path[];
+  /** How often the recipe has run. */
+  readonly attempts: number;
+}
+
+/** Thrown when others changed what an edit had read, each time that its recipe ran. */
+export class ConflictError extends JsonDictError {
+  static {
+    this.prototype.name = "ConflictError";
+  }
+
+  /** Always `"CONFLICT"`. */
+  readonly code: "CONFLICT" = "CONFLICT";
+  /** The places that others had changed, each once. */
+  readonly paths: readonly Path[];
+  /** How often the recipe has run. */
+  readonly attempts: number;
+
+  /**
+   * Creates an error.
+   *
+   * @param data What failed, where others were faster, and how often it was tried.
+   */
+  constructor(data: ConflictErrorData) {
+    const { paths, attempts } = data;
+    const places = paths.slice(0, 3).map(formatPlace).join(", ") + (paths.length > 3 ? ", ..." : "");
+    super(
+      data,
+      `${
+        cannot(data)
+      }: others changed ${places} each of the ${attempts} times that the recipe ran; read less, or allow more attempts`,
+    );
+    this.paths = paths;
+    this.attempts = attempts;
+  }
+}
+
 /**
  * Thrown when the answer to a write was lost: it may have been applied, or not, or be applied yet.
  *

@@ -25,6 +25,14 @@ export interface JsonOptions {
   readonly bigints?: boolean;
 }
 
+/** Objects that stand for a JSON text of their own, such as drafts. */
+export interface TextSource {
+  /** Whether an object is one of them. */
+  has(value: object): boolean;
+  /** The text of one of them, which will stand at that path. */
+  textOf(value: object, where: readonly (string | number)[]): string;
+}
+
 /** How many arrays and objects may be nested in one another; other JSON readers stop at about this depth. */
 export const MAX_DEPTH = 1000;
 
@@ -41,6 +49,7 @@ export const MAX_DEPTH = 1000;
  * @param options Whether `bigint` may be written.
  * @param where The path at which the value will stand, dictionary key first. It is named in messages and counts
  * towards the depth.
+ * @param source Knows the objects that are written as the text that they stand for.
  * @returns The text, without white space between tokens.
  * @throws {TypeError} If the value holds what JSON cannot: NaN, an infinity, a function, a symbol, a cycle, a
  * Map and the like, a lone `undefined` or one inside an array, a `bigint` without the option, or more than
@@ -50,9 +59,10 @@ export function encode(
   value: unknown,
   options: JsonOptions = {},
   where: readonly (string | number)[] = [],
+  source?: TextSource,
 ): string {
-  if (isPlain(value, Math.max(where.length - 1, 0))) return JSON.stringify(value);
-  const text = new Writer(options.bigints === true, where).write(value, "");
+  if (isPlain(value, Math.max(where.length - 1, 0), source)) return JSON.stringify(value);
+  const text = new Writer(options.bigints === true, where, source).write(value, "");
   return text ??
     refuse(where, "undefined is not JSON", "use null for an empty value, or delete to remove one");
 }
@@ -125,7 +135,7 @@ const PLAIN_DEPTH = 64;
  *
  * A fast "no" is no refusal: the careful writer then decides, with the path at hand.
  */
-function isPlain(value: unknown, depth: number): boolean {
+function isPlain(value: unknown, depth: number, source: TextSource | undefined): boolean {
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -138,10 +148,10 @@ function isPlain(value: unknown, depth: number): boolean {
       return false;
   }
   if (value === null) return true;
-  if (depth >= PLAIN_DEPTH || "toJSON" in value) return false;
+  if (depth >= PLAIN_DEPTH || source?.has(value) || "toJSON" in value) return false;
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {
-      if (!isPlain(value[index], depth + 1)) return false;
+      if (!isPlain(value[index], depth + 1, source)) return false;
     }
     return true;
   }
@@ -149,7 +159,7 @@ function isPlain(value: unknown, depth: number): boolean {
   if (prototype !== Object.prototype && prototype !== null) return false;
   for (const name of Object.keys(value)) {
     const member = (value as Record<string, unknown>)[name];
-    if (member !== undefined && !isPlain(member, depth + 1)) return false;
+    if (member !== undefined && !isPlain(member, depth + 1, source)) return false;
   }
   return true;
 }
@@ -158,20 +168,23 @@ function isPlain(value: unknown, depth: number): boolean {
 class Writer {
   readonly #bigints: boolean;
   readonly #where: readonly (string | number)[];
+  readonly #source: TextSource | undefined;
   /** The way from the value to the part being written. */
   readonly #inside: (string | number)[] = [];
   /** The containers on that way, to notice cycles. */
   readonly #ancestors: object[] = [];
 
-  constructor(bigints: boolean, where: readonly (string | number)[]) {
+  constructor(bigints: boolean, where: readonly (string | number)[], source: TextSource | undefined) {
     this.#bigints = bigints;
     this.#where = where;
+    this.#source = source;
   }
 
   /** Returns `undefined` for `undefined`: what that means is up to the container. */
   write(value: unknown, name: string): string | undefined {
     if (value === null) return "null";
     if (typeof value !== "object" && typeof value !== "function") return this.#writeScalar(value);
+    if (this.#source?.has(value)) return this.#source.textOf(value, [...this.#where, ...this.#inside]);
     const { toJSON } = value as { toJSON?: unknown };
     if (typeof toJSON !== "function") return this.#writeObject(value);
     const replaced: unknown = toJSON.call(value, name);
@@ -414,8 +427,14 @@ function readScalar(literal: string, bigints: boolean): Json {
   return isLong ? BigInt(literal) as unknown as Json : value;
 }
 
-/** Returns the position after the string that `from`, or the escape at it, is in. */
-function endOfString(text: string, from: number): number {
+/**
+ * Finds the end of a string in valid JSON text.
+ *
+ * @param text The text.
+ * @param from A position inside the string, or the escape before it.
+ * @returns The position after its closing quote.
+ */
+export function endOfString(text: string, from: number): number {
   for (let end = text.indexOf('"', from);; end = text.indexOf('"', end + 1)) {
     let backslash = end;
     while (text.charCodeAt(backslash - 1) === BACKSLASH) backslash--;

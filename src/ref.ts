@@ -18,6 +18,9 @@ import {
 } from "./path.ts";
 import type { Store } from "./store.ts";
 import { toError } from "./call.ts";
+import type { Draft } from "./draft.ts";
+import { edit, type EditOptions, explain, FragmentScope } from "./edit.ts";
+import { type Live, openLive } from "./live.ts";
 
 /** How a write treats what is missing on its way. */
 export interface WriteOptions {
@@ -354,6 +357,97 @@ export interface ArrayRef<E> {
 }
 
 /**
+ * What can be done with an object or an array by plain code.
+ *
+ * @typeParam V The type of the value.
+ */
+export interface ContainerRef<V> {
+  /**
+   * Changes the value as if it were a plain object, all at once or not at all, as
+   * {@linkcode RedisJsonDict.edit} does; only this fragment is read. Two round trips, and one more for each
+   * conflict.
+   *
+   * @typeParam R What the recipe returns.
+   * @param recipe Changes the draft; it must be synchronous, and may run more than once.
+   * @param options How often it may run.
+   * @returns What the recipe returned, as plain data.
+   * @throws {ConflictError} If others were faster each time.
+   * @throws {TypeError} If the recipe is async, or writes what JSON cannot hold.
+   * @throws {KeyNotFoundError} If the dictionary has no such key.
+   * @throws {PathNotFoundError} If the value is missing.
+   * @throws {TypeMismatchError} If the value is neither an object nor an array.
+   * @throws {CorruptValueError} If the text is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   *
+   * @example Change what depends on what is there
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect<{ sample: { positions: number[]; best?: number } }>(
+   *   "redis://localhost:6379",
+   *   { prefix: "doc:ref.edit:" },
+   * );
+   * await lab.set("sample", { positions: [3, 1, 2] });
+   * await lab.at("sample").edit((sample) => {
+   *   sample.positions.sort();
+   *   sample.best = Math.max(...sample.positions);
+   * });
+   * assertEquals(await lab.get("sample"), { positions: [1, 2, 3], best: 3 });
+   * await lab.clear();
+   * ```
+   */
+  edit<R>(recipe: (draft: Draft<ContainerOf<V>>) => R, options?: EditOptions): Promise<R>;
+  /**
+   * Tells what an edit would send now, without sending it: guards, then ops. One round trip, which reads the value.
+   *
+   * @param recipe Changes the draft.
+   * @returns The guards and the ops; nothing if the recipe changes nothing.
+   */
+  explain(recipe: (draft: Draft<ContainerOf<V>>) => unknown): Promise<Group>;
+  /**
+   * Opens the value as a live document: an object or an array of your own that you change as any other, and whose
+   * changes go to Redis by themselves. One round trip.
+   *
+   * All changes made without an `await` in between leave together, as one atomic call, at the end of the turn or
+   * with the next call of the dictionary, whichever is first; `settled()` of the dictionary waits for them. They
+   * are ops on what is there then: `push` adds behind what others have pushed, and nothing else is overwritten. What
+   * others change is not seen here; open it again for that, and use `edit` where a change depends on what
+   * is there, such as the index of an element that others may move.
+   *
+   * What is assigned is copied. If a write fails, because the value was removed, or became another type, or
+   * Redis did not answer, the document refuses further changes, and `settled()` tells why; if nobody asks, the
+   * rejection is unhandled, which ends most programs. At its end, `await using` waits for the document's own writes.
+   *
+   * @returns The document.
+   * @throws {KeyNotFoundError} If the dictionary has no such key.
+   * @throws {PathNotFoundError} If the value is missing.
+   * @throws {TypeMismatchError} If the value is neither an object nor an array.
+   * @throws {CorruptValueError} If the text is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   *
+   * @example Work on a value for a while
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect<{ sample: { color: string; positions: number[] } }>(
+   *   "redis://localhost:6379",
+   *   { prefix: "doc:ref.live:" },
+   * );
+   * await lab.set("sample", { color: "red", positions: [] });
+   * const sample = await lab.at("sample").live();
+   * sample.color = "blue";
+   * sample.positions.push(1, 2);
+   * await lab.settled();
+   * assertEquals(await lab.get("sample"), { color: "blue", positions: [1, 2] });
+   * await lab.clear();
+   * ```
+   */
+  live(): Promise<Live<ContainerOf<V>>>;
+}
+
+/**
  * A place inside a value, with the methods that fit the type of the value there. It does no I/O of its own.
  *
  * @typeParam V The type of the value.
@@ -364,7 +458,15 @@ export type Ref<V> =
   & (Has<V, boolean> extends true ? BooleanRef : unknown)
   & (Has<V, string> extends true ? StringRef & LengthRef : unknown)
   & (Has<V, readonly unknown[]> extends true ? ArrayRef<ElementOf<V>> & LengthRef : unknown)
-  & (Has<V, object, readonly unknown[]> extends true ? ObjectRef & LengthRef : unknown);
+  & (Has<V, object, readonly unknown[]> extends true ? ObjectRef & LengthRef : unknown)
+  & (Has<V, object> extends true ? ContainerRef<V> : unknown);
+
+/**
+ * The objects and arrays in the union `V`.
+ *
+ * @typeParam V The type of the value.
+ */
+export type ContainerOf<V> = unknown extends V ? V : Extract<V, object>;
 
 /**
  * Whether some part of the union `V` is a `T` and no `N`; true for `any`.
@@ -561,6 +663,18 @@ class JsonRef {
       ...this.#adding(items),
     });
     return this.#store.decode(text, "splice", this.path) as Json[];
+  }
+
+  edit<R>(recipe: (draft: never) => R, options: EditOptions = {}): Promise<R> {
+    return edit(this.#store, new FragmentScope(this.#store, this.path), recipe, options);
+  }
+
+  explain(recipe: (draft: never) => unknown): Promise<Group> {
+    return explain(this.#store, new FragmentScope(this.#store, this.path), recipe);
+  }
+
+  live(): Promise<object> {
+    return openLive(this.#store, this.path);
   }
 
   async #remove(kind: "pop" | "shift"): Promise<Json | undefined> {

@@ -15,6 +15,7 @@ import {
 } from "./call.ts";
 import type { RedisClient } from "./client.ts";
 import { AmbiguousResultError, CorruptValueError, TimeoutError, WrongTypeError } from "./errors.ts";
+import { Fragment } from "./fragment.ts";
 import { decode, encode, type Json } from "./json.ts";
 import { Lanes } from "./lanes.ts";
 import type { Group, Op, Read } from "./op.ts";
@@ -42,6 +43,10 @@ export class Store {
   readonly #runner: Runner;
   readonly #lanes: Lanes;
   #isClosed: boolean = false;
+  /** Sends what live documents hold back until the end of the turn. */
+  readonly #bursts: Set<() => void> = new Set();
+  /** The writes of live documents that are under way, or have failed and nobody was told, with their owner. */
+  readonly #writes: Map<Promise<void>, object> = new Map();
 
   /** Sends to the client; sends nothing yet. */
   constructor(client: RedisClient, options: StoreOptions) {
@@ -96,9 +101,9 @@ export class Store {
   }
 
   /** Reads one place; refusals are thrown. */
-  async read(read: Read): Promise<string> {
+  async read(read: Read, operation: string = read.kind): Promise<string> {
     const result = await this.tryRead(read);
-    if (typeof result !== "string") throw toError(read, result);
+    if (typeof result !== "string") throw toError(read, result, operation);
     return result;
   }
 
@@ -122,7 +127,7 @@ export class Store {
    * @param keys Keys without the prefix.
    * @returns Their texts, `undefined` where there is none.
    */
-  async texts(keys: readonly string[]): Promise<(string | undefined)[]> {
+  async texts(keys: readonly string[], operation: string = "get"): Promise<(string | undefined)[]> {
     this.check();
     if (keys.length === 0) return [];
     const names = keys.map((key) => this.options.prefix + key);
@@ -135,11 +140,11 @@ export class Store {
         types.forEach((type, index) => {
           if (type === "none" || type === "string") return;
           const path = [missing[index].slice(this.options.prefix.length)];
-          throw new WrongTypeError({ operation: "get", path, found: String(type) });
+          throw new WrongTypeError({ operation, path, found: String(type) });
         });
         return texts.map((text) => text ?? undefined);
       } catch (error) {
-        throw this.#readError(error, "get", keys.length === 1 ? [keys[0]] : []);
+        throw this.#readError(error, operation, keys.length === 1 ? [keys[0]] : []);
       }
     });
   }
@@ -193,9 +198,51 @@ export class Store {
     }
   }
 
-  /** Throws once the store is closed. */
+  /** Throws once the store is closed. Sends first what live documents hold back, which was issued earlier. */
   check(): void {
+    this.#sendBursts();
     if (this.#isClosed) throw new TypeError("Cannot use the dictionary: it is closed");
+  }
+
+  /** Holds a burst of changes back until the end of the turn, or until the next use of the store. */
+  holdBack(send: () => void): void {
+    if (this.#bursts.size === 0) queueMicrotask(() => this.#sendBursts());
+    this.#bursts.add(send);
+  }
+
+  #sendBursts(): void {
+    if (this.#bursts.size === 0) return;
+    const bursts = [...this.#bursts];
+    this.#bursts.clear(); // each of them will check the store again
+    for (const send of bursts) send();
+  }
+
+  /** Watches over a write that nobody awaits. If it fails and `settled` is not asked, the rejection is unhandled. */
+  watch(write: Promise<void>, owner: object): void {
+    const watched: Promise<void> = write.then(() => {
+      this.#writes.delete(watched);
+    });
+    this.#writes.set(watched, owner);
+  }
+
+  /**
+   * Waits for the writes that are watched over: all of them, or those of one owner.
+   *
+   * @throws The first failure that nobody was told of.
+   */
+  async settled(owner?: object): Promise<void> {
+    this.#sendBursts();
+    let failure: { readonly reason: unknown } | undefined;
+    while (true) {
+      const writes = [...this.#writes].filter(([, whose]) => owner === undefined || whose === owner);
+      if (writes.length === 0) break;
+      const results = await Promise.allSettled(writes.map(([write]) => write));
+      results.forEach((result, index) => {
+        this.#writes.delete(writes[index][0]);
+        if (result.status === "rejected") failure ??= { reason: result.reason };
+      });
+    }
+    if (failure) throw failure.reason;
   }
 
   /**
@@ -204,6 +251,7 @@ export class Store {
    * @returns Whether it was open.
    */
   async close(): Promise<boolean> {
+    this.#sendBursts();
     const wasOpen = !this.#isClosed;
     this.#isClosed = true;
     await this.idle();
@@ -231,6 +279,15 @@ export class Store {
   decode(text: string, operation: string, path: Path): Json {
     try {
       return decode(text, this.options);
+    } catch (cause) {
+      throw new CorruptValueError({ operation, path, text, cause });
+    }
+  }
+
+  /** The text with its value, to be drafted. */
+  fragment(text: string, operation: string, path: Path): Fragment {
+    try {
+      return Fragment.read(text, this.options);
     } catch (cause) {
       throw new CorruptValueError({ operation, path, text, cause });
     }

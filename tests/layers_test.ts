@@ -15,7 +15,13 @@ const LAYERS = [
   "runner.ts",
   "lanes.ts",
   "scan.ts",
+  "fragment.ts",
   "store.ts",
+  "session.ts",
+  "node.ts",
+  "draft.ts",
+  "edit.ts",
+  "live.ts",
   "ref.ts",
   "dict.ts",
 ];

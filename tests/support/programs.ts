@@ -1,0 +1,219 @@
+/**
+ * Random programs over plain data: the same code runs on a plain value and on a draft of it.
+ *
+ * @module
+ */
+
+import fc from "fast-check";
+import type { Json } from "../../src/json.ts";
+
+/** One statement: where, what, and with what. */
+export interface Step {
+  /** Which container: at each number, one of those inside is entered; fewer are left when there are none. */
+  readonly where: readonly number[];
+  readonly action: number;
+  readonly numbers: readonly number[];
+  readonly name: string;
+  readonly value: Json;
+  /** Another container, for moves and copies. */
+  readonly other: readonly number[];
+}
+
+/** Names that mean something to JavaScript, integer-like ones, and ordinary ones. */
+export const NAMES = [
+  "a",
+  "b",
+  "c",
+  "__proto__",
+  "constructor",
+  "toString",
+  "then",
+  "toJSON",
+  "0",
+  "1",
+  "-1",
+  "",
+  'q"\\n',
+];
+
+const name = fc.constantFrom(...NAMES);
+
+/** A random JSON value with such names. */
+export const json: fc.Arbitrary<Json> = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 3, depthSize: "small" },
+    fc.oneof(
+      fc.integer({ min: -9, max: 9 }),
+      fc.boolean(),
+      fc.constant(null),
+      fc.constantFrom("", "x", 'é"\\'),
+    ),
+    fc.array(tie("value"), { maxLength: 4 }),
+    fc.array(fc.tuple(name, tie("value")), { maxLength: 4 }).map((members) =>
+      objectOf(members as [string, Json][])
+    ),
+  ),
+})).value as fc.Arbitrary<Json>;
+
+function objectOf(members: readonly (readonly [string, Json])[]): Json {
+  const object = {};
+  for (const [name, value] of members) {
+    Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
+  }
+  return object;
+}
+
+/** Random statements. */
+export const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.record({
+    where: fc.array(fc.nat(5), { maxLength: 3 }),
+    action: fc.nat(999),
+    numbers: fc.array(fc.integer({ min: -3, max: 5 }), { minLength: 3, maxLength: 3 }),
+    name,
+    value: json,
+    other: fc.array(fc.nat(5), { maxLength: 3 }),
+  }),
+  { maxLength: 8 },
+);
+
+type Container = Record<string, unknown> | unknown[];
+
+const isContainer = (value: unknown): value is Container => typeof value === "object" && value !== null;
+const copy = (value: Json): Json => structuredClone(value);
+
+function enter(root: Container, where: readonly number[]): Container {
+  let at = root;
+  for (const number of where) {
+    const inside: Container[] = [];
+    for (const value of Array.isArray(at) ? at : Object.values(at)) {
+      if (isContainer(value)) inside.push(value);
+    }
+    if (inside.length === 0) break;
+    at = inside[number % inside.length];
+  }
+  return at;
+}
+
+function contains(outer: unknown, inner: unknown): boolean {
+  if (outer === inner) return true;
+  if (!isContainer(outer)) return false;
+  return (Array.isArray(outer) ? outer : Object.values(outer)).some((value) => contains(value, inner));
+}
+
+const order = (a: unknown, b: unknown): number => {
+  const [x, y] = [JSON.stringify(a) ?? "", JSON.stringify(b) ?? ""];
+  return x < y ? -1 : x > y ? 1 : 0;
+};
+
+/** An assignment that does not stumble over `__proto__`, which a plain object takes for its prototype. */
+function put(target: Container, name: string, value: unknown): void {
+  Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true });
+}
+
+const get = (target: Container, name: string): unknown =>
+  Object.hasOwn(target, name) ? (target as Record<string, unknown>)[name] : undefined;
+
+type Action<C> = (at: C, step: Step, other: Container) => unknown;
+
+/** What can be done to an object. Each answers what it saw. */
+const OBJECT_ACTIONS: readonly Action<Record<string, unknown>>[] = [
+  (at, { name, value }) => put(at, name, copy(value)),
+  (at, { name, value }) => put(at, name, copy(value)),
+  (at, { name }) => delete at[name],
+  (at, { name }) => get(at, name),
+  (at, { name }) => name in at,
+  (at) => Object.keys(at),
+  (at) => JSON.stringify(at),
+  (at) => ({ ...at }),
+  (at, { value }) => {
+    Object.assign(at, isContainer(value) && !Object.hasOwn(value, "__proto__") ? copy(value) : { a: 1 });
+  },
+  (at, { name, numbers }) => {
+    const was = get(at, name);
+    put(at, name, (typeof was === "number" ? was : 0) + numbers[0]);
+  },
+  (at, { name }, other) => contains(other, at) ? 0 : put(at, name, other),
+  (at, { name, value }) => {
+    const twice = copy(value);
+    put(at, name, twice);
+    put(at, "c", twice);
+  },
+  (at, { name }) => {
+    const moved = get(at, "a");
+    delete at.a;
+    if (moved !== undefined) put(at, name, moved);
+  },
+  (at) => {
+    const seen: unknown[] = [];
+    for (const name in at) seen.push(name, at[name]);
+    return seen;
+  },
+  (at, { name }) => Object.getOwnPropertyDescriptor(at, name)?.value,
+  (at, { name, value }, other) =>
+    contains(other, at) ? 0 : put(at, name, { inner: other, list: [other, copy(value)] }),
+  (at) => Object.entries(at).length,
+];
+
+/** What can be done to an array. */
+const ARRAY_ACTIONS: readonly Action<unknown[]>[] = [
+  (at, { value }) => void at.push(copy(value)),
+  (at, { value }) => void at.push(copy(value), 1),
+  (at, { value }) => void at.unshift(copy(value), 2),
+  (at) => at.pop(),
+  (at) => at.shift(),
+  (at, { numbers, value }) => at.splice(numbers[0], Math.abs(numbers[1]), copy(value)),
+  (at, { numbers }) => at.splice(numbers[0], numbers[1]),
+  (at, { numbers }) => at.splice(numbers[0]),
+  (at) => void at.sort(order),
+  (at) => void at.reverse(),
+  (at, { numbers, value }) => void at.fill(copy(value), numbers[0], numbers[1]),
+  (at, { numbers }) => void at.copyWithin(numbers[0], numbers[1], numbers[2]),
+  (at, { numbers }) => {
+    if (Math.abs(numbers[0]) <= at.length) at.length = Math.abs(numbers[0]);
+  },
+  (at, { numbers, value }) => {
+    if (Math.abs(numbers[0]) <= at.length) at[Math.abs(numbers[0])] = copy(value);
+  },
+  (at, { numbers }) => at[Math.abs(numbers[0])],
+  (at) => [...at],
+  (at) => at.length,
+  (at) => at.includes(at[1]),
+  (at) => at.indexOf(at[at.length - 1]),
+  (at) => at.map((value) => isContainer(value) ? Object.keys(value).length : value),
+  (at, _, other) => contains(other, at) ? 0 : void at.push(other),
+  (at) => at.filter((value) => isContainer(value)),
+  (at, { numbers }) => Math.abs(numbers[0]) in at,
+  (at) => at.slice(1).concat(at),
+  (at) => {
+    if (at.length > 1) [at[0], at[1]] = [at[1], at[0]];
+  },
+  (at) => {
+    for (const value of at) if (isContainer(value) && !Array.isArray(value)) put(value, "seen", true);
+  },
+  (at) => at.at(-1),
+];
+
+/**
+ * Runs a program.
+ *
+ * @param root A plain object, or a draft of one.
+ * @param program The statements.
+ * @returns What they saw, as JSON text.
+ */
+export function execute(root: Container, program: readonly Step[]): string[] {
+  return program.map((step) => {
+    const at = enter(root, step.where);
+    const other = enter(root, step.other);
+    const seen = Array.isArray(at)
+      ? ARRAY_ACTIONS[step.action % ARRAY_ACTIONS.length](at, step, other)
+      : OBJECT_ACTIONS[step.action % OBJECT_ACTIONS.length](at, step, other);
+    return show(seen);
+  });
+}
+
+/** Text that tells values apart also where they have names that `JSON.stringify` calls. */
+function show(value: unknown): string {
+  if (!isContainer(value)) return String(value);
+  if (Array.isArray(value)) return `[${value.map(show).join()}]`;
+  return `{${Object.keys(value).map((name) => `${JSON.stringify(name)}:${show(get(value, name))}`).join()}}`;
+}
