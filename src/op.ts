@@ -126,13 +126,13 @@ export interface TypeOp {
   readonly value: JsonType;
 }
 
-/** Guard: refuses the group unless the value is a string, an array or an object of a length. */
+/** Guard: refuses the group unless the value is an array of a length. */
 export interface LengthOp {
   /** The word of this op. */
   readonly kind: "length";
   /** Where; only the dictionary key for a whole value. */
   readonly path: Path;
-  /** Code units, elements or members. */
+  /** How many elements. */
   readonly value: number;
 }
 

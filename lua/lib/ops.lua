@@ -160,13 +160,7 @@ function ops.type(p, x)
 end
 
 function ops.length(p, x)
-  local n
-  if byte(text, p) == 34 then
-    n = values().string_length(sub(text, p + 1, string_end(p) - 1))
-  else
-    n = size(p)
-  end
-  if n ~= tonumber(tokens[x]) then fail('TEST') end
+  if byte(text, p) ~= 91 or size(p) ~= tonumber(tokens[x]) then fail('TEST') end
   return ''
 end
 

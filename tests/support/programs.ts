@@ -193,6 +193,106 @@ const ARRAY_ACTIONS: readonly Action<unknown[]>[] = [
   (at) => at.at(-1),
 ];
 
+/** One statement at a place that is written out, as in `draft.a.list[1].b = 1`. It reads nothing that it does not say. */
+export interface Line {
+  /** Where: names and indexes. */
+  readonly path: readonly string[];
+  readonly step: Step;
+}
+
+/**
+ * Makes statements for the places of a value.
+ *
+ * @param value The value.
+ * @param program What to do; `where` picks the places.
+ */
+export function linesFor(value: Json, program: readonly Step[]): Line[] {
+  const places: string[][] = [];
+  const collect = (at: Json, path: string[]): void => {
+    if (!isContainer(at)) return;
+    places.push(path);
+    for (const name of Object.keys(at)) collect((at as Record<string, Json>)[name], [...path, name]);
+  };
+  collect(value, []);
+  return program.map((step) => {
+    const pick = step.where.reduce((sum, number) => sum * 6 + number + 1, 0);
+    return { path: places[pick % places.length], step };
+  });
+}
+
+/** Those that say by themselves what they read; each of the others may stand for any statement. */
+const OBJECT_LINES: readonly Action<Record<string, unknown>>[] = [
+  (at, { name, value }) => put(at, name, copy(value)),
+  (at, { name }) => delete at[name],
+  (at, { name }) => at[name],
+  (at, { name }) => name in at,
+  (at, { name }) => void (at[name] === null ? put(at, "b", 1) : put(at, "c", 2)),
+  (at, { numbers }) => {
+    const was = get(at, "a");
+    put(at, "a", (typeof was === "number" ? was : 0) + numbers[0]);
+  },
+  (at) => Object.keys(at).length,
+  (at) => JSON.stringify(at),
+  (at) => {
+    const moved = get(at, "a");
+    delete at.a;
+    if (moved !== undefined) put(at, "b", moved);
+  },
+  (at) => Array.isArray(at.a),
+  (at, { name }) => {
+    const inner = at[name];
+    if (isContainer(inner) && Object.hasOwn(at, name)) put(inner, "0", 7);
+  },
+];
+
+const ARRAY_LINES: readonly Action<unknown[]>[] = [
+  ...ARRAY_ACTIONS,
+  (at, { value }) => void at.push(copy(value)),
+  (at, { value }) => void at.push(copy(value)),
+  (at, { value }) => void at.unshift(copy(value)),
+  (at, { numbers, value }) => {
+    const inner = at[Math.abs(numbers[0])];
+    if (isContainer(inner) && !Array.isArray(inner)) put(inner, "a", copy(value));
+  },
+  (at, { value }) => {
+    at.push(copy(value));
+    return at.shift();
+  },
+  (at, { value }) => {
+    at.unshift(copy(value));
+    return at.pop();
+  },
+  (at, { value, numbers }) => {
+    at.push(copy(value));
+    return at[Math.abs(numbers[0])];
+  },
+  (at, { numbers }) => {
+    at.shift();
+    return at[Math.abs(numbers[0])];
+  },
+];
+
+/**
+ * Runs statements at places that are written out.
+ *
+ * @returns What they saw, as text.
+ */
+export function executeLines(root: Container, lines: readonly Line[]): string[] {
+  return lines.map(({ path, step }) => {
+    let at: unknown = root;
+    for (const name of path) {
+      if (!isContainer(at) || !Object.hasOwn(at, name)) return "gone";
+      at = (at as Record<string, unknown>)[name];
+    }
+    if (!isContainer(at)) return "no container";
+    return show(
+      Array.isArray(at)
+        ? ARRAY_LINES[step.action % ARRAY_LINES.length](at, step, at)
+        : OBJECT_LINES[step.action % OBJECT_LINES.length](at, step, at),
+    );
+  });
+}
+
 /**
  * Runs a program.
  *

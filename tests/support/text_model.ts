@@ -221,7 +221,8 @@ function applyOp(text: string | undefined, op: Op): [string | undefined, string]
     case "length":
     case "keys": {
       const shape = applyRead(new Map([["", text]]), { kind: op.kind, path: ["", ...op.path.slice(1)] });
-      return shape === String(op.value) ? [text, ""] : refuse("TEST", depth);
+      const isKind = node.type === (op.kind === "length" ? "array" : "object");
+      return isKind && shape === String(op.value) ? [text, ""] : refuse("TEST", depth);
     }
     case "increment": {
       expectType("number");
