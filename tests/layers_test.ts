@@ -22,6 +22,7 @@ const LAYERS = [
   "draft.ts",
   "edit.ts",
   "live.ts",
+  "patch.ts",
   "ref.ts",
   "dict.ts",
 ];
