@@ -61,7 +61,9 @@ export async function patch(store: Store, base: Path, operations: readonly Patch
   if (code === "CORRUPT" || code === "WRONG_TYPE" || code === "LIMIT") throw toError(op, refusal, "patch");
   const { op: name, path: pointer } = operations[index];
   const data = { operation: "patch", path: base, index, patchOperation: name, pointer };
-  const cause = causeOf(op, refusal, name);
+  // An array has no element "-1", though our own paths count from the end: the guard stands before its place.
+  const path = op.kind === "type" ? ops[owners.lastIndexOf(index)].path : op.path;
+  const cause = causeOf({ ...op, path }, refusal, name);
   throw new PatchError(cause === undefined ? data : { ...data, cause });
 }
 
@@ -71,8 +73,6 @@ function causeOf(op: Op, refusal: Refusal, operation: string): Error | undefined
   const isThere = refusal.segment === op.path.length - 1;
   if (operation === "test" && isThere) return undefined;
   const data = { operation, path: op.path };
-  // An array has no element "-1", though our own paths count from the end.
-  if (op.kind === "type") return new PathNotFoundError({ ...data, path: op.path, at: op.path.length - 1 });
   return refusal.segment === 0 && op.path.length === 1
     ? new KeyNotFoundError(data)
     : new PathNotFoundError({ ...data, at: refusal.segment + 1 });
