@@ -7,6 +7,7 @@
 import { Bench } from "./bench.ts";
 import { benchBurst } from "./burst.ts";
 import { benchClient } from "./client.ts";
+import { benchEdit } from "./edit.ts";
 import { benchIteration } from "./iteration.ts";
 import { benchMemory } from "./memory.ts";
 import { benchNestedSet } from "./nested_set.ts";
@@ -20,6 +21,7 @@ const SECTIONS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   "shapes": benchShapes,
   "client": benchClient,
   "burst": benchBurst,
+  "edit": benchEdit,
   "iteration": benchIteration,
   "memory": benchMemory,
   "reads": benchReads,

@@ -84,6 +84,33 @@ class Demo {
     });
   }
 
+  async edit(): Promise<void> {
+    heading("Edit", "plain code; what it read are guards, what it wrote are ops, in one call");
+    const recipe = (lab: Record<string, never>): number => {
+      const scan: { frames: number[]; status: string } = lab["scan:48212"];
+      const user: { beamtime: { used: number } } = lab["user:ada"];
+      scan.frames.push(6);
+      scan.status = "archived";
+      user.beamtime.used += 1.5;
+      return user.beamtime.used;
+    };
+    for (const { kind, path, ...op } of await this.#lab.explain(recipe as never)) {
+      const [words] = Object.values(op);
+      row(kind, `${path.join(", ")}  ${words ?? ""}`);
+    }
+    row("ada has used", `${await this.#lab.edit(recipe as never)} hours`);
+    const scan = await this.#lab.at("scan:48212").live() as unknown as {
+      status: string;
+      frames: number[];
+    };
+    await this.#monitor.take();
+    scan.status = "done";
+    for (let frame = 7; frame < 107; frame++) scan.frames.push(frame);
+    await this.#lab.settled();
+    const calls = (await this.#monitor.take()).filter((seen) => !seen.isFromScript).length;
+    row("a live document", `101 changes, ${calls} call`);
+  }
+
   async fidelity(): Promise<void> {
     heading("Untouched bytes", "a value that another program wrote");
     await this.#client.set(`${this.#prefix}foreign`, FOREIGN);
@@ -253,6 +280,7 @@ async function main(): Promise<void> {
     results.push(await demo.load());
     await demo.read();
     await demo.write();
+    await demo.edit();
     await demo.fidelity();
     await demo.refuse();
     await demo.expire();

@@ -33,6 +33,7 @@ describe("examples/", () => {
       "Load",
       "Read",
       "Write",
+      "Edit",
       "Untouched bytes",
       "Refuse",
       "Expire",
@@ -43,6 +44,7 @@ describe("examples/", () => {
     const writers = output.slice(output.indexOf("\nWriters"));
     assert(/json-dict +800 frames, count 800 .* 0 lost/.test(writers), writers);
     assert(/GET, change, SET .* [1-9]\d* lost/.test(writers), writers);
+    assert(/a live document +101 changes, 1 call/.test(output), output);
     assert(output.includes("└ SET lab:scan:48212"), output);
     assert(output.includes("the bytes                  the same"), output);
     // deno-lint-ignore no-control-regex

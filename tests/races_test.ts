@@ -128,4 +128,25 @@ describe("Races of processes", () => {
     assertEquals(new Set(got.flat()), new Set([true]));
     assertEquals(await read(prefix, "a"), await read(prefix, "b"));
   });
+
+  it("RedisJsonDict.edit() of 8 clients moves money, and none is made or lost", async () => {
+    const prefix = uniquePrefix("races");
+    const accounts = numbers(4).map((number) => [`${prefix}k${number - 1}`, '{"money":25,"log":[]}']);
+    await client.mset(...accounts.flat());
+    const sums = await race(prefix, "transfer", 40);
+    assertEquals(new Set(sums.flat()), new Set([100])); // no recipe has seen two moments
+    let money = 0;
+    for (const [key] of accounts) money += JSON.parse((await client.get(key))!).money;
+    assertEquals(money, 100);
+  });
+
+  it("RedisJsonDict.edit() of 8 clients at different parts of one value runs once each", async () => {
+    const prefix = uniquePrefix("races");
+    await client.set(`${prefix}x`, '{"shared":[]}');
+    const runs = await race(prefix, "edit", 50);
+    assertEquals(new Set(runs.flat()), new Set([1]));
+    const value = await read(prefix) as Record<string, string[]>;
+    assertEquals(value.shared.length, ALL * 50);
+    assertEquals(Object.keys(value).length, ALL + 1);
+  });
 });

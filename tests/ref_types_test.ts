@@ -279,8 +279,70 @@ describe("Ref types", () => {
       await lab.at("shape").increment();
     });
   });
+});
+
+describe("Draft types", () => {
+  it("drafts have the types of the values, readonly and all", () => {
+    checkOnly(async () => {
+      const result = await lab.edit((draft) => {
+        draft.sample.color = "red";
+        draft.sample.positions.push(1);
+        draft.sample.positions.sort((a, b) => a - b);
+        draft.sample.tags ??= { owner: "x" };
+        draft.scan_id += 1;
+        draft.byName.x = { owner: "y" };
+        draft.free.anything.goes = 1;
+        draft.loose.too = 1;
+        // @ts-expect-error the color has two values
+        draft.sample.color = "green";
+        // @ts-expect-error no such member
+        draft.sample.colour = "red";
+        // @ts-expect-error an array of numbers
+        draft.sample.positions.push("1");
+        // @ts-expect-error readonly
+        draft.sample.pair[0] = "x";
+        // @ts-expect-error readonly
+        draft.grid.push([1]);
+        // @ts-expect-error no such key
+        draft.nothing = 1;
+        return { id: draft.scan_id, first: draft.sample.positions[0] };
+      });
+      same<Same<typeof result, { id: number; first: number }>>();
+      await open.edit((draft) => draft.any.path.at.all = 1);
+      await plain.edit((draft) => draft.x.y++);
+      await loose.edit((draft) => draft.x.y++);
+      await lab.at("sample").edit((sample) => sample.color = "blue");
+      await lab.at("sample", "positions").edit((positions) => positions.reverse());
+      // @ts-expect-error a number has no edit
+      await lab.at("scan_id").edit(() => {});
+      const live = await lab.at("sample").live();
+      live.color = "red";
+      // @ts-expect-error the color has two values
+      live.color = "green";
+      await live[Symbol.asyncDispose]();
+    });
+  });
+
+  it("patches have the types of the values, each part optional or null", () => {
+    checkOnly(async () => {
+      await lab.merge("sample", { color: "red", tags: { note: null } });
+      await lab.at("sample").merge({ tags: null });
+      await lab.patch("sample", [{ op: "add", path: "/x", value: 1 }, {
+        op: "move",
+        from: "/x",
+        path: "/y",
+      }]);
+      await plain.merge("x", { any: { thing: 1 } });
+      // @ts-expect-error the color has two values
+      await lab.merge("sample", { color: "green" });
+      // @ts-expect-error an add has a value
+      await lab.patch("sample", [{ op: "add", path: "/x" }]);
+      // @ts-expect-error a move has a from
+      await lab.patch("sample", [{ op: "move", path: "/x" }]);
+    });
+  });
 
   it("Ref types are looked at by the compiler alone", () => {
-    assertEquals(checked, 9);
+    assertEquals(checked, 11);
   });
 });

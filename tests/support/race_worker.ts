@@ -50,6 +50,31 @@ export const JOBS: Readonly<Record<string, Job>> = {
         if (await dict.at("x", "n").compareAndSet(n, n + 1)) return tries;
       }
     }),
+  transfer: (dict, _name, rounds) =>
+    repeat(rounds, async (round) => {
+      const [from, to] = [`k${round % 4}`, `k${(round * 7 + 1) % 4}`];
+      const before = await dict.edit((draft) => {
+        const sum = draft.k0.money + draft.k1.money + draft.k2.money + draft.k3.money;
+        if (from !== to && draft[from].money > 0) {
+          draft[from].money -= 1;
+          draft[to].money += 1;
+          draft[to].log.push(round);
+        }
+        return sum;
+      }, { keys: ["k0", "k1", "k2", "k3"], attempts: 10_000 });
+      return before;
+    }),
+  edit: (dict, name, rounds) =>
+    repeat(rounds, async (round) => {
+      let runs = 0;
+      await dict.edit((draft) => {
+        const { x } = draft;
+        runs++;
+        x[name] ??= [];
+        x.shared.push(`${name}.${round}`);
+      }, { keys: ["x"] });
+      return runs;
+    }),
   members: (dict, name, rounds) => repeat(rounds, (round) => dict.at("x", `${name}.${round}`).set(round)),
   update: (dict, name, rounds) =>
     repeat(rounds, async (round) => {
