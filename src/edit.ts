@@ -35,7 +35,7 @@ export interface DictEditOptions extends EditOptions {
 
 const DEFAULT_ATTEMPTS = 100;
 /** The longest pause between two runs, in milliseconds; the first of them comes at once. */
-const MAX_PAUSE = 64;
+const MAX_PAUSE = 16;
 /** Longer texts are compared by their SHA-1. */
 const MAX_GUARD_LENGTH = 128;
 /** How many keys an edit may touch. */
