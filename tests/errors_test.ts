@@ -11,6 +11,7 @@ import {
   PathNotFoundError,
   TimeoutError,
   TypeMismatchError,
+  UnavailableError,
   WrongTypeError,
 } from "../src/errors.ts";
 
@@ -87,6 +88,21 @@ const CASES: readonly [JsonDictError, string, string, string, Record<string, unk
     'Cannot tell whether push at ["tags"][2] of "sample" was applied: its answer was lost; ' +
     "read the value before trying again",
     {},
+  ],
+  [
+    new AmbiguousResultError({ ...push, record: { id: "op1", resolve: () => Promise.resolve("applied") } }),
+    "AmbiguousResultError",
+    "AMBIGUOUS_RESULT",
+    'Cannot tell whether push at ["tags"][2] of "sample" was applied: its answer was lost; ' +
+    "resolve() of this error finds out",
+    { opId: "op1" },
+  ],
+  [
+    new UnavailableError({ ...push, reason: "CLOSED" }),
+    "UnavailableError",
+    "UNAVAILABLE",
+    'Cannot push at ["tags"][2] of "sample": behind it; the client was ended; make a new one',
+    { reason: "CLOSED" },
   ],
   [
     new TimeoutError({ ...push, timeout: 10_000 }),

@@ -16,11 +16,13 @@ const VALUES = [
   "RedisJsonDict",
   "TimeoutError",
   "TypeMismatchError",
+  "UnavailableError",
   "WrongTypeError",
 ];
 
 /** What it exports for the compiler. */
 const TYPES = [
+  "AmbiguousResultErrorData",
   "AnyRef",
   "AppendOp",
   "ArrayRef",
@@ -31,6 +33,7 @@ const TYPES = [
   "ContainerRef",
   "CorruptValueErrorData",
   "DeleteOp",
+  "Delivery",
   "DictEditOptions",
   "DictOptions",
   "Draft",
@@ -78,6 +81,8 @@ const TYPES = [
   "ToggleOp",
   "TypeMismatchErrorData",
   "TypeOp",
+  "UnavailableErrorData",
+  "Verdict",
   "WriteOptions",
   "WrongTypeErrorData",
 ];
