@@ -53,9 +53,14 @@ export type { Draft } from "./src/draft.ts";
 export type { DictEditOptions, EditOptions } from "./src/edit.ts";
 export type { Live } from "./src/live.ts";
 
+// Patches
+export type { MergePatch, PatchOperation } from "./src/patch.ts";
+
 // What goes over the wire
 export type {
+  AddOp,
   AppendOp,
+  CopyOp,
   DeleteOp,
   ExistsOp,
   ExpireOp,
@@ -93,6 +98,8 @@ export {
   type LimitErrorData,
   NumberRangeError,
   type NumberRangeErrorData,
+  PatchError,
+  type PatchErrorData,
   PathNotFoundError,
   type PathNotFoundErrorData,
   TimeoutError,

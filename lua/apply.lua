@@ -7,11 +7,16 @@
 --   modifier parents
 --   modifier ifAbsent
 --   modifier ifPresent
+--   modifier unlessObject
 --   modifier bytes
 --   modifier sha1
 --   modifier exact
+--   modifier copied
+--   modifier last
 --   modifier ttl ms
 --   set depth segment... value
+--   add depth segment... value
+--   copy depth segment...
 --   delete depth segment...
 --   take depth segment...
 --   push depth segment... items count
@@ -97,7 +102,7 @@ local function run(name, first, last, x, all, ttl)
       return '', 0, 0, tokens[x]
     end
     local whole = more().whole[name]
-    if whole then return whole(x, ttl) end
+    if whole and not (modifiers and modifiers.last) then return whole(x, ttl) end
     all = true
   end
   if text == nil or all and partial then load(all) end
@@ -122,6 +127,7 @@ local function run(name, first, last, x, all, ttl)
   if name == 'set' then
     local e = value_end(p)
     if modifiers and modifiers.ifAbsent then return sub(text, p, e) end
+    if modifiers and modifiers.unlessObject and byte(text, p) == 123 then return '' end
     return modifiers and modifiers.ifPresent and 'true' or '', p, e, tokens[x]
   elseif name == 'increment' then
     local by = tokens[x]
@@ -197,8 +203,8 @@ while i <= size do
       i = first
     end
     before[#before + 1] = { current, text, partial, ttl, edits }
-  elseif name == 'parents' or name == 'ifAbsent' or name == 'ifPresent' or name == 'bytes' or name == 'sha1'
-    or name == 'exact'
+  elseif name == 'parents' or name == 'ifAbsent' or name == 'ifPresent' or name == 'unlessObject'
+    or name == 'bytes' or name == 'sha1' or name == 'exact' or name == 'copied' or name == 'last'
   then
     modifiers = modifiers or {}
     modifiers[name] = true
@@ -210,7 +216,7 @@ while i <= size do
   else
     local x = first + tokens[i + 1]
     if name == 'set' or name == 'increment' or name == 'test' or name == 'append' or name == 'expire'
-      or name == 'type' or name == 'length' or name == 'keys'
+      or name == 'type' or name == 'length' or name == 'keys' or name == 'add'
     then
       i = x + 1
     elseif name == 'push' or name == 'unshift' then

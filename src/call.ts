@@ -163,6 +163,8 @@ function encodeSegment(segment: Segment): string {
   return typeof segment === "number" ? String(segment) : encodeName(segment);
 }
 
+const WHEN = { "absent": "ifAbsent", "present": "ifPresent", "not-object": "unlessObject" } as const;
+
 /** The words after the path of an op, by name; the header of lua/apply.lua says which and in which order. */
 type Arguments<K extends Op["kind"]> = Readonly<Record<(typeof APPLY_OPS)[K][number], string>>;
 
@@ -175,9 +177,15 @@ function writeOp(writer: TokenWriter, op: Op): void {
   if ("parents" in op && op.parents) writer.modifier("parents");
   switch (op.kind) {
     case "set":
-      if (op.when !== undefined) writer.modifier(op.when === "absent" ? "ifAbsent" : "ifPresent");
+      if (op.when !== undefined) writer.modifier(WHEN[op.when]);
       if (op.ttl !== undefined) writer.modifier("ttl", String(op.ttl));
       return write("set", { value: op.value });
+    case "add": {
+      if (op.value === undefined) writer.modifier("copied");
+      const isAtEnd = op.path.length > 1 && op.path.at(-1) === "-";
+      if (isAtEnd) writer.modifier("last");
+      return writer.op("add", isAtEnd ? op.path.slice(0, -1) : op.path, [op.value ?? ""]);
+    }
     case "push":
     case "unshift":
       return write(op.kind, { items: op.items.join(","), count: String(op.items.length) });

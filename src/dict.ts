@@ -11,6 +11,7 @@ import { KeyNotFoundError, WrongTypeError } from "./errors.ts";
 import { formatPlace, type Json } from "./json.ts";
 import type { Group, Op } from "./op.ts";
 import { type At, type KeyOf, readKey, type Selected, type Selection } from "./path.ts";
+import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import { createRef, type Ref } from "./ref.ts";
 import { RECORD_PREFIX } from "./record.ts";
 import { type Delivery, Store, type StoreOptions } from "./store.ts";
@@ -376,6 +377,65 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     const op: Op = { kind: "set", path: [readKey(key)], value: text, when: "absent" };
     const found = await this.#apply(op, "getOrInsert");
     return this.#decode<K>(found || text, "getOrInsert", key);
+  }
+
+  // ---- Patches ----
+
+  /**
+   * Applies a JSON Patch (RFC 6902) to a value, all of it or nothing. One round trip.
+   *
+   * @param key The key.
+   * @param operations The operations; the value need not be known for them.
+   * @throws {TypeError} If the operations are no JSON Patch, or JSON cannot hold a value.
+   * @throws {PatchError} If an operation cannot be applied, or a test does not hold.
+   * @throws {CorruptValueError} If the text in Redis is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   *
+   * @example Change what has not changed meanwhile
+   * ```ts
+   * import { PatchError, RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals, assertRejects } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:patch:" });
+   * await lab.set("sample", { color: "red", positions: [1, 3] });
+   * await lab.patch("sample", [
+   *   { op: "test", path: "/color", value: "red" },
+   *   { op: "replace", path: "/color", value: "blue" },
+   *   { op: "add", path: "/positions/1", value: 2 },
+   * ]);
+   * assertEquals(await lab.get("sample"), { color: "blue", positions: [1, 2, 3] });
+   * await assertRejects(() => lab.patch("sample", [{ op: "remove", path: "/size" }]), PatchError);
+   * await lab.clear();
+   * ```
+   */
+  async patch(key: Key<T>, operations: readonly PatchOperation[]): Promise<void> {
+    await patch(this.#store, [readKey(key)], operations);
+  }
+
+  /**
+   * Applies a JSON Merge Patch (RFC 7396) to a value, all of it or nothing: members of the patch replace those of the
+   * value, objects are merged, `null` removes a member. One round trip.
+   *
+   * @param key The key; it is created if it is not there.
+   * @param patch What to merge; what is no object replaces the value.
+   * @throws {TypeError} If JSON cannot hold the patch.
+   * @throws {CorruptValueError} If the text in Redis is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   *
+   * @example Change some settings
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using users = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:merge:" });
+   * await users.set("ada", { theme: { dark: true, size: 12 }, beta: 1 });
+   * await users.merge("ada", { theme: { size: 14 }, beta: null });
+   * assertEquals(await users.get("ada"), { theme: { dark: true, size: 14 } });
+   * await users.clear();
+   * ```
+   */
+  async merge<K extends Key<T>>(key: K, patch: MergePatch<At<T, K>>): Promise<void> {
+    await merge(this.#store, [readKey(key)], patch, false);
   }
 
   // ---- Edits ----

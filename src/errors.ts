@@ -380,6 +380,49 @@ export class ConflictError extends JsonDictError {
   }
 }
 
+/** What a {@linkcode PatchError} is made of. */
+export interface PatchErrorData extends JsonDictErrorData {
+  /** The index of the operation in the patch. */
+  readonly index: number;
+  /** Its `op`. */
+  readonly patchOperation: string;
+  /** Its `path`, a JSON Pointer. */
+  readonly pointer: string;
+}
+
+/** Thrown when an operation of a JSON Patch cannot be applied, or its test does not hold. Nothing was changed. */
+export class PatchError extends JsonDictError {
+  static {
+    this.prototype.name = "PatchError";
+  }
+
+  /** Always `"PATCH"`. */
+  readonly code: "PATCH" = "PATCH";
+  /** The index of the operation in the patch. */
+  readonly index: number;
+  /** Its `op`. */
+  readonly patchOperation: string;
+  /** Its `path`, a JSON Pointer. */
+  readonly pointer: string;
+
+  /**
+   * Creates an error.
+   *
+   * @param data What failed, where, which operation; as `cause` why, if it is no test that does not hold.
+   */
+  constructor(data: PatchErrorData) {
+    const { index, patchOperation, pointer, cause } = data;
+    const reason = cause instanceof Error ? cause.message : "the value there is another one";
+    super(
+      data,
+      `${cannot(data)}: operation ${index}, ${patchOperation} ${JSON.stringify(pointer)}: ${reason}`,
+    );
+    this.index = index;
+    this.patchOperation = patchOperation;
+    this.pointer = pointer;
+  }
+}
+
 /** What became of a call whose answer was lost. */
 export type Verdict = "applied" | "not-applied";
 

@@ -18,12 +18,33 @@ export interface SetOp {
   readonly path: Path;
   /** JSON text of the value. */
   readonly value: string;
-  /** Write only if there is no value yet, or only if there is one. */
-  readonly when?: "absent" | "present";
+  /** Write only if there is no value yet, only if there is one, or only if there is no object. */
+  readonly when?: "absent" | "present" | "not-object";
   /** Create what is missing on the way. */
   readonly parents?: boolean;
   /** Whole values only: what becomes of the expiry. Milliseconds, 0 for none; it stays when left out. */
   readonly ttl?: number;
+}
+
+/**
+ * Adds a value as a JSON Patch does (RFC 6902, section 4.1): before an element, at the end of an array, as a member or
+ * in its place, or as the whole value.
+ */
+export interface AddOp {
+  /** The word of this op. */
+  readonly kind: "add";
+  /** Where; after an array, `"-"` is the end. */
+  readonly path: Path;
+  /** JSON text of the value; what the last `copy` of the group has found when left out. */
+  readonly value?: string;
+}
+
+/** Remembers the text of a value for an `add` of the same group. */
+export interface CopyOp {
+  /** The word of this op. */
+  readonly kind: "copy";
+  /** Where; only the dictionary key for a whole value. */
+  readonly path: Path;
 }
 
 /** Removes a value: a member, an element (the following ones move up), or a whole value with its key. */
@@ -186,6 +207,8 @@ export interface FreshOp {
 /** One change, or one guard, at one place. */
 export type Op =
   | SetOp
+  | AddOp
+  | CopyOp
   | DeleteOp
   | PushOp
   | PopOp

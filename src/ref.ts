@@ -18,6 +18,7 @@ import {
 } from "./path.ts";
 import type { Store } from "./store.ts";
 import { toError } from "./call.ts";
+import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import type { Draft } from "./draft.ts";
 import { edit, type EditOptions, explain, FragmentScope } from "./edit.ts";
 import { type Live, openLive } from "./live.ts";
@@ -277,8 +278,12 @@ export interface LengthRef {
   length(): Promise<number | undefined>;
 }
 
-/** What can be done with an object. */
-export interface ObjectRef {
+/**
+ * What can be done with an object.
+ *
+ * @typeParam V The type of the value.
+ */
+export interface ObjectRef<V> {
   /**
    * The names of the members, in the order of the text; the values stay on the server. One round trip.
    *
@@ -288,6 +293,20 @@ export interface ObjectRef {
    * @throws {WrongTypeError} If the key is no Redis string.
    */
   keys(): Promise<string[] | undefined>;
+
+  /**
+   * Applies a JSON Merge Patch (RFC 7396), all of it or nothing: members of the patch replace those of the value,
+   * objects are merged, `null` removes a member. One round trip.
+   *
+   * @param patch What to merge; what is no object replaces the value.
+   * @throws {TypeError} If JSON cannot hold the patch.
+   * @throws {KeyNotFoundError} If the dictionary has no such key.
+   * @throws {PathNotFoundError} If a parent is missing.
+   * @throws {TypeMismatchError} If the path leads through a scalar.
+   * @throws {CorruptValueError} If the text is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  merge(patch: MergePatch<V>): Promise<void>;
 }
 
 /**
@@ -406,6 +425,17 @@ export interface ContainerRef<V> {
    */
   explain(recipe: (draft: Draft<ContainerOf<V>>) => unknown): Promise<Group>;
   /**
+   * Applies a JSON Patch (RFC 6902), all of it or nothing, as {@linkcode RedisJsonDict.patch} does; its pointers begin
+   * at this value. One round trip.
+   *
+   * @param operations The operations.
+   * @throws {TypeError} If the operations are no JSON Patch, or JSON cannot hold a value.
+   * @throws {PatchError} If an operation cannot be applied, or a test does not hold.
+   * @throws {CorruptValueError} If the text is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  patch(operations: readonly PatchOperation[]): Promise<void>;
+  /**
    * Opens the value as a live document: an object or an array of your own that you change as any other, and whose
    * changes go to Redis by themselves. One round trip.
    *
@@ -458,7 +488,7 @@ export type Ref<V> =
   & (Has<V, boolean> extends true ? BooleanRef : unknown)
   & (Has<V, string> extends true ? StringRef & LengthRef : unknown)
   & (Has<V, readonly unknown[]> extends true ? ArrayRef<ElementOf<V>> & LengthRef : unknown)
-  & (Has<V, object, readonly unknown[]> extends true ? ObjectRef & LengthRef : unknown)
+  & (Has<V, object, readonly unknown[]> extends true ? ObjectRef<V> & LengthRef : unknown)
   & (Has<V, object> extends true ? ContainerRef<V> : unknown);
 
 /**
@@ -671,6 +701,14 @@ class JsonRef {
 
   explain(recipe: (draft: never) => unknown): Promise<Group> {
     return explain(this.#store, new FragmentScope(this.#store, this.path), recipe);
+  }
+
+  patch(operations: readonly PatchOperation[]): Promise<void> {
+    return patch(this.#store, this.path, operations);
+  }
+
+  merge(value: unknown): Promise<void> {
+    return merge(this.#store, this.path, value, this.#parents);
   }
 
   live(): Promise<object> {

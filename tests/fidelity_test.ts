@@ -63,7 +63,20 @@ function neighbour(value: number, step: number): number {
 
 const KINDS: readonly Op["kind"][] = [
   ...["set", "set", "set", "delete", "take", "push", "unshift", "pop", "shift", "splice"] as const,
-  ...["increment", "toggle", "append", "test", "exists", "absent", "type", "length", "keys"] as const,
+  ...[
+    "increment",
+    "toggle",
+    "append",
+    "test",
+    "exists",
+    "absent",
+    "type",
+    "length",
+    "keys",
+    "add",
+    "add",
+    "copy",
+  ] as const,
 ];
 
 const seed = fc.record({
@@ -127,8 +140,16 @@ function opFor(chosen: Seed, texts: Texts): Op {
     case "set":
       return {
         ...{ kind, path, value, ...parents },
-        ...(flag === 2 ? { when: "absent" } : flag === 3 ? { when: "present" } : {}),
+        ...(flag === 2
+          ? { when: "absent" }
+          : flag === 3
+          ? { when: "present" }
+          : flag === 4
+          ? { when: "not-object" }
+          : {}),
       };
+    case "add":
+      return { kind, path, value };
     case "push":
     case "unshift":
       return { kind, path, items, ...parents };

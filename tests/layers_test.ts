@@ -24,6 +24,7 @@ const LAYERS = [
   "draft.ts",
   "edit.ts",
   "live.ts",
+  "patch.ts",
   "ref.ts",
   "dict.ts",
 ];

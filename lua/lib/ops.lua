@@ -30,8 +30,15 @@ local function remove(reply, from, to)
   return reply, byte(text, q) == 44 and q or from, to, ''
 end
 
+-- The text that the last copy has found, and what an add adds.
+local copied
+local function addition(x)
+  return modifiers and modifiers.copied and copied or tokens[x]
+end
+
 -- What an op makes of a value that is not there, and its reply.
 local function initial(name, x)
+  if name == 'add' then return addition(x), '' end
   if name == 'set' then return tokens[x], '' end
   if name == 'increment' then return tokens[x], tokens[x] end
   if name == 'push' or name == 'unshift' then return '[' .. tokens[x] .. ']', tokens[x + 1] end
@@ -49,7 +56,8 @@ function ops.create(name, first, last, x, k, p, close, count)
   if name == 'exists' or name == 'test' or name == 'type' or name == 'length' or name == 'keys' then
     fail('TEST')
   end
-  local parents = modifiers and modifiers.parents or name == 'set' and k == last
+  local parents = modifiers and modifiers.parents
+    or k == last and (name == 'set' or name == 'add' and not (modifiers and modifiers.last))
   local fragment, reply = initial(name, x)
   if not fragment or not parents then fail(k < first and 'NO_KEY' or 'NOT_FOUND') end
   for n = last, k + 1, -1 do
@@ -90,7 +98,15 @@ ops.whole = {
       return whole_text()
     end
     if not was and modifiers.ifPresent then return 'false' end
+    if was and modifiers.unlessObject then
+      if not text then load(false) end
+      if find(text, '^[ \t\r\n]*{') then return '' end
+    end
     return modifiers.ifPresent and 'true' or '', 0, 0, tokens[x]
+  end,
+  add = function(x)
+    present()
+    return '', 0, 0, addition(x)
   end,
   delete = function()
     if not present() then return 'false' end
@@ -124,6 +140,29 @@ function ops.increment(p, x)
   local e = value_end(p)
   local sum = values().sum(extra.number(sub(text, p, e), p), tokens[x], modifiers and modifiers.exact)
   return sum, p, e, sum
+end
+
+function ops.copy(p)
+  copied = sub(text, p, value_end(p))
+  return ''
+end
+
+-- Inserts before an element, replaces a member. With last, p is the container: behind its last element, or as
+-- the member "-" of an object.
+function ops.add(p, x, at)
+  if modifiers and modifiers.last then
+    local b = byte(text, p)
+    if b == 91 then
+      local _, _, close = element(p)
+      return add('', p, close, addition(x))
+    end
+    if b ~= 123 then fail('TYPE', rare().type_of(p)) end
+    local v, _, _, close = child(p, b, '"-"', 0)
+    if not v then return add('', p, close, '"-":' .. addition(x)) end
+    return '', v, value_end(v), addition(x)
+  end
+  if at == p then return '', p, p - 1, addition(x) .. ',' end
+  return '', p, value_end(p), addition(x)
 end
 
 function ops.delete(p, _, at)

@@ -80,6 +80,7 @@ export function applyJs(values: Record<string, Json>, op: Op): Json | undefined 
     case "set":
       if (op.when === "absent" && old !== undefined) return old;
       if (op.when === "present" && old === undefined) return false;
+      if (op.when === "not-object" && isContainer(old) && !Array.isArray(old)) return undefined;
       write(parent, segment, parseText(op.value));
       return op.when === "present" ? true : undefined;
     case "delete":
@@ -91,6 +92,11 @@ export function applyJs(values: Record<string, Json>, op: Op): Json | undefined 
     case "toggle":
       write(parent, segment, !old);
       return !old;
+    case "add":
+      if (Array.isArray(parent)) parent.splice(Number(slot(parent, segment)), 0, parseText(op.value!));
+      else write(parent, segment, parseText(op.value!));
+      return undefined;
+    case "copy":
     case "test":
     case "type":
     case "length":

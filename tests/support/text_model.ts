@@ -155,6 +155,8 @@ function fromNothing(op: Op): [string, string] | undefined {
   switch (op.kind) {
     case "set":
       return [op.value, ""];
+    case "add":
+      return [op.value!, ""];
     case "increment":
       return [op.by, op.by];
     case "push":
@@ -173,9 +175,10 @@ function applyMissing(text: string | undefined, op: Op, place: Place): [string |
   if (op.kind === "delete" || op.kind === "expire" || op.kind === "persist") return [text, "false"];
   if (op.kind === "set" && op.when === "present") return [text, "false"];
   if (["exists", "test", "type", "length", "keys"].includes(op.kind)) refuse("TEST", depth);
+  if (op.kind === "copy") refuse(text === undefined ? "NO_KEY" : "NOT_FOUND", depth);
   const made = fromNothing(op);
   const isLast = depth === op.path.length - (text === undefined ? 1 : 2);
-  const mayCreate = "parents" in op && op.parents || op.kind === "set" && isLast;
+  const mayCreate = "parents" in op && op.parents || (op.kind === "set" || op.kind === "add") && isLast;
   if (!made || !mayCreate) refuse(text === undefined ? "NO_KEY" : "NOT_FOUND", depth);
   if (text === undefined) return [nest(op.path.slice(1), made[0]), made[1]];
   const segment = op.path[depth + 1];
@@ -199,6 +202,7 @@ function applyOp(text: string | undefined, op: Op): [string | undefined, string]
   switch (op.kind) {
     case "set":
       if (op.when === "absent") return [text, source];
+      if (op.when === "not-object" && node.type === "object") return [text, ""];
       return [parent ? replaceBy(op.value) : op.value, op.when === "present" ? "true" : ""];
     case "delete":
       return [parent && remove(text, parent, index, index), "true"];
@@ -241,6 +245,13 @@ function applyOp(text: string | undefined, op: Op): [string | undefined, string]
         splice(text, node.end - 1, node.end - 1, op.text.slice(1, -1)),
         String(JSON.parse(source).length + JSON.parse(op.text).length),
       ];
+    case "add":
+      if (!parent) return [op.value, ""];
+      return [
+        parent.type === "array" ? splice(text, node.start, node.start, `${op.value},`) : replaceBy(op.value!),
+        "",
+      ];
+    case "copy":
     case "fresh":
       return [text, ""];
     case "expire":
