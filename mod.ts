@@ -26,6 +26,7 @@
 // The dictionary
 export { type DictOptions, type Entry, type Key, RedisJsonDict, type SetOptions } from "./src/dict.ts";
 export type { RedisClient } from "./src/client.ts";
+export type { Delivery } from "./src/store.ts";
 export type { Json } from "./src/json.ts";
 
 // Places inside a value
@@ -82,6 +83,7 @@ export type {
 // Errors
 export {
   AmbiguousResultError,
+  type AmbiguousResultErrorData,
   ConflictError,
   type ConflictErrorData,
   CorruptValueError,
@@ -104,6 +106,9 @@ export {
   type TimeoutErrorData,
   TypeMismatchError,
   type TypeMismatchErrorData,
+  UnavailableError,
+  type UnavailableErrorData,
+  type Verdict,
   WrongTypeError,
   type WrongTypeErrorData,
 } from "./src/errors.ts";

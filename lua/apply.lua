@@ -1,6 +1,7 @@
 -- purpose: run groups of ops on JSON values, each group whole or not at all, changing no other byte
--- KEYS: the keys of the values, each once
+-- KEYS: the keys of the values, each once; behind them that of the record, where the call has one
 -- ARGV: one flat list of tokens: ops, each preceded by its modifiers; lua/README.md gives their meaning
+--   modifier once key ttl
 --   modifier ;
 --   modifier @ key
 --   modifier parents
@@ -37,9 +38,22 @@
 --   fresh depth segment...
 -- Returns: one bulk string for each op: its JSON result, "" for none, or a refusal "!CODE segment found"
 -- Errors: none of its own; Redis's (OOM, READONLY, ...) come before anything is written
--- Cost: O(bytes up to the target) to find, O(bytes of the value) to write; one write command a changed key
+-- Cost: O(bytes up to the target) to find, O(bytes of the value) to write; one write command a changed key,
+--   and one for the record
 local find, byte, sub = string.find, string.byte, string.sub
 local tokens = ARGV
+
+-- A call that has run before, and left a record, only says again what it said then. Touching the record is a
+-- write, so that a WAIT behind it on this connection waits for what the call wrote on another one.
+local record, record_ttl
+if tokens[1] == 'once' then
+  record, record_ttl = KEYS[tonumber(tokens[2])], tokens[3]
+  local known = redis.call('GET', record)
+  if known then
+    redis.call('PEXPIRE', record, record_ttl)
+    return cjson.decode(known)
+  end
+end
 
 -- @include "lib/text.lua"
 
@@ -150,7 +164,7 @@ local function run(name, first, last, x, all, ttl)
   return more()[name](p, x, at)
 end
 
-local replies, done, i, size = {}, 0, 1, #tokens
+local replies, done, i, size = {}, 0, record and 4 or 1, #tokens
 -- The value under work, besides text (nil: not read yet, false: no such key) and partial:
 local ttl          -- what its expiry becomes: nil stays, 0 none, else ms
 local edits = 0    -- how often it was changed since it was read
@@ -254,6 +268,8 @@ while i <= size do
   end
 end
 
+-- @include "lib/record.lua"
+
 -- Everything is decided: write, with one command for each changed key.
 local number, state = current
 repeat
@@ -290,6 +306,7 @@ repeat
   repeat number, state = next(others, number) until number ~= current
   if number then key, text, ttl, edits, from = KEYS[number], state[1], state[3], state[4], nil end
 until not number
+if unrecorded then redis.call('SET', record, unrecorded, 'PX', record_ttl) end
 return replies
 
 end)()

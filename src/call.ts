@@ -70,15 +70,25 @@ export type Outcome =
   | { readonly results: readonly string[] }
   | { readonly refusal: Refusal; readonly fresh: readonly (string | Refusal)[] };
 
+/** Where a call leaves what it answers, so that it is applied once however often it arrives. */
+export interface Once {
+  /** The whole name of the record in Redis; in a cluster, in the slot of the other keys. */
+  readonly record: string;
+  /** How long the record is kept, in milliseconds. */
+  readonly ttl: number;
+}
+
 /**
  * Compiles groups of ops to one call. Each group is applied as a whole or not at all, in the order given.
  *
  * @param prefix The prefix of the dictionary, put before each key.
- * @param groups The groups, at least one, each of at least one op.
+ * @param groups The groups, each of at least one op. A call of none asks for a record, and leaves an empty one where
+ * there is none.
+ * @param once Its record; none if it is sent once only.
  * @returns The call.
  */
-export function compile(prefix: string, groups: readonly Group[]): Call {
-  const writer = new TokenWriter(prefix);
+export function compile(prefix: string, groups: readonly Group[], once?: Once): Call {
+  const writer = new TokenWriter(prefix, once);
   groups.forEach((group, index) => {
     if (index > 0) writer.startGroup();
     for (const op of group) writeOp(writer, op);
@@ -107,10 +117,13 @@ class TokenWriter {
   readonly #keys: string[] = [];
   readonly #numbers: Map<string, number> = new Map();
   readonly #args: string[] = [];
+  readonly #once: Once | undefined;
   #current: string | undefined;
 
-  constructor(prefix: string) {
+  constructor(prefix: string, once?: Once) {
     this.#prefix = prefix;
+    this.#once = once;
+    if (once) this.modifier("once", "", String(once.ttl)); // the number of the key is not known yet
   }
 
   startGroup(): void {
@@ -141,6 +154,7 @@ class TokenWriter {
   }
 
   finish(script: Script): Call {
+    if (this.#once) this.#args[1] = String(this.#keys.push(this.#once.record));
     return Object.freeze({ script, keys: Object.freeze(this.#keys), args: Object.freeze(this.#args) });
   }
 }
@@ -238,6 +252,20 @@ export function readResults(reads: readonly Read[], slots: unknown): readonly (s
 
 function readResult(text: string, index: number): string | Refusal {
   return text.startsWith("!") ? readRefusal(text, index) : text;
+}
+
+/**
+ * Tells from the record of a call what became of one of its groups.
+ *
+ * @param groups The groups that were compiled.
+ * @param index Which of them.
+ * @param slots The answer to the call of no groups that asked for the record.
+ * @returns Whether it was applied; a group that was refused was not, nor will one be that did not arrive yet.
+ * @throws {Error} If the answer is not one of our script.
+ */
+export function readVerdict(groups: readonly Group[], index: number, slots: unknown): boolean {
+  if (Array.isArray(slots) && slots.length === 0) return false; // it met no record, and left one
+  return "results" in readOutcomes(groups, slots)[index];
 }
 
 function readSlots(slots: unknown, expected: number): readonly string[] {

@@ -24,11 +24,16 @@ export interface RedisClient {
   /** The state of the connection, `"ready"` when a command would be sent at once. */
   readonly status?: string;
   /** The settings the client was made with. */
-  readonly options?: { readonly keyPrefix?: string };
+  readonly options?: {
+    readonly keyPrefix?: string;
+    readonly maxRetriesPerRequest?: number | null;
+    readonly autoResendUnfulfilledCommands?: boolean;
+    readonly retryDelayOnFailover?: number;
+  };
   /** Listens to changes of the connection. */
-  on?(event: "ready" | "end" | "error", listener: (error?: Error) => void): unknown;
+  on?(event: "ready" | "close" | "end" | "error", listener: (error?: Error) => void): unknown;
   /** Stops listening. */
-  off?(event: "ready" | "end" | "error", listener: (error?: Error) => void): unknown;
+  off?(event: "ready" | "close" | "end" | "error", listener: (error?: Error) => void): unknown;
   /** Starts to connect a client that waits for its first command. */
   connect?(): Promise<unknown>;
   /** Only a client of a cluster has it. */
@@ -72,6 +77,21 @@ export function checkClient(client: unknown): RedisClient {
     throw new TypeError("Cannot use the client: it is a Cluster, which this version does not support");
   }
   return checked;
+}
+
+/**
+ * Whether a client sends a command again by itself when a connection is lost before the answer.
+ *
+ * @param client The client. One that does not tell its settings is taken not to.
+ * @returns Whether it does.
+ */
+export function isResending({ options, nodes }: RedisClient): boolean {
+  if (options === undefined) return false;
+  if (nodes !== undefined) return options.retryDelayOnFailover !== 0;
+  if (options.autoResendUnfulfilledCommands === false || options.maxRetriesPerRequest === undefined) {
+    return false;
+  }
+  return options.maxRetriesPerRequest !== 0;
 }
 
 /**

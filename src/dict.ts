@@ -13,7 +13,8 @@ import type { Group, Op } from "./op.ts";
 import { type At, type KeyOf, readKey, type Selected, type Selection } from "./path.ts";
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import { createRef, type Ref } from "./ref.ts";
-import { Store, type StoreOptions } from "./store.ts";
+import { RECORD_PREFIX } from "./record.ts";
+import { type Delivery, Store, type StoreOptions } from "./store.ts";
 
 /** How a dictionary works. */
 export interface DictOptions {
@@ -32,11 +33,29 @@ export interface DictOptions {
    */
   readonly bigints?: boolean;
   /**
-   * How long one round trip may take, in milliseconds; waiting for a connection counts.
+   * How long one call may take, in milliseconds: waiting for a connection and all attempts to get an answer count,
+   * waiting behind earlier changes of the same key does not.
    *
    * @default {10000}
    */
   readonly timeout?: number;
+  /**
+   * How often a change is applied when a connection is lost. With `"exactly-once"` it is sent again until there is an
+   * answer, and the server keeps a record of it for a while, 2 * `timeout` + 60 seconds, by which a request that
+   * arrives twice is applied once. With `"at-most-once"` it is sent once and there are no records: a lost answer is an
+   * {@linkcode AmbiguousResultError} at once. The client must not send it again either, see
+   * {@linkcode RedisJsonDict.constructor}.
+   *
+   * @default {"exactly-once"}
+   */
+  readonly delivery?: Delivery;
+  /**
+   * What records are called, before a hash tag and an id. Users of the server who may not use all keys need the right
+   * to it.
+   *
+   * @default {"json-dict:op:"}
+   */
+  readonly recordPrefix?: string;
 }
 
 /** How a whole value is written. */
@@ -124,11 +143,11 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   /**
    * Makes a dictionary on a client that stays yours. No I/O.
    *
-   * @param client A `Redis` of ioredis, or what fits {@linkcode RedisClient}. With `maxRetriesPerRequest: 0` it
-   * sends no command twice; with its own defaults ioredis may, when a connection is lost.
+   * @param client A `Redis` of ioredis with any settings, or what fits {@linkcode RedisClient}. For `delivery:
+   * "at-most-once"` it needs `maxRetriesPerRequest: 0`, as ioredis by default sends commands again.
    * @param options How it works.
-   * @throws {TypeError} If the client does not fit, has a `keyPrefix` or is a cluster's, or an option has the wrong
-   * type.
+   * @throws {TypeError} If the client does not fit, has a `keyPrefix`, is a cluster's, or sends changes again that must
+   * arrive at most once, or an option has the wrong type.
    * @throws {RangeError} If the timeout is not a positive number of milliseconds.
    *
    * @example Bring a client
@@ -765,7 +784,13 @@ function readOptions(options: DictOptions): StoreOptions {
       `Cannot use the options: received ${options === null ? "null" : typeof options}, expected an object`,
     );
   }
-  const { prefix = "", bigints = false, timeout = DEFAULT_TIMEOUT } = options;
+  const {
+    prefix = "",
+    bigints = false,
+    timeout = DEFAULT_TIMEOUT,
+    delivery = "exactly-once",
+    recordPrefix = RECORD_PREFIX,
+  } = options;
   if (typeof prefix !== "string") {
     throw new TypeError(`Cannot use the prefix: received ${typeof prefix}, expected a string`);
   }
@@ -778,7 +803,21 @@ function readOptions(options: DictOptions): StoreOptions {
   if (!(timeout > 0 && timeout <= MAX_TIMEOUT)) {
     throw new RangeError(`Cannot use the timeout: received ${timeout}, expected 1 to ${MAX_TIMEOUT} ms`);
   }
-  return Object.freeze({ prefix: readKey(prefix), bigints, timeout });
+  if (delivery !== "exactly-once" && delivery !== "at-most-once") {
+    throw new TypeError(
+      `Cannot use the delivery: received ${String(delivery)}, expected "exactly-once" or "at-most-once"`,
+    );
+  }
+  if (typeof recordPrefix !== "string" || recordPrefix === "" || recordPrefix.includes("{")) {
+    throw new TypeError("Cannot use the recordPrefix: expected a string with something in it, but no {");
+  }
+  return Object.freeze({
+    prefix: readKey(prefix),
+    bigints,
+    timeout,
+    delivery,
+    recordPrefix: readKey(recordPrefix),
+  });
 }
 
 function checkTtl(ttl: number): number {

@@ -423,10 +423,34 @@ export class PatchError extends JsonDictError {
   }
 }
 
+/** What became of a call whose answer was lost. */
+export type Verdict = "applied" | "not-applied";
+
+/** What an {@linkcode AmbiguousResultError} is made of. */
+export interface AmbiguousResultErrorData extends JsonDictErrorData {
+  /** The name of the call, and how to find out what became of it; none where the dictionary keeps no records. */
+  readonly record?: { readonly id: string; readonly resolve: () => Promise<Verdict> };
+}
+
 /**
- * Thrown when the answer to a write was lost: it may have been applied, or not, or be applied yet.
+ * Thrown when the answer to a write was lost until its deadline: it may have been applied, or not, or be applied yet.
  *
- * This is the one error after which the value may have changed.
+ * This is the one error after which the value may have changed. {@linkcode AmbiguousResultError.resolve} finds out.
+ *
+ * @example Find out, and try again if it is safe
+ * ```ts
+ * import { AmbiguousResultError, RedisJsonDict } from "@json-dict/redis";
+ *
+ * await using lab = RedisJsonDict.connect<{ log: string[] }>("redis://localhost:6379", { prefix: "doc:ambiguous:" });
+ * await lab.set("log", []);
+ * try {
+ *   await lab.at("log").push("started");
+ * } catch (error) {
+ *   if (!(error instanceof AmbiguousResultError)) throw error;
+ *   if (await error.resolve() === "not-applied") await lab.at("log").push("started");
+ * }
+ * await lab.clear();
+ * ```
  */
 export class AmbiguousResultError extends JsonDictError {
   static {
@@ -435,18 +459,89 @@ export class AmbiguousResultError extends JsonDictError {
 
   /** Always `"AMBIGUOUS_RESULT"`. */
   readonly code: "AMBIGUOUS_RESULT" = "AMBIGUOUS_RESULT";
+  /** The name of the call, as in the name of its record; `undefined` where the dictionary keeps none. */
+  readonly opId: string | undefined;
+  readonly #resolve: (() => Promise<Verdict>) | undefined;
 
   /**
    * Creates an error.
    *
    * @param data What was tried, where, and why there is no answer.
    */
-  constructor(data: JsonDictErrorData) {
+  constructor(data: AmbiguousResultErrorData) {
     const what = `${data.operation} at ${formatPlace(data.path)}`;
-    super(
-      data,
-      `Cannot tell whether ${what} was applied: its answer was lost; read the value before trying again`,
-    );
+    const advice = data.record ? "resolve() of this error finds out" : "read the value before trying again";
+    super(data, `Cannot tell whether ${what} was applied: its answer was lost; ${advice}`);
+    this.opId = data.record?.id;
+    this.#resolve = data.record?.resolve;
+  }
+
+  /**
+   * Finds out what became of the call, and settles it: where it was not applied, it never will be, even if its request
+   * is still on its way. One round trip; repeated until the timeout of the dictionary if there is no answer.
+   *
+   * @returns Whether it was applied. A call that the script refused was not.
+   * @throws {TimeoutError} If there is no answer in time, or so much time has passed that the record may be gone.
+   * @throws {UnavailableError} If the server refuses to tell.
+   * @throws {TypeError} If the dictionary keeps no records (`delivery: "at-most-once"`).
+   */
+  async resolve(): Promise<Verdict> {
+    if (this.#resolve === undefined) {
+      throw new TypeError(
+        'Cannot resolve: there is no record of the call, as delivery is "at-most-once"; read the value instead',
+      );
+    }
+    return await this.#resolve();
+  }
+}
+
+/** What an {@linkcode UnavailableError} is made of. */
+export interface UnavailableErrorData extends JsonDictErrorData {
+  /** The word of the server for it. */
+  readonly reason: string;
+}
+
+/** What to do about a refusal of the server, by its word. */
+const ADVICE: Readonly<Record<string, string>> = {
+  BUSY: "a script of somebody keeps the server busy; end it with SCRIPT KILL",
+  CLOSED: "the client was ended; make a new one",
+  CLUSTERDOWN: "part of the cluster is down; see CLUSTER INFO",
+  LOADING: "the server reads its data set after a start; wait, or raise the timeout",
+  MASTERDOWN: "the replica has lost its master; see INFO replication",
+  MISCONF: "the server cannot save to its disk; see its log",
+  NOAUTH: "pass a user name and a password in the address",
+  NOPERM:
+    "the user needs the rights that docs/guarantees.md lists, on the keys of the dictionary and of the records",
+  NOREPLICAS: "the server has too few replicas to accept writes; see INFO replication",
+  OOM: "the server has used up its maxmemory; delete something, or raise it",
+  READONLY: "the server is a replica; connect to its master",
+  TRYAGAIN: "a slot is on its way to another node; wait, or raise the timeout",
+};
+
+/** Thrown when the server, or the client, refused to run the call, which changed nothing. */
+export class UnavailableError extends JsonDictError {
+  static {
+    this.prototype.name = "UnavailableError";
+  }
+
+  /** Always `"UNAVAILABLE"`. */
+  readonly code: "UNAVAILABLE" = "UNAVAILABLE";
+  /**
+   * Why, in the word of the server, as `"OOM"`, `"READONLY"`, `"BUSY"`, `"LOADING"`, `"NOPERM"`, `"NOAUTH"`,
+   * `"CLUSTERDOWN"`, or `"ERR"` for any other error; `"CLOSED"` if the client was ended.
+   */
+  readonly reason: string;
+
+  /**
+   * Creates an error.
+   *
+   * @param data What failed, where, and what the server said.
+   */
+  constructor(data: UnavailableErrorData) {
+    const said = data.cause instanceof Error ? data.cause.message : data.reason;
+    const advice = Object.hasOwn(ADVICE, data.reason) ? `; ${ADVICE[data.reason]}` : "";
+    super(data, `${cannot(data)}: ${said}${advice}`);
+    this.reason = data.reason;
   }
 }
 

@@ -9,8 +9,8 @@
 import type { Outcome } from "./call.ts";
 import type { Group } from "./op.ts";
 
-/** Runs groups as one call; the outcomes are in the order of the groups. */
-export type RunGroups = (groups: readonly Group[]) => Promise<readonly Outcome[]>;
+/** Runs groups as one call; for each group, in order, the outcome, or why there is none. */
+export type RunGroups = (groups: readonly Group[]) => Promise<readonly (Outcome | Error)[]>;
 
 /** Some servers take no more than 3,999 arguments in a request (ElastiCache Serverless). */
 const MAX_TOKENS = 3000;
@@ -121,7 +121,11 @@ export class Lanes {
     batch.isRunning = true;
     try {
       const outcomes = batch.works.length === 0 ? [] : await this.#run(batch.works.map((work) => work.group));
-      batch.works.forEach((work, index) => work.resolve(outcomes[index]));
+      batch.works.forEach((work, index) => {
+        const outcome = outcomes[index];
+        if (outcome instanceof Error) work.reject(outcome);
+        else work.resolve(outcome);
+      });
     } catch (error) {
       for (const work of batch.works) work.reject(error);
     }

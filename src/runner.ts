@@ -1,11 +1,11 @@
 /**
- * Running: one call or one command, sent once, answered by a deadline.
+ * Running: one call or one command, sent until it is answered, or its deadline is over.
  *
  * @module
  */
 
 import type { Call } from "./call.ts";
-import type { RedisClient } from "./client.ts";
+import { isResending, type RedisClient } from "./client.ts";
 import { READ } from "./scripts.gen.ts";
 
 /** Why there is no answer. `sent` is false only where the server cannot have seen the command. */
@@ -27,18 +27,64 @@ export class NoAnswer extends Error {
   }
 }
 
+/** The server, or the client, refused to run the command: it is certain to have changed nothing. */
+export class Refused extends Error {
+  static {
+    this.prototype.name = "Refused";
+  }
+
+  /** The first word of the answer. */
+  readonly reason: string;
+
+  /** Tells why. */
+  constructor(reason: string, cause: unknown) {
+    super("The call was refused", { cause });
+    this.reason = reason;
+  }
+}
+
+/** What happens to the connection: there is a new one; it was lost; there will be none any more. */
+export type ConnectionEvent = "ready" | "close" | "end";
+
+/** Whether a command may be sent again when its answer was lost. */
+export type Repeat = "repeat" | "once";
+
+/** What is wrong for a while only: not yet, not here, not now. The command was not executed. */
+const TRANSIENT: ReadonlySet<string> = new Set([
+  "LOADING",
+  "TRYAGAIN",
+  "CLUSTERDOWN",
+  "MASTERDOWN",
+  "READONLY",
+  "BUSY",
+  "NOREPLICAS",
+]);
+/** The first pause before a command is sent again, and the longest one, in milliseconds. */
+const PAUSE = 5;
+const MAX_PAUSE = 250;
+
+interface Job<R> {
+  readonly repeat: Repeat;
+  readonly run: (send: RedisClient["call"]) => Promise<unknown>;
+  readonly read: (answer: unknown) => R;
+}
+
 /** Sends commands and scripts to one client. */
 export class Runner {
   readonly #client: RedisClient;
   readonly #timeout: number;
+  readonly #isResending: boolean;
   #lastFailure: Error | undefined;
-  readonly #listeners: Set<() => void> = new Set();
+  readonly #listeners: Set<(event: ConnectionEvent) => void> = new Set();
   #hasRead: boolean = false;
+  /** Whether the server takes EVALSHA from us; some users may only use EVAL. */
+  #hasEvalsha: boolean = true;
 
-  /** @param timeout How long one round trip may take, in milliseconds. */
+  /** @param timeout How long a call may take, all its attempts together, in milliseconds. */
   constructor(client: RedisClient, timeout: number) {
     this.#client = client;
     this.#timeout = timeout;
+    this.#isResending = client.nodes !== undefined && isResending(client);
   }
 
   /** Whether a command would be sent at once. A client that does not tell is taken to be connected. */
@@ -48,23 +94,26 @@ export class Runner {
   }
 
   /**
-   * Calls a listener each time there is a new connection, or none any more for good. All listeners share one of the
+   * Calls a listener each time that a connection is lost, that there is a new one, or none any more. All listeners share one of the
    * client, which warns of more than ten.
    *
    * @returns Ends it.
    */
-  onChange(listener: () => void): () => void {
+  onChange(listener: (event: ConnectionEvent) => void): () => void {
+    const client = this.#client;
     if (this.#listeners.size === 0) {
-      this.#client.on?.("ready", this.#changed);
-      this.#client.on?.("end", this.#changed);
-      this.#client.on?.("error", this.#failed);
+      client.on?.("ready", this.#ready);
+      client.on?.("close", this.#closed);
+      client.on?.("end", this.#ended);
+      client.on?.("error", this.#failed);
     }
     this.#listeners.add(listener);
     return () => {
       if (this.#listeners.delete(listener) && this.#listeners.size === 0) {
-        this.#client.off?.("ready", this.#changed);
-        this.#client.off?.("end", this.#changed);
-        this.#client.off?.("error", this.#failed);
+        client.off?.("ready", this.#ready);
+        client.off?.("close", this.#closed);
+        client.off?.("end", this.#ended);
+        client.off?.("error", this.#failed);
       }
     };
   }
@@ -74,90 +123,187 @@ export class Runner {
     this.#lastFailure = error;
   };
 
-  readonly #changed = (): void => {
-    for (const listener of [...this.#listeners]) listener();
-  };
+  readonly #ready = (): void => this.#tell("ready");
+  readonly #closed = (): void => this.#tell("close");
+  readonly #ended = (): void => this.#tell("end");
+
+  #tell(event: ConnectionEvent): void {
+    for (const listener of [...this.#listeners]) listener(event);
+  }
 
   /**
    * Runs a script. One round trip; two the first time a server sees the script.
    *
-   * @returns What the script returned.
-   * @throws {NoAnswer} If there is none. Errors that the server answers are passed on as they are.
+   * @param call The call.
+   * @param repeat Whether it may arrive twice: it has a record, or only reads.
+   * @param read Makes sense of the answer; if it throws, the answer counts as lost.
+   * @returns What `read` returned.
+   * @throws {NoAnswer} If there is none.
+   * @throws {Refused} If the server answered that it would not run it.
    */
-  run(call: Call): Promise<unknown> {
-    const { script, keys, args } = call;
-    return this.#send(async (send) => {
-      if (script === READ && !this.#hasRead) {
-        // A read that the server had to be sent twice would see changes that were issued after it.
-        this.#hasRead = true;
-        send("SCRIPT", "LOAD", script.text).catch(() => {});
-      }
+  run<R>(call: Call, repeat: Repeat, read: (answer: unknown) => R): Promise<R> {
+    return this.#send({ repeat, read, run: (send) => this.#runScript(call, send) });
+  }
+
+  async #runScript({ script, keys, args }: Call, send: RedisClient["call"]): Promise<unknown> {
+    if (script === READ && !this.#hasRead) {
+      // A read that the server had to be sent twice would see changes that were issued after it.
+      this.#hasRead = true;
+      this.#load(script.text, send);
+    }
+    if (this.#hasEvalsha) {
       try {
         return await send("EVALSHA", script.sha1, keys.length, ...keys, ...args);
       } catch (error) {
-        if (!isReply(error) || !error.message.startsWith("NOSCRIPT")) throw error;
+        if (!(error instanceof Error) || !isReply(error)) throw error;
+        if (isWithoutEvalsha(error.message)) this.#hasEvalsha = false;
+        else if (!error.message.startsWith("NOSCRIPT")) throw error;
         // It was not executed. EVAL is, and SCRIPT LOAD before it keeps the server from evicting the script
         // (Redis 7.4 and Valkey 8 keep only 500 that came by EVAL). Who may not load may still have EVAL.
-        send("SCRIPT", "LOAD", script.text).catch(() => {});
-        return await send("EVAL", script.text, keys.length, ...keys, ...args);
+        else this.#load(script.text, send);
       }
-    });
+    }
+    return await send("EVAL", script.text, keys.length, ...keys, ...args);
+  }
+
+  #load(text: string, send: RedisClient["call"]): void {
+    if (this.#client.nodes) return; // it would go to some node, not to the one that runs the script
+    send("SCRIPT", "LOAD", text).catch(() => {});
   }
 
   /**
    * Sends a plain command. One round trip.
    *
+   * @param repeat Whether it may arrive twice, as reads may.
    * @returns What the server answered.
-   * @throws {NoAnswer} If there is none. Errors that the server answers are passed on as they are.
+   * @throws {NoAnswer} If there is none.
+   * @throws {Refused} If the server answered that it would not run it.
    */
-  command(name: string, ...args: (string | number)[]): Promise<unknown> {
-    return this.#send((send) => send(name, ...args));
+  command(repeat: Repeat, name: string, ...args: (string | number)[]): Promise<unknown> {
+    return this.#send({ repeat, read: (answer) => answer, run: async (send) => await send(name, ...args) });
   }
 
-  #send(job: (send: RedisClient["call"]) => Promise<unknown>): Promise<unknown> {
+  /** Sends a command whose answer nobody needs, if it can be sent at once. */
+  post(name: string, ...args: (string | number)[]): void {
+    if (this.isReady) this.#client.call(name, ...args).catch(() => {});
+  }
+
+  #send<R>(job: Job<R>): Promise<R> {
     const client = this.#client;
     return new Promise((resolve, reject) => {
-      let sent = false;
       let isOver = false;
-      let stopWaiting = (): void => {};
+      let flying = 0; // attempts that the client has and did not settle
+      let isLost = false; // whether an attempt may have reached the server without an answer
+      let refusal: Refused | undefined; // the last answer, if that was to come back later
+      let failure: unknown;
+      let attempts = 0;
+      let pause: ReturnType<typeof setTimeout> | undefined;
       const finish = (): void => {
         isOver = true;
         clearTimeout(timer);
-        stopWaiting();
+        clearTimeout(pause);
+        stop();
+      };
+      const fail = (error: unknown): void => {
+        finish();
+        reject(error);
       };
       const send: RedisClient["call"] = (command, ...args) => {
         // case: the deadline passed between EVALSHA and EVAL. The caller was told; nothing more may be sent.
-        if (isOver) return Promise.reject(new NoAnswer(sent, true));
-        sent = true;
+        if (isOver) return Promise.reject(new NoAnswer(false, true));
         return client.call(command, ...args);
       };
-      const start = (): void => {
-        stopWaiting();
+      const attempt = (): void => {
+        clearTimeout(pause);
         if (client.status === "end") {
-          finish();
-          return reject(new NoAnswer(false, false, new Error("The connection is closed")));
+          const cause = new Error("The connection is closed");
+          return fail(isLost || flying > 0 ? new NoAnswer(true, false, cause) : new Refused("CLOSED", cause));
         }
-        job(send).then((answer) => {
+        // A client that is not connected would queue the command and lose track of whether it was sent.
+        if (!this.isReady) {
+          if (client.status === "wait") client.connect?.().catch(() => {});
+          return;
+        }
+        flying++;
+        attempts++;
+        job.run(send).then((answer) => {
+          flying--;
+          if (isOver) return;
+          let result: R;
+          try {
+            result = job.read(answer);
+          } catch (error) {
+            return lose(error); // something between us and the server garbled it
+          }
           finish();
-          resolve(answer);
+          resolve(result);
         }, (error) => {
-          finish();
-          reject(isReply(error) ? error : new NoAnswer(sent, false, error));
+          flying--;
+          if (!isOver) settle(error);
         });
       };
+      const settle = (error: unknown): void => {
+        if (isUnsent(error)) return again();
+        const refused = toRefused(error);
+        if (refused === undefined) return lose(error);
+        if (!TRANSIENT.has(refused.reason)) {
+          // An earlier attempt may still arrive where this one was refused.
+          return fail(isLost || flying > 0 ? new NoAnswer(true, false, refused.cause) : refused);
+        }
+        refusal = refused;
+        if (this.#isResending) isLost = true; // whatever the client did before it got this answer
+        again();
+      };
+      const lose = (error: unknown): void => {
+        isLost = true;
+        failure = error;
+        if (job.repeat === "repeat") again();
+        else fail(new NoAnswer(true, false, error));
+      };
+      const again = (): void => {
+        clearTimeout(pause);
+        const longest = Math.min(MAX_PAUSE, PAUSE * 2 ** Math.min(attempts, 10));
+        pause = setTimeout(attempt, longest * (0.5 + Math.random() / 2));
+      };
+      const changed = (event: ConnectionEvent): void => {
+        if (event !== "close") return attempt(); // the client may never settle what it was given before
+        if (flying > 0) lose(new Error("The connection was lost"));
+      };
       const timer = setTimeout(() => {
-        finish();
-        reject(new NoAnswer(sent, true, sent ? undefined : this.#lastFailure));
+        if (isLost || flying > 0) fail(new NoAnswer(true, true, failure));
+        else fail(refusal ?? new NoAnswer(false, true, this.#lastFailure));
       }, this.#timeout);
-      // A client that is not connected would queue the command and lose track of whether it was sent.
-      if (this.isReady || client.status === "end") return start();
-      stopWaiting = this.onChange(start);
-      if (client.status === "wait") client.connect?.().catch(() => {});
+      const stop = this.onChange(changed);
+      attempt();
     });
   }
 }
 
-/** Whether the server answered with this error, so that the command is known to have had no effect. */
-function isReply(error: unknown): error is Error {
-  return error instanceof Error && error.name === "ReplyError";
+/** What an error says of a command that the server answered with it; nothing if it may have been executed. */
+function toRefused(error: unknown): Refused | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if (isReply(error)) return new Refused(wordOf(error.message), error);
+  const last = /^Too many Cluster redirections\. Last error: (?:\w*Error: )?([A-Z]+ .*)$/s
+    .exec(error.message)?.[1];
+  return last === undefined ? undefined : new Refused(wordOf(last), error);
+}
+
+/** The word that an error of the server starts with; of one inside a script, where servers put it differently. */
+function wordOf(message: string): string {
+  const inside = /^ERR Error running script .*?@user_script: ?\d+: -?([A-Z]+) /s.exec(message);
+  return inside?.[1] ?? /^-?([A-Z]+)\b/.exec(message)?.[1] ?? "ERR";
+}
+
+/** Whether the client itself did not want to send the command: it was connected a moment ago, and may not queue. */
+function isUnsent(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("enableOfflineQueue");
+}
+
+function isWithoutEvalsha(message: string): boolean {
+  return /^ERR unknown command ['`]?evalsha\b/i.test(message) || /^NOPERM .*'evalsha\b/i.test(message);
+}
+
+/** Whether the server answered with this error. */
+function isReply(error: Error): boolean {
+  return error.name === "ReplyError";
 }

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { NoAnswer, type Runner } from "./runner.ts";
+import type { Records } from "./record.ts";
+import type { Runner } from "./runner.ts";
 
 /** How many keys of the server one step looks at: few round trips, and a server that is busy for about 0.5 ms. */
 const COUNT = 1000;
@@ -17,40 +18,45 @@ const COUNT = 1000;
  *
  * @param runner Sends the commands.
  * @param prefix The prefix of the dictionary.
+ * @param records Tells the records of calls from keys.
  * @returns Pages of names in Redis, prefix included, of strings only; no page is empty.
  */
-export async function* scanKeys(runner: Runner, prefix: string): AsyncGenerator<readonly string[], void> {
+export async function* scanKeys(
+  runner: Runner,
+  prefix: string,
+  records: Records,
+): AsyncGenerator<readonly string[], void> {
   const pattern = `${prefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
   const step = (cursor: string): Promise<unknown> => {
-    const answer = runner.command("SCAN", cursor, "MATCH", pattern, "COUNT", COUNT, "TYPE", "string");
+    const answer = runner.command(
+      "repeat",
+      "SCAN",
+      cursor,
+      "MATCH",
+      pattern,
+      "COUNT",
+      COUNT,
+      "TYPE",
+      "string",
+    );
     answer.catch(() => {}); // it is told when its turn comes
     return answer;
   };
+  const mayMeet = records.mayMeet(prefix);
   const seen = new Set<string>();
   // A cursor means nothing to another server, such as a replica that took over, so a new connection begins again.
   let isMoved = false;
-  const stop = runner.onChange(() => isMoved = true);
+  const stop = runner.onChange((event) => isMoved ||= event === "ready");
   let answer = step("0");
-  let isSecondTry = false;
   try {
     while (true) {
-      let next: string, keys: string[];
-      try {
-        [next, keys] = readPage(await answer);
-        isSecondTry = false;
-      } catch (error) {
-        if (!(error instanceof NoAnswer) || error.isLate || isSecondTry) throw error;
-        isSecondTry = true; // the connection broke; there may be another one
-        isMoved = false;
-        answer = step("0");
-        continue;
-      }
+      const [next, keys] = readPage(await answer);
       const isOver = String(next) === "0" && !isMoved;
       // Ahead of time: the server looks for the next page while the caller has this one.
       if (!isOver) answer = step(isMoved ? "0" : next);
       isMoved = false;
       const page = keys.filter((key) => {
-        if (!key.startsWith(prefix) || seen.has(key)) return false;
+        if (!key.startsWith(prefix) || seen.has(key) || mayMeet && records.has(key)) return false;
         seen.add(key);
         return true;
       });

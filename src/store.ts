@@ -10,17 +10,26 @@ import {
   type Outcome,
   readOutcomes,
   readResults,
+  readVerdict,
   type Refusal,
   toError,
 } from "./call.ts";
-import type { RedisClient } from "./client.ts";
-import { AmbiguousResultError, CorruptValueError, TimeoutError, WrongTypeError } from "./errors.ts";
+import { isResending, type RedisClient } from "./client.ts";
+import {
+  AmbiguousResultError,
+  CorruptValueError,
+  TimeoutError,
+  UnavailableError,
+  type Verdict,
+  WrongTypeError,
+} from "./errors.ts";
 import { Fragment } from "./fragment.ts";
 import { decode, encode, type Json } from "./json.ts";
 import { Lanes } from "./lanes.ts";
 import type { Group, Op, Read } from "./op.ts";
-import type { Path } from "./path.ts";
-import { NoAnswer, Runner } from "./runner.ts";
+import { formatPlace, type Path } from "./path.ts";
+import { type RecordName, Records, recordTtl } from "./record.ts";
+import { NoAnswer, Refused, Runner } from "./runner.ts";
 import { scanKeys } from "./scan.ts";
 
 /** How a store works, all decided. */
@@ -29,12 +38,31 @@ export interface StoreOptions {
   readonly prefix: string;
   /** Whether integers beyond 2^53 - 1 are read as `bigint`. */
   readonly bigints: boolean;
-  /** How long one round trip may take, in milliseconds. */
+  /** How long one call may take, in milliseconds. */
   readonly timeout: number;
+  /** Whether a change is sent again when its answer is lost, under the protection of a record. */
+  readonly delivery: Delivery;
+  /** What records are called, before tag and id. */
+  readonly recordPrefix: string;
 }
+
+/** How often a change arrives at the server, as far as the caller can tell. */
+export type Delivery = "exactly-once" | "at-most-once";
 
 /** The longest text that Redis takes in one piece (`proto-max-bulk-len`), in bytes. */
 const MAX_BYTES = 512 * 1024 * 1024;
+/** Records that are longer are made short once their answer is here, in characters. */
+const MAX_RECORD = 4096;
+
+/** A change whose answer was lost, with what is known of its record. */
+class Lost extends Error {
+  readonly record: { readonly id: string; readonly resolve: () => Promise<Verdict> };
+
+  constructor(cause: unknown, id: string, resolve: () => Promise<Verdict>) {
+    super("There is no answer", { cause });
+    this.record = { id, resolve };
+  }
+}
 
 /** Runs ops and reads on the values behind one prefix of one client. */
 export class Store {
@@ -42,15 +70,30 @@ export class Store {
   readonly options: StoreOptions;
   readonly #runner: Runner;
   readonly #lanes: Lanes;
+  readonly #records: Records;
+  /** Whether a key could be named like a record. */
+  readonly #mayMeet: boolean;
   #isClosed: boolean = false;
   /** Sends what live documents hold back until the end of the turn. */
   readonly #bursts: Set<() => void> = new Set();
   /** The writes of live documents that are under way, or have failed and nobody was told, with their owner. */
   readonly #writes: Map<Promise<void>, object> = new Map();
 
-  /** Sends to the client; sends nothing yet. */
+  /**
+   * Sends to the client; sends nothing yet.
+   *
+   * @throws {TypeError} If a change must arrive at most once, and the client would send it again.
+   */
   constructor(client: RedisClient, options: StoreOptions) {
+    if (options.delivery === "at-most-once" && isResending(client)) {
+      const setting = client.nodes ? "retryDelayOnFailover: 0" : "maxRetriesPerRequest: 0";
+      throw new TypeError(
+        `Cannot deliver at most once: the client sends a command again when its answer is lost; make it with ${setting}`,
+      );
+    }
     this.options = options;
+    this.#records = new Records(options.recordPrefix);
+    this.#mayMeet = this.#records.mayMeet(options.prefix);
     this.#runner = new Runner(client, options.timeout);
     this.#lanes = new Lanes((groups) => this.#run(groups));
   }
@@ -63,6 +106,7 @@ export class Store {
    */
   async attempt(group: Group, operation: string = group[0].kind): Promise<Outcome> {
     this.check();
+    if (this.#mayMeet) { for (const op of group) this.#name(String(op.path[0])); }
     try {
       return await this.#lanes.commit(group);
     } catch (error) {
@@ -95,8 +139,8 @@ export class Store {
   async tryRead(read: Read): Promise<string | Refusal> {
     return await this.#read(read.kind, read.path, async () => {
       const reads = [read];
-      const answer = await this.#runner.run(compileReads(this.options.prefix, reads));
-      return readResults(reads, answer)[0];
+      const call = compileReads(this.options.prefix, reads);
+      return (await this.#runner.run(call, "repeat", (answer) => readResults(reads, answer)))[0];
     });
   }
 
@@ -117,7 +161,7 @@ export class Store {
     return await this.#read(
       operation,
       [key],
-      () => this.#runner.command(name, this.options.prefix + key, ...args),
+      () => this.#runner.command("repeat", name, this.options.prefix + key, ...args),
     );
   }
 
@@ -130,13 +174,13 @@ export class Store {
   async texts(keys: readonly string[], operation: string = "get"): Promise<(string | undefined)[]> {
     this.check();
     if (keys.length === 0) return [];
-    const names = keys.map((key) => this.options.prefix + key);
+    const names = keys.map((key) => this.#name(key));
     return await this.#lanes.after(keys, async () => {
       try {
         const texts = await this.#mget(names);
         const missing = [...new Set(names.filter((_, index) => texts[index] === null))];
         // MGET answers nil for a key that is no string, which must not look like a miss.
-        const types = await Promise.all(missing.map((name) => this.#runner.command("TYPE", name)));
+        const types = await Promise.all(missing.map((name) => this.#runner.command("repeat", "TYPE", name)));
         types.forEach((type, index) => {
           if (type === "none" || type === "string") return;
           const path = [missing[index].slice(this.options.prefix.length)];
@@ -155,7 +199,7 @@ export class Store {
     const { prefix } = this.options;
     try {
       await this.idle();
-      for await (const page of scanKeys(this.#runner, prefix)) {
+      for await (const page of scanKeys(this.#runner, prefix, this.#records)) {
         yield page.map((name) => name.slice(prefix.length));
       }
     } catch (error) {
@@ -182,17 +226,18 @@ export class Store {
   }
 
   async #mget(names: readonly string[]): Promise<readonly (string | null)[]> {
-    const texts = await this.#runner.command("MGET", ...names);
+    const texts = await this.#runner.command("repeat", "MGET", ...names);
     if (Array.isArray(texts) && texts.length === names.length) return texts;
     throw new Error(
       `Cannot read the answer to MGET: expected ${names.length} values, received something else`,
     );
   }
 
-  /** Removes keys. One round trip. Returns how many were there. */
+  /** Removes keys. One round trip; it has no record and is sent once. Returns how many were there. */
   async unlink(keys: readonly string[]): Promise<number> {
+    const names = keys.map((key) => this.options.prefix + key);
     try {
-      return Number(await this.#runner.command("UNLINK", ...keys.map((key) => this.options.prefix + key)));
+      return Number(await this.#runner.command("once", "UNLINK", ...names));
     } catch (error) {
       throw this.#changeError(error, "clear", []);
     }
@@ -293,19 +338,77 @@ export class Store {
     }
   }
 
-  async #run(groups: readonly Group[]): Promise<readonly Outcome[]> {
-    const answer = await this.#runner.run(compile(this.options.prefix, groups));
+  /** The name in Redis of a key. */
+  #name(key: string): string {
+    const name = this.options.prefix + key;
+    if (this.#mayMeet && this.#records.has(name)) {
+      throw new TypeError(
+        `Cannot use the key ${formatPlace([key])}: with its prefix it is named like the records of calls`,
+      );
+    }
+    return name;
+  }
+
+  async #run(groups: readonly Group[]): Promise<readonly (Outcome | Error)[]> {
+    const { prefix, delivery } = this.options;
+    const read = (answer: unknown): readonly Outcome[] => readOutcomes(groups, answer);
+    if (delivery === "at-most-once") return await this.#runner.run(compile(prefix, groups), "once", read);
+    const ttl = recordTtl(this.options.timeout);
+    const record = this.#records.next(prefix + groups[0][0].path[0]);
+    const endsAt = performance.now() + ttl;
     try {
-      return readOutcomes(groups, answer);
-    } catch (cause) {
-      throw new NoAnswer(true, false, cause); // something between us and the server garbled it
+      const call = compile(prefix, groups, { record: record.name, ttl });
+      const outcomes = await this.#runner.run(call, "repeat", read);
+      // What was answered need not be said again. What remains stops a request that arrives late.
+      if (lengthOf(outcomes) > MAX_RECORD) this.#runner.post("SET", record.name, "[]", "XX", "KEEPTTL");
+      return outcomes;
+    } catch (error) {
+      if (!(error instanceof NoAnswer) || !error.sent) throw error;
+      return groups.map((group, index) => {
+        const operation = group[0].kind;
+        const resolve = (): Promise<Verdict> => this.#resolve(record, groups, index, endsAt, operation);
+        return new Lost(error.cause, record.id, resolve);
+      });
+    }
+  }
+
+  /** What became of a group whose answer was lost. If it did not arrive yet, it will find that it came too late. */
+  async #resolve(
+    record: RecordName,
+    groups: readonly Group[],
+    index: number,
+    endsAt: number,
+    operation: string,
+  ): Promise<Verdict> {
+    const { timeout } = this.options;
+    const path = groups[index][0].path;
+    if (performance.now() + timeout > endsAt) {
+      throw new TimeoutError({
+        operation: `resolve ${operation}`,
+        path,
+        timeout,
+        cause: new Error("The call was made so long ago that its record may be gone"),
+      });
+    }
+    try {
+      const call = compile("", [], { record: record.name, ttl: recordTtl(timeout) });
+      const isApplied = await this.#runner.run(
+        call,
+        "repeat",
+        (answer) => readVerdict(groups, index, answer),
+      );
+      return isApplied ? "applied" : "not-applied";
+    } catch (error) {
+      throw this.#readError(error, `resolve ${operation}`, path);
     }
   }
 
   async #read<R>(operation: string, path: Path, read: () => Promise<R>): Promise<R> {
     this.check();
+    const key = String(path[0]);
+    this.#name(key);
     try {
-      return await this.#lanes.after([String(path[0])], read);
+      return await this.#lanes.after([key], read);
     } catch (error) {
       throw this.#readError(error, operation, path);
     }
@@ -313,21 +416,35 @@ export class Store {
 
   #readError(error: unknown, operation: string, path: Path): unknown {
     if (error instanceof NoAnswer) return this.#notApplied(error, operation, path);
-    if (error instanceof Error && error.message.startsWith("WRONGTYPE")) {
-      return new WrongTypeError({ operation, path, cause: error });
-    }
-    return error;
+    if (!(error instanceof Refused)) return error;
+    const { reason, cause } = error;
+    if (reason === "WRONGTYPE") return new WrongTypeError({ operation, path, cause });
+    return new UnavailableError({ operation, path, reason, cause });
   }
 
   #changeError(error: unknown, operation: string, path: Path): unknown {
-    if (!(error instanceof NoAnswer)) return error;
-    if (!error.sent) return this.#notApplied(error, operation, path);
-    return new AmbiguousResultError({ operation, path, cause: error.cause });
+    if (error instanceof Lost) {
+      return new AmbiguousResultError({ operation, path, cause: error.cause, record: error.record });
+    }
+    if (error instanceof NoAnswer && error.sent) {
+      return new AmbiguousResultError({ operation, path, cause: error.cause });
+    }
+    return this.#readError(error, operation, path);
   }
 
   #notApplied(error: NoAnswer, operation: string, path: Path): unknown {
     const { cause } = error;
-    if (!error.isLate && cause !== undefined) return cause;
+    if (!error.isLate) return new UnavailableError({ operation, path, reason: "CLOSED", cause });
     return new TimeoutError({ operation, path, timeout: this.options.timeout, cause });
   }
+}
+
+/** How many characters a call has answered, about. */
+function lengthOf(outcomes: readonly Outcome[]): number {
+  let length = 0;
+  for (const outcome of outcomes) {
+    const texts = "results" in outcome ? outcome.results : outcome.fresh;
+    for (const text of texts) if (typeof text === "string") length += text.length;
+  }
+  return length;
 }

@@ -5,6 +5,7 @@ import {
   compileReads,
   readOutcomes,
   readResults,
+  readVerdict,
   type Refusal,
   type RefusalCode,
   toError,
@@ -84,8 +85,17 @@ describe("compile()", () => {
     assertEquals([...new Set(OPS.map(([op]) => op.kind))].sort(), Object.keys(APPLY_OPS).sort());
     const written = new Set(OPS.flatMap(([, text]) => text.split("|")));
     for (const name of Object.keys(APPLY_MODIFIERS)) {
-      assert(written.has(name) || name === "@" || name === ";", name);
+      assert(written.has(name) || ["@", ";", "once"].includes(name), name);
     }
+  });
+
+  it("compile() names the record first, and passes it behind all other keys", () => {
+    const once = { record: "op:{x}id", ttl: 80_000 };
+    const call = compile("p:", [[set("a"), set("b")], [set("a")]], once);
+    assertEquals(call.keys, ["p:a", "p:b", "op:{x}id"]);
+    assertStrictEquals(call.args.join("|"), "once|3|80000|set|0|1|@|2|set|0|1|;|set|0|1");
+    const empty = compile("p:", [], once);
+    assertEquals([empty.keys, empty.args], [["op:{x}id"], ["once", "1", "80000"]]);
   });
 
   it('compile() writes names in quotes and integers bare, so that 0 and "0" differ', () => {
@@ -128,6 +138,16 @@ describe("compile()", () => {
     const call = compile("p:", groups);
     assertEquals(compile("p:", structuredClone(groups)), call);
     assert(Object.isFrozen(call) && Object.isFrozen(call.keys) && Object.isFrozen(call.args));
+  });
+});
+
+describe("readVerdict()", () => {
+  it("readVerdict() tells applied from refused and from never arrived, for each group of a call", () => {
+    const groups: Group[] = [[set("a"), set("b")], [set("a")]];
+    const answer = ["", "!WRONG_TYPE 0 list", ""];
+    assertEquals([0, 1].map((index) => readVerdict(groups, index, answer)), [false, true]);
+    assertEquals([0, 1].map((index) => readVerdict(groups, index, [])), [false, false]);
+    assertThrows(() => readVerdict(groups, 0, ["", ""]), Error, "expected 3 strings");
   });
 });
 

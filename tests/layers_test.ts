@@ -7,6 +7,8 @@ const SRC = new URL("../src/", import.meta.url);
 const LAYERS = [
   "json.ts",
   "path.ts",
+  "slot.ts",
+  "record.ts",
   "errors.ts",
   "op.ts",
   "scripts.gen.ts",

@@ -17,12 +17,14 @@ const VALUES = [
   "RedisJsonDict",
   "TimeoutError",
   "TypeMismatchError",
+  "UnavailableError",
   "WrongTypeError",
 ];
 
 /** What it exports for the compiler. */
 const TYPES = [
   "AddOp",
+  "AmbiguousResultErrorData",
   "AnyRef",
   "AppendOp",
   "ArrayRef",
@@ -34,6 +36,7 @@ const TYPES = [
   "CopyOp",
   "CorruptValueErrorData",
   "DeleteOp",
+  "Delivery",
   "DictEditOptions",
   "DictOptions",
   "Draft",
@@ -84,6 +87,8 @@ const TYPES = [
   "ToggleOp",
   "TypeMismatchErrorData",
   "TypeOp",
+  "UnavailableErrorData",
+  "Verdict",
   "WriteOptions",
   "WrongTypeErrorData",
 ];

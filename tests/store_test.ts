@@ -11,7 +11,13 @@ import { testClient, uniquePrefix } from "./support/redis.ts";
 const client = testClient();
 
 function newStore(): Store {
-  return new Store(client, { prefix: uniquePrefix("store"), bigints: false, timeout: 10_000 });
+  return new Store(client, {
+    prefix: uniquePrefix("store"),
+    bigints: false,
+    timeout: 10_000,
+    delivery: "exactly-once",
+    recordPrefix: "json-dict:op:",
+  });
 }
 
 function set(path: readonly [string, ...(string | number)[]], value: string): Op {

@@ -1,0 +1,84 @@
+/**
+ * Records: what the server keeps of a call for a while, so that a call that arrives twice is applied once.
+ *
+ * @module
+ */
+
+import { slotOf, tagOf } from "./slot.ts";
+
+/** The name of a call, and of its record in Redis. */
+export interface RecordName {
+  /** The name of the call: 9 random bytes, in letters, digits, `-` and `_`. */
+  readonly id: string;
+  /** The whole name of the record in Redis. */
+  readonly name: string;
+}
+
+/** What records are called by default, before tag and id. */
+export const RECORD_PREFIX = "json-dict:op:";
+
+/** As good as unique: of a thousand calls a second, one in a million years meets the record of another. */
+const ID_BYTES = 9;
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/** Random bytes in store: asking for them costs more than using them. */
+const pool = new Uint8Array(ID_BYTES * 100);
+let used = pool.length;
+
+function newId(): string {
+  if (used === pool.length) {
+    crypto.getRandomValues(pool);
+    used = 0;
+  }
+  let id = "";
+  for (const end = used + ID_BYTES; used < end; used += 3) {
+    const bits = pool[used] << 16 | pool[used + 1] << 8 | pool[used + 2];
+    id += ALPHABET[bits >> 18] + ALPHABET[bits >> 12 & 63] + ALPHABET[bits >> 6 & 63] + ALPHABET[bits & 63];
+  }
+  return id;
+}
+
+/** Names records, and tells their names from others. */
+export class Records {
+  readonly #prefix: string;
+  readonly #prefixes: readonly string[];
+
+  /** @param prefix What records are called, before tag and id. It holds no `{`. */
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+    this.#prefixes = [...new Set([prefix, RECORD_PREFIX])];
+  }
+
+  /**
+   * Names a new call.
+   *
+   * @param key The whole name of a key that the call touches. In a cluster, the record lives beside it.
+   * @returns A name that no other call has.
+   */
+  next(key: string): RecordName {
+    const id = newId();
+    return { id, name: `${this.#prefix}{${tagOf(slotOf(key))}}${id}` };
+  }
+
+  /** Whether a name in Redis is that of a record: of this prefix or of the default one. */
+  has(name: string): boolean {
+    return this.#prefixes.some((prefix) =>
+      name.startsWith(prefix) && /^\{[0-9a-z]{1,4}\}[\w-]{12}$/.test(name.slice(prefix.length))
+    );
+  }
+
+  /** Whether a dictionary with such a prefix could have a key that looks like a record. */
+  mayMeet(prefix: string): boolean {
+    return this.#prefixes.some((own) => own.startsWith(prefix) || prefix.startsWith(own));
+  }
+}
+
+/**
+ * How long a record is kept: until no request of the call can arrive any more, with time to ask what became of it.
+ *
+ * @param timeout How long a call may take, in milliseconds.
+ * @returns Milliseconds from the last time that the call arrived.
+ */
+export function recordTtl(timeout: number): number {
+  return 2 * Math.ceil(timeout) + 60_000;
+}

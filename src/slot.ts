@@ -1,0 +1,54 @@
+/**
+ * Slots: where Redis Cluster keeps a key, and names that land in a given place.
+ *
+ * @module
+ */
+
+/** How many slots a cluster has. */
+const SLOTS = 16_384;
+const encoder = new TextEncoder();
+
+/** CRC-16/XMODEM of each byte. */
+const CRC: Uint16Array = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  return crc;
+});
+
+/**
+ * The slot of a name in Redis: that of its hash tag, which is what stands between the first `{` and the first `}`
+ * after it, or of all of it if there is no tag or an empty one. Cost: O(length).
+ *
+ * @param name The whole name, prefix included.
+ * @returns 0 to 16383.
+ */
+export function slotOf(name: string): number {
+  const open = name.indexOf("{");
+  const close = open < 0 ? -1 : name.indexOf("}", open + 1);
+  const bytes = encoder.encode(close > open + 1 ? name.slice(open + 1, close) : name);
+  let crc = 0;
+  for (const byte of bytes) crc = ((crc << 8) ^ CRC[(crc >> 8) ^ byte]) & 0xffff;
+  return crc % SLOTS;
+}
+
+/** The tags that were found, by slot, and how many were tried. */
+const tags: (string | undefined)[] = [];
+let tried = 0;
+
+/**
+ * A short tag of a slot: `slotOf("any{" + tagOf(slot) + "}thing")` is the slot. Tags are looked for until the one that
+ * is wanted is found, and all that were met are kept: about 1 ms at first, 32 ms in all.
+ *
+ * @param slot 0 to 16383.
+ * @returns At most four digits and small letters.
+ */
+export function tagOf(slot: number): string {
+  let tag = tags[slot];
+  while (tag === undefined) {
+    const next = (tried++).toString(36);
+    const found = slotOf(next);
+    tags[found] ??= next;
+    if (found === slot) tag = tags[slot];
+  }
+  return tag;
+}

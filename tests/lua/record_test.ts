@@ -1,0 +1,118 @@
+/** The record of a call, with the script alone: a call that arrives twice is applied once. */
+
+import { describe, it } from "@std/testing/bdd";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { Redis } from "ioredis";
+import { APPLY } from "../../src/scripts.gen.ts";
+import { startRedis } from "../../tools/redis_server.ts";
+import { testClient, uniquePrefix } from "../support/redis.ts";
+
+const client = testClient();
+const prefix = uniquePrefix("lua-record");
+const KEY = `${prefix}a`;
+let calls = 0;
+
+function newRecord(): string {
+  return `${prefix}op${calls++}`;
+}
+
+/** Runs the script on one key with a record, with tokens parted by |. */
+async function once(record: string, tokens: string, on: Redis = client, key = KEY): Promise<string[]> {
+  const ops = tokens === "" ? [] : tokens.split("|");
+  return await on.eval(APPLY.text, 2, key, record, "once", "2", "80000", ...ops) as string[];
+}
+
+describe("apply once", () => {
+  it("apply once changes the value once, and gives the same answer each time", async () => {
+    const record = newRecord();
+    await client.set(KEY, "[1]");
+    assertEquals(await once(record, "push|0|2|1"), ["2"]);
+    await client.set(KEY, "[7,8,9]");
+    assertEquals(await once(record, "push|0|2|1"), ["2"]);
+    assertEquals(await once(record, "set|0|5"), ["2"]);
+    assertEquals([await client.get(KEY), await client.get(record)], ["[7,8,9]", '["2"]']);
+  });
+
+  it("apply once remembers refusals and calls that changed nothing", async () => {
+    const cases: [string, string, string][] = [
+      ["toggle|0", "!TYPE 0 number", "true"],
+      ["absent|0", "!TEST 0 ", ""],
+      ["test|0|1|fresh|0", "", "2"],
+      ["delete|1|0", "!TYPE 0 number", "[1]"],
+    ];
+    for (const [tokens, first, later] of cases) {
+      const record = newRecord();
+      await client.set(KEY, "1");
+      const answer = await once(record, tokens);
+      assertEquals(answer[0], first, tokens);
+      if (later === "") await client.unlink(KEY);
+      else await client.set(KEY, later);
+      assertEquals(await once(record, tokens), answer, tokens);
+      assertEquals(await client.get(KEY), later === "" ? null : later, tokens);
+    }
+  });
+
+  it("apply once says every byte of an answer again", async () => {
+    const texts = ["", "\0\x01\x1f\x7f", '"/\\/\\u0000\\ud800"', "é😀\u2028", "!x", "[]", " ".repeat(5000)];
+    const bytes = [...texts.map((text) => Buffer.from(text)), Buffer.from([0xff, 0x80, 0xc0, 0x22, 0x5c])];
+    for (const text of bytes) {
+      const record = newRecord();
+      await client.set(KEY, text);
+      const args = ["2", KEY, record, "once", "2", "80000", "take", "0"] as const;
+      const first = await client.callBuffer("EVAL", APPLY.text, ...args) as Buffer[];
+      assertEquals(await client.exists(KEY), 0);
+      const second = await client.callBuffer("EVAL", APPLY.text, ...args) as Buffer[];
+      assert(first[0].equals(second[0]), text.toString("hex"));
+      assert(first[0].subarray(first[0].length - text.length).equals(text), text.toString("hex"));
+    }
+  });
+
+  it("apply once keeps the record for its time, from the last arrival", async () => {
+    const record = newRecord();
+    await once(record, "set|0|1");
+    await client.pexpire(record, 5_000);
+    await once(record, "set|0|1");
+    assert(await client.pttl(record) > 60_000);
+  });
+
+  it("apply once without ops leaves a record that stops the call itself", async () => {
+    const record = newRecord();
+    await client.set(KEY, "1");
+    assertEquals(await once(record, ""), []);
+    assertEquals(await once(record, ""), []);
+    assertEquals(await once(record, "set|0|2"), []);
+    assertEquals([await client.get(KEY), await client.get(record)], ["1", "[]"]);
+  });
+
+  it("apply once changes nothing where the record has another type", async () => {
+    const record = newRecord();
+    await client.set(KEY, "1");
+    await client.rpush(record, "x");
+    await assertRejects(() => once(record, "set|0|2"), Error, "WRONGTYPE");
+    assertEquals(await client.get(KEY), "1");
+  });
+});
+
+describe("apply once and a server whose memory is full", () => {
+  it("apply once writes nothing at all, or both the value and the record", async () => {
+    await using server = await startRedis({ args: ["--maxmemory-policy", "noeviction"] });
+    const own = new Redis(server.url);
+    try {
+      await own.mset("a", "[1,2]", "b", '"x"');
+      await own.config("SET", "maxmemory", "1");
+      const refused = ["set|0|5", "push|0|3|1", "pop|0", "absent|0", "set|1|0|9|delete|0|set|0|1"];
+      for (const tokens of refused) {
+        await assertRejects(() => once("r1", tokens, own, "a"), Error, "OOM", tokens);
+        assertEquals(await own.mget("a", "r1"), ["[1,2]", null], tokens);
+      }
+      assertEquals(await once("r2", "expire|0|90000", own, "a"), ["true"]);
+      assertEquals([await own.get("r2"), await own.pttl("a") > 80_000], ['["true"]', true]);
+      assertEquals(await once("r3", "take|0", own, "a"), ["[1,2]"]);
+      assertEquals(await own.mget("a", "r3"), [null, '["[1,2]"]']);
+      assertEquals(await once("r3", "take|0", own, "a"), ["[1,2]"]);
+    } finally {
+      own.disconnect();
+    }
+  });
+});
