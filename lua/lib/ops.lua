@@ -100,6 +100,7 @@ ops.whole = {
     if not was and modifiers.ifPresent then return 'false' end
     if was and modifiers.unlessObject then
       if not text then load(false) end
+      if partial and not find(text, '[^ \t\r\n]') then load(true) end
       if find(text, '^[ \t\r\n]*{') then return '' end
     end
     return modifiers.ifPresent and 'true' or '', 0, 0, tokens[x]

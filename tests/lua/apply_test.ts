@@ -91,6 +91,19 @@ describe("apply", () => {
     await check('{"a":[1]}', 'ifPresent|set|1|"a"|2', '{"a":2}', "true");
   });
 
+  it("apply unlessObject keeps an object and replaces all else, whatever stands before it", async () => {
+    // Of values longer than that, only the first bytes are read, unless more is needed.
+    for (const space of ["", " \n", " ".repeat(17 * FIRST)]) {
+      await check(`${space}{"b":1}`, "unlessObject|set|0|{}", `${space}{"b":1}`, "");
+      for (const other of ["[1]", "1", '"{"', "null"]) {
+        await check(`${space}${other}`, "unlessObject|set|0|{}", "{}", "");
+      }
+    }
+    await check('{"a": {"b":1}}', 'unlessObject|set|1|"a"|{}', '{"a": {"b":1}}', "");
+    await check('{"a": [1]}', 'unlessObject|set|1|"a"|{}', '{"a": {}}', "");
+    await check('{"b":1}', 'unlessObject|set|1|"a"|{}', '{"b":1,"a":{}}', "");
+  });
+
   it("apply delete and take remove a value with one comma", async () => {
     for (const [op, replies] of [["delete", ["true", "true"]], ["take", ["1.0", '"\\/é"']]] as const) {
       await check(DOC, `${op}|1|"a"`, DOC.replace('"a" : 1.0 , ', ""), replies[0]);
