@@ -88,6 +88,8 @@ export {
   type ConflictErrorData,
   CorruptValueError,
   type CorruptValueErrorData,
+  CrossSlotError,
+  type CrossSlotErrorData,
   IndexOutOfRangeError,
   type IndexOutOfRangeErrorData,
   JsonDictError,

@@ -1,7 +1,7 @@
 -- purpose: run groups of ops on JSON values, each group whole or not at all, changing no other byte
 -- KEYS: the keys of the values, each once; behind them that of the record, where the call has one
 -- ARGV: one flat list of tokens: ops, each preceded by its modifiers; lua/README.md gives their meaning
---   modifier once key ttl
+--   modifier once key ttl until
 --   modifier ;
 --   modifier @ key
 --   modifier parents
@@ -37,7 +37,8 @@
 --   persist depth segment...
 --   fresh depth segment...
 -- Returns: one bulk string for each op: its JSON result, "" for none, or a refusal "!CODE segment found"
--- Errors: none of its own; Redis's (OOM, READONLY, ...) come before anything is written
+-- Errors: LATE and the time of the server, where the call came after its time; Redis's own (OOM, READONLY, ...).
+--   All come before anything is written
 -- Cost: O(bytes up to the target) to find, O(bytes of the value) to write; one write command a changed key,
 --   and one for the record
 local find, byte, sub = string.find, string.byte, string.sub
@@ -52,6 +53,13 @@ if tokens[1] == 'once' then
   if known then
     redis.call('PEXPIRE', record, record_ttl)
     return cjson.decode(known)
+  end
+  -- Without a record it may still have run before, so long ago that the record is gone. So each call has a time
+  -- until which it may come. A time too far ahead is no protection: the clock it was read from is wrong.
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  if now > tonumber(tokens[4]) or tokens[4] - now > tonumber(record_ttl) then
+    return redis.error_reply(string.format('LATE %.0f', now))
   end
 end
 
@@ -164,7 +172,7 @@ local function run(name, first, last, x, all, ttl)
   return more()[name](p, x, at)
 end
 
-local replies, done, i, size = {}, 0, record and 4 or 1, #tokens
+local replies, done, i, size = {}, 0, record and 5 or 1, #tokens
 -- The value under work, besides text (nil: not read yet, false: no such key) and partial:
 local ttl          -- what its expiry becomes: nil stays, 0 none, else ms
 local edits = 0    -- how often it was changed since it was read

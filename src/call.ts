@@ -76,6 +76,8 @@ export interface Once {
   readonly record: string;
   /** How long the record is kept, in milliseconds. */
   readonly ttl: number;
+  /** Until when the call may come, by the clock of the server, in milliseconds since 1970. */
+  readonly until: number;
 }
 
 /**
@@ -123,7 +125,7 @@ class TokenWriter {
   constructor(prefix: string, once?: Once) {
     this.#prefix = prefix;
     this.#once = once;
-    if (once) this.modifier("once", "", String(once.ttl)); // the number of the key is not known yet
+    if (once) this.modifier("once", "", String(once.ttl), String(once.until)); // the key has no number yet
   }
 
   startGroup(): void {

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { Redis } from "ioredis";
+import { Cluster, type ClusterNode, Redis, type RedisOptions } from "ioredis";
 
 /**
  * What the library needs of a Redis client.
  *
- * The `Redis` of ioredis and of iovalkey fit it, and so does anything with such a `call`. Commands must go to the
- * server in the order of the calls, and an error that the server answers must be named `ReplyError`.
+ * The `Redis` and the `Cluster` of ioredis and of iovalkey fit it, and so does anything with such a `call`. Commands
+ * must go to the server in the order of the calls, and an error that the server answers must be named `ReplyError`.
  */
 export interface RedisClient {
   /**
@@ -29,6 +29,7 @@ export interface RedisClient {
     readonly maxRetriesPerRequest?: number | null;
     readonly autoResendUnfulfilledCommands?: boolean;
     readonly retryDelayOnFailover?: number;
+    readonly redisOptions?: { readonly keyPrefix?: string };
   };
   /** Listens to changes of the connection. */
   on?(event: "ready" | "close" | "end" | "error", listener: (error?: Error) => void): unknown;
@@ -36,8 +37,8 @@ export interface RedisClient {
   off?(event: "ready" | "close" | "end" | "error", listener: (error?: Error) => void): unknown;
   /** Starts to connect a client that waits for its first command. */
   connect?(): Promise<unknown>;
-  /** Only a client of a cluster has it. */
-  nodes?(role: string): unknown;
+  /** The clients of single nodes; only that of a cluster has it. */
+  nodes?(role: "master"): readonly RedisClient[];
 }
 
 /** A client that the library made, with how to end it. */
@@ -53,7 +54,7 @@ export interface OwnClient {
  *
  * @param client What the user gave.
  * @returns The same.
- * @throws {TypeError} If it has no `call`, has a `keyPrefix`, or is the client of a cluster.
+ * @throws {TypeError} If it has no `call`, or has a `keyPrefix`.
  */
 export function checkClient(client: unknown): RedisClient {
   if (
@@ -64,7 +65,7 @@ export function checkClient(client: unknown): RedisClient {
     );
   }
   const checked = client as RedisClient;
-  const keyPrefix = checked.options?.keyPrefix;
+  const keyPrefix = checked.options?.keyPrefix || checked.options?.redisOptions?.keyPrefix;
   if (keyPrefix) {
     // It would be put before the keys of scripts but not before the pattern of SCAN, nor taken off its answer.
     throw new TypeError(
@@ -72,9 +73,6 @@ export function checkClient(client: unknown): RedisClient {
         JSON.stringify(keyPrefix)
       }; give the dictionary a prefix instead`,
     );
-  }
-  if (typeof checked.nodes === "function") {
-    throw new TypeError("Cannot use the client: it is a Cluster, which this version does not support");
   }
   return checked;
 }
@@ -95,34 +93,70 @@ export function isResending({ options, nodes }: RedisClient): boolean {
 }
 
 /**
- * Makes a client that sends no change twice.
+ * Makes a client that sends no change twice by itself; that of a cluster may, where a record answers.
  *
- * @param url Where the server is, as `redis://localhost:6379/0`.
+ * @param url Where the server is, as `redis://localhost:6379/0`; for a cluster, a list with some of its nodes.
  * @param timeout How long ending may take, in milliseconds.
  * @returns The client; it connects at once and again after a loss.
  * @throws {TypeError} If the address is not one of Redis.
  */
-export function openClient(url: string | URL, timeout: number): OwnClient {
+export function openClient(url: string | URL | readonly (string | URL)[], timeout: number): OwnClient {
+  const client = Array.isArray(url) ? openCluster(url) : openServer(url as string | URL);
+  // Without a listener ioredis writes each failed attempt to the console. What failed is told by the calls.
+  client.on("error", () => {});
+  const quit = async (): Promise<void> => {
+    // A server that answers no more must not keep anyone waiting; nor is it a failure if it is gone already.
+    if (client.status === "ready") await within(timeout, client.quit().catch(() => {}));
+    client.disconnect();
+    // case: between two attempts to connect nothing is open, and ioredis will not tell of an end.
+    if (client.status === "end" || client.status === "reconnecting") return;
+    await new Promise((resolve) => client.once("end", resolve));
+  };
+  return { client: client as RedisClient, quit };
+}
+
+/** A server that does not close its side is left after a short time, in milliseconds. */
+const DISCONNECT_TIMEOUT = 100;
+
+function openServer(url: string | URL): Redis {
+  // With more retries ioredis sends a command again whose answer was lost, and the server applies it twice.
+  checkAddress(url);
+  return new Redis(String(url), { maxRetriesPerRequest: 0, disconnectTimeout: DISCONNECT_TIMEOUT });
+}
+
+function openCluster(urls: readonly (string | URL)[]): Cluster {
+  if (urls.length === 0) throw new TypeError("Cannot connect to a cluster: the list of addresses is empty");
+  const addresses = urls.map(checkAddress);
+  const [{ protocol, username, password }] = addresses;
+  if (addresses.some(({ pathname }) => !/^\/?0?$/.test(pathname))) {
+    throw new TypeError(
+      "Cannot connect to a cluster: it has no databases but 0, so the addresses must name no other",
+    );
+  }
+  const nodes = addresses.map(({ hostname, port }): ClusterNode => ({
+    host: hostname.replace(/^\[|\]$/g, ""),
+    port: Number(port || 6379),
+  }));
+  const redisOptions: RedisOptions = { disconnectTimeout: DISCONNECT_TIMEOUT };
+  if (username) redisOptions.username = decodeURIComponent(username);
+  if (password) redisOptions.password = decodeURIComponent(password);
+  if (protocol === "rediss:") redisOptions.tls = {};
+  // What the cluster answers while it changes is retried by the calls themselves, until their deadline.
+  return new Cluster(nodes, {
+    redisOptions,
+    clusterRetryStrategy: (attempt) => Math.min(100 + attempt * 10, 2000),
+    slotsRefreshTimeout: 2000,
+  });
+}
+
+function checkAddress(url: string | URL): URL {
   const address = String(url);
-  if (!/^rediss?:/.test(address)) {
+  if (!/^rediss?:/.test(address) || !URL.canParse(address)) {
     throw new TypeError(
       `Cannot connect to ${JSON.stringify(address)}: the address must start with redis:// or rediss://`,
     );
   }
-  // With more retries ioredis sends a command again whose answer was lost, and the server applies it twice.
-  // A server that does not close its side is left after the short time.
-  const redis = new Redis(address, { maxRetriesPerRequest: 0, disconnectTimeout: 100 });
-  // Without a listener ioredis writes each failed attempt to the console. What failed is told by the calls.
-  redis.on("error", () => {});
-  const quit = async (): Promise<void> => {
-    // A server that answers no more must not keep anyone waiting; nor is it a failure if it is gone already.
-    if (redis.status === "ready") await within(timeout, redis.quit().catch(() => {}));
-    redis.disconnect();
-    // case: between two attempts to connect nothing is open, and ioredis will not tell of an end.
-    if (redis.status === "end" || redis.status === "reconnecting") return;
-    await new Promise((resolve) => redis.once("end", resolve));
-  };
-  return { client: redis as RedisClient, quit };
+  return new URL(address);
 }
 
 /** Waits for a promise, but no longer than that. */

@@ -143,11 +143,12 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   /**
    * Makes a dictionary on a client that stays yours. No I/O.
    *
-   * @param client A `Redis` of ioredis with any settings, or what fits {@linkcode RedisClient}. For `delivery:
-   * "at-most-once"` it needs `maxRetriesPerRequest: 0`, as ioredis by default sends commands again.
+   * @param client A `Redis` or `Cluster` of ioredis with any settings, or what fits {@linkcode RedisClient}. For
+   * `delivery: "at-most-once"` it needs `maxRetriesPerRequest: 0`, or `retryDelayOnFailover: 0` for a cluster, as
+   * ioredis by default sends commands again.
    * @param options How it works.
-   * @throws {TypeError} If the client does not fit, has a `keyPrefix`, is a cluster's, or sends changes again that must
-   * arrive at most once, or an option has the wrong type.
+   * @throws {TypeError} If the client does not fit, has a `keyPrefix`, or sends changes again that must arrive at most
+   * once, or an option has the wrong type.
    * @throws {RangeError} If the timeout is not a positive number of milliseconds.
    *
    * @example Bring a client
@@ -175,7 +176,8 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * background, and again after a loss.
    *
    * @typeParam T The types of the values by key.
-   * @param url Where the server is, as `redis://localhost:6379/0`.
+   * @param url Where the server is, as `redis://localhost:6379/0`. For a cluster, a list with the addresses of some of
+   * its nodes; the user and the password of the first hold for all.
    * @param options How it works.
    * @returns The dictionary; `await using` closes it.
    * @throws {TypeError} If the address is not one of Redis, or an option has the wrong type.
@@ -190,7 +192,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   static connect<T extends object = Record<string, Json>>(
-    url: string | URL,
+    url: string | URL | readonly (string | URL)[],
     options: DictOptions = {},
   ): RedisJsonDict<T> {
     const { timeout } = readOptions(options); // before there is a connection that nobody could close
@@ -234,7 +236,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
 
   /**
    * Reads several values as they are at one moment. One round trip (MGET), two if some are missing. More than
-   * 10,000 keys are read in so many steps.
+   * 10,000 keys are read in so many steps, and in a cluster those of each slot for themselves.
    *
    * @param keys The keys.
    * @returns A map of those that are there, in the order of the keys.
@@ -570,7 +572,8 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   // ---- All items ----
 
   /**
-   * Writes several values, all at once: no other client sees some of them. None of them expires. One round trip.
+   * Writes several values, all at once: no other client sees some of them. None of them expires. One round trip. In a
+   * cluster this holds for the keys of each slot; each slot has a call of its own.
    *
    * @param values The values by key.
    * @throws {TypeError} If JSON cannot hold a value, or a key is not a well-formed string.
@@ -604,7 +607,9 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   /**
    * Goes through the keys. One round trip (SCAN) for each 1000 keys of the server, whatever their prefix.
    *
-   * A key that is there all the while comes exactly once; one that comes or goes meanwhile at most once.
+   * A key that is there all the while comes exactly once; one that comes or goes meanwhile at most once. In a cluster,
+   * all masters are asked, and once more if slots have moved meanwhile: up to five times, so that only a key which
+   * moved each time can be missed.
    *
    * @returns The keys, in no order.
    */
@@ -668,14 +673,15 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   }
 
   /**
-   * Removes all values. Two round trips (SCAN, UNLINK) for each 1000 keys of the server.
+   * Removes all values, each by itself. A round trip (SCAN) for each 1000 keys of the server, and one for each 500
+   * that are removed; in a cluster, one for each slot.
    *
    * @returns How many were removed.
    */
   async clear(): Promise<number> {
     const store = this.#store;
     let count = 0;
-    for await (const page of store.keys("clear")) count += await store.unlink(page);
+    for await (const page of store.keys("clear")) count += await store.remove(page);
     return count;
   }
 

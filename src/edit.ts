@@ -74,6 +74,7 @@ export class DictScope implements Scope {
     if (keys.length > MAX_EDIT_KEYS) {
       throw new RangeError(`Cannot edit: the recipe reads more than ${MAX_EDIT_KEYS} keys`);
     }
+    this.#store.checkSlots(keys, "edit");
     // All of them again: the recipe must see the values of one moment.
     this.#take(keys, await this.#store.texts(keys, "edit"));
   }

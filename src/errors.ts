@@ -495,6 +495,39 @@ export class AmbiguousResultError extends JsonDictError {
   }
 }
 
+/** What a {@linkcode CrossSlotError} is made of. */
+export interface CrossSlotErrorData extends JsonDictErrorData {
+  /** Keys in different slots. */
+  readonly keys: readonly string[];
+}
+
+/** Thrown when keys that a cluster keeps in different slots were to be used in one atomic call; before any I/O. */
+export class CrossSlotError extends JsonDictError {
+  static {
+    this.prototype.name = "CrossSlotError";
+  }
+
+  /** Always `"CROSS_SLOT"`. */
+  readonly code: "CROSS_SLOT" = "CROSS_SLOT";
+  /** Keys in different slots. */
+  readonly keys: readonly string[];
+
+  /**
+   * Creates an error.
+   *
+   * @param data What failed, and which keys are apart.
+   */
+  constructor(data: CrossSlotErrorData) {
+    const places = data.keys.map((key) => formatPlace([key])).join(" and ");
+    super(
+      data,
+      `Cannot ${data.operation} ${places} in one call: the cluster keeps them in different slots; give the ` +
+        `dictionary a prefix with a hash tag, as "{lab}:", or the keys one of their own`,
+    );
+    this.keys = Object.freeze([...data.keys]);
+  }
+}
+
 /** What an {@linkcode UnavailableError} is made of. */
 export interface UnavailableErrorData extends JsonDictErrorData {
   /** The word of the server for it. */

@@ -74,6 +74,17 @@ export class Records {
 }
 
 /**
+ * How long after it is sent a call may come to the server. Records are kept for twice that time, so that neither a
+ * call sent just before its deadline nor a clock that is somewhat wrong lets a copy come after its record.
+ *
+ * @param timeout How long a call may take, in milliseconds.
+ * @returns Milliseconds.
+ */
+export function maxDelay(timeout: number): number {
+  return recordTtl(timeout) / 2;
+}
+
+/**
  * How long a record is kept: until no request of the call can arrive any more, with time to ask what became of it.
  *
  * @param timeout How long a call may take, in milliseconds.

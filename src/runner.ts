@@ -53,11 +53,14 @@ export type Repeat = "repeat" | "once";
 const TRANSIENT: ReadonlySet<string> = new Set([
   "LOADING",
   "TRYAGAIN",
+  "MOVED",
+  "ASK",
   "CLUSTERDOWN",
   "MASTERDOWN",
   "READONLY",
   "BUSY",
   "NOREPLICAS",
+  "LATE",
 ]);
 /** The first pause before a command is sent again, and the longest one, in milliseconds. */
 const PAUSE = 5;
@@ -79,12 +82,24 @@ export class Runner {
   #hasRead: boolean = false;
   /** Whether the server takes EVALSHA from us; some users may only use EVAL. */
   #hasEvalsha: boolean = true;
+  /** How far the clock of the server is ahead of ours, in milliseconds, as far as we were told. */
+  #ahead: number = 0;
 
   /** @param timeout How long a call may take, all its attempts together, in milliseconds. */
   constructor(client: RedisClient, timeout: number) {
     this.#client = client;
     this.#timeout = timeout;
     this.#isResending = client.nodes !== undefined && isResending(client);
+  }
+
+  /** Whether it is a cluster that the client is connected to. */
+  get isCluster(): boolean {
+    return this.#client.nodes !== undefined;
+  }
+
+  /** One for each master of a cluster that the client knows of. */
+  masters(): readonly Runner[] {
+    return (this.#client.nodes?.("master") ?? []).map((node) => new Runner(node, this.#timeout));
   }
 
   /** Whether a command would be sent at once. A client that does not tell is taken to be connected. */
@@ -132,17 +147,21 @@ export class Runner {
   }
 
   /**
-   * Runs a script. One round trip; two the first time a server sees the script.
+   * Runs a script. One round trip; two the first time a server sees the script, or where its clock is far from ours.
    *
-   * @param call The call.
+   * @param callFor Makes the call, for a server whose clock is so many milliseconds ahead of ours.
    * @param repeat Whether it may arrive twice: it has a record, or only reads.
    * @param read Makes sense of the answer; if it throws, the answer counts as lost.
    * @returns What `read` returned.
    * @throws {NoAnswer} If there is none.
    * @throws {Refused} If the server answered that it would not run it.
    */
-  run<R>(call: Call, repeat: Repeat, read: (answer: unknown) => R): Promise<R> {
-    return this.#send({ repeat, read, run: (send) => this.#runScript(call, send) });
+  run<R>(callFor: (ahead: number) => Call, repeat: Repeat, read: (answer: unknown) => R): Promise<R> {
+    return this.#send({
+      repeat,
+      read,
+      run: (send) => this.#runScript(callFor(this.#ahead), send),
+    });
   }
 
   async #runScript({ script, keys, args }: Call, send: RedisClient["call"]): Promise<unknown> {
@@ -251,6 +270,8 @@ export class Runner {
           return fail(isLost || flying > 0 ? new NoAnswer(true, false, refused.cause) : refused);
         }
         refusal = refused;
+        const now = /^LATE (\d+)/.exec(refused.cause instanceof Error ? refused.cause.message : "")?.[1];
+        if (now !== undefined) this.#ahead = Number(now) - Date.now();
         if (this.#isResending) isLost = true; // whatever the client did before it got this answer
         again();
       };

@@ -7,6 +7,7 @@
 import {
   compile,
   compileReads,
+  type Once,
   type Outcome,
   readOutcomes,
   readResults,
@@ -18,6 +19,7 @@ import { isResending, type RedisClient } from "./client.ts";
 import {
   AmbiguousResultError,
   CorruptValueError,
+  CrossSlotError,
   TimeoutError,
   UnavailableError,
   type Verdict,
@@ -28,9 +30,10 @@ import { decode, encode, type Json } from "./json.ts";
 import { Lanes } from "./lanes.ts";
 import type { Group, Op, Read } from "./op.ts";
 import { formatPlace, type Path } from "./path.ts";
-import { type RecordName, Records, recordTtl } from "./record.ts";
+import { maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
 import { NoAnswer, Refused, Runner } from "./runner.ts";
 import { scanKeys } from "./scan.ts";
+import { slotOf } from "./slot.ts";
 
 /** How a store works, all decided. */
 export interface StoreOptions {
@@ -53,6 +56,9 @@ export type Delivery = "exactly-once" | "at-most-once";
 const MAX_BYTES = 512 * 1024 * 1024;
 /** Records that are longer are made short once their answer is here, in characters. */
 const MAX_RECORD = 4096;
+
+/** How many keys one call removes: with their tokens they stay below what some servers take in a request. */
+const MAX_REMOVED = 500;
 
 /** A change whose answer was lost, with what is known of its record. */
 class Lost extends Error {
@@ -107,6 +113,7 @@ export class Store {
   async attempt(group: Group, operation: string = group[0].kind): Promise<Outcome> {
     this.check();
     if (this.#mayMeet) { for (const op of group) this.#name(String(op.path[0])); }
+    this.checkSlots(group.map((op) => String(op.path[0])), operation);
     try {
       return await this.#lanes.commit(group);
     } catch (error) {
@@ -125,10 +132,40 @@ export class Store {
     return outcome.results[0];
   }
 
-  /** Applies ops on any number of keys, all of them or none. */
+  /** Applies ops on any number of keys, all of them or none; in a cluster, all of a slot or none of them. */
   async applyAll(group: Group): Promise<void> {
-    const outcome = await this.attempt(group);
-    if ("refusal" in outcome) throw toError(group[outcome.refusal.index], outcome.refusal);
+    const groups = this.#bySlot(group, (op) => String(op.path[0]));
+    const outcomes = await Promise.allSettled(groups.map((part) => this.attempt(part)));
+    outcomes.forEach((outcome, index) => {
+      if (outcome.status === "rejected") throw outcome.reason;
+      if (!("refusal" in outcome.value)) return;
+      const { refusal } = outcome.value;
+      throw toError(groups[index][refusal.index], refusal);
+    });
+  }
+
+  /**
+   * Checks before any I/O that keys can be used in one call.
+   *
+   * @throws {CrossSlotError} If a cluster keeps them apart.
+   */
+  checkSlots(keys: readonly string[], operation: string): void {
+    if (!this.#runner.isCluster) return;
+    const [[first], second] = this.#bySlot(keys, (key) => key);
+    if (second) throw new CrossSlotError({ operation, path: [first], keys: [first, second[0]] });
+  }
+
+  /** Parts what belongs to keys in different slots of a cluster. */
+  #bySlot<I>(items: readonly I[], keyOf: (item: I) => string): readonly (readonly I[])[] {
+    if (!this.#runner.isCluster) return [items];
+    const slots = new Map<number, I[]>();
+    for (const item of items) {
+      const slot = slotOf(this.options.prefix + keyOf(item));
+      const others = slots.get(slot);
+      if (others) others.push(item);
+      else slots.set(slot, [item]);
+    }
+    return [...slots.values()];
   }
 
   /**
@@ -140,7 +177,7 @@ export class Store {
     return await this.#read(read.kind, read.path, async () => {
       const reads = [read];
       const call = compileReads(this.options.prefix, reads);
-      return (await this.#runner.run(call, "repeat", (answer) => readResults(reads, answer)))[0];
+      return (await this.#runner.run(() => call, "repeat", (answer) => readResults(reads, answer)))[0];
     });
   }
 
@@ -166,7 +203,8 @@ export class Store {
   }
 
   /**
-   * The texts of several values, in one round trip; two if some are not there.
+   * The texts of several values, in one round trip; two if some are not there. They are those of one moment, but for
+   * keys in different slots of a cluster.
    *
    * @param keys Keys without the prefix.
    * @returns Their texts, `undefined` where there is none.
@@ -174,17 +212,18 @@ export class Store {
   async texts(keys: readonly string[], operation: string = "get"): Promise<(string | undefined)[]> {
     this.check();
     if (keys.length === 0) return [];
-    const names = keys.map((key) => this.#name(key));
+    keys.forEach((key) => this.#name(key));
     return await this.#lanes.after(keys, async () => {
       try {
-        const texts = await this.#mget(names);
-        const missing = [...new Set(names.filter((_, index) => texts[index] === null))];
+        const texts = await this.#mget(keys);
+        const missing = [...new Set(keys.filter((_, index) => texts[index] === null))];
         // MGET answers nil for a key that is no string, which must not look like a miss.
-        const types = await Promise.all(missing.map((name) => this.#runner.command("repeat", "TYPE", name)));
+        const types = await Promise.all(
+          missing.map((key) => this.#runner.command("repeat", "TYPE", this.options.prefix + key)),
+        );
         types.forEach((type, index) => {
           if (type === "none" || type === "string") return;
-          const path = [missing[index].slice(this.options.prefix.length)];
-          throw new WrongTypeError({ operation, path, found: String(type) });
+          throw new WrongTypeError({ operation, path: [missing[index]], found: String(type) });
         });
         return texts.map((text) => text ?? undefined);
       } catch (error) {
@@ -196,10 +235,10 @@ export class Store {
   /** The keys, page by page, without the prefix, after all earlier changes. */
   async *keys(operation: string): AsyncGenerator<readonly string[], void> {
     this.check();
-    const { prefix } = this.options;
+    const { prefix, timeout } = this.options;
     try {
       await this.idle();
-      for await (const page of scanKeys(this.#runner, prefix, this.#records)) {
+      for await (const page of scanKeys(this.#runner, prefix, this.#records, timeout)) {
         yield page.map((name) => name.slice(prefix.length));
       }
     } catch (error) {
@@ -214,8 +253,7 @@ export class Store {
 
   async #page(operation: string, keys: readonly string[]): Promise<(readonly [string, string])[]> {
     try {
-      const names = keys.map((key) => this.options.prefix + key);
-      const texts = await this.#mget(names);
+      const texts = await this.#mget(keys);
       return keys.flatMap((key, index) => {
         const text = texts[index];
         return text === null ? [] : [[key, text] as const]; // removed since the scan saw it
@@ -225,19 +263,38 @@ export class Store {
     }
   }
 
-  async #mget(names: readonly string[]): Promise<readonly (string | null)[]> {
-    const texts = await this.#runner.command("repeat", "MGET", ...names);
-    if (Array.isArray(texts) && texts.length === names.length) return texts;
-    throw new Error(
-      `Cannot read the answer to MGET: expected ${names.length} values, received something else`,
+  async #mget(keys: readonly string[]): Promise<readonly (string | null)[]> {
+    const found = new Map<string, string | null>();
+    await Promise.all(
+      this.#bySlot(keys, (key) => key).map(async (part) => {
+        const names = part.map((key) => this.options.prefix + key);
+        const texts = await this.#runner.command("repeat", "MGET", ...names);
+        if (!Array.isArray(texts) || texts.length !== names.length) {
+          throw new Error(
+            `Cannot read the answer to MGET: expected ${names.length} values, received something else`,
+          );
+        }
+        part.forEach((key, index) => found.set(key, texts[index]));
+      }),
     );
+    return keys.map((key) => found.get(key)!);
   }
 
-  /** Removes keys. One round trip; it has no record and is sent once. Returns how many were there. */
-  async unlink(keys: readonly string[]): Promise<number> {
-    const names = keys.map((key) => this.options.prefix + key);
+  /** Removes keys, each by itself. A round trip for each 500. Returns how many were there. */
+  async remove(keys: readonly string[]): Promise<number> {
+    const groups = keys.map((key): Group => [{ kind: "delete", path: [key] }]);
+    const calls: (readonly Group[])[] = [];
+    for (const part of this.#bySlot(groups, ([op]) => String(op.path[0]))) {
+      for (let from = 0; from < part.length; from += MAX_REMOVED) {
+        calls.push(part.slice(from, from + MAX_REMOVED));
+      }
+    }
     try {
-      return Number(await this.#runner.command("once", "UNLINK", ...names));
+      const outcomes = (await Promise.all(calls.map((groups) => this.#run(groups)))).flat();
+      return outcomes.filter((outcome) => {
+        if (outcome instanceof Error) throw outcome;
+        return "results" in outcome && outcome.results[0] === "true";
+      }).length;
     } catch (error) {
       throw this.#changeError(error, "clear", []);
     }
@@ -352,13 +409,19 @@ export class Store {
   async #run(groups: readonly Group[]): Promise<readonly (Outcome | Error)[]> {
     const { prefix, delivery } = this.options;
     const read = (answer: unknown): readonly Outcome[] => readOutcomes(groups, answer);
-    if (delivery === "at-most-once") return await this.#runner.run(compile(prefix, groups), "once", read);
-    const ttl = recordTtl(this.options.timeout);
+    if (delivery === "at-most-once") {
+      const call = compile(prefix, groups);
+      return await this.#runner.run(() => call, "once", read);
+    }
     const record = this.#records.next(prefix + groups[0][0].path[0]);
-    const endsAt = performance.now() + ttl;
+    const endsAt = performance.now() + recordTtl(this.options.timeout);
+    const onceFor = this.#once(record);
     try {
-      const call = compile(prefix, groups, { record: record.name, ttl });
-      const outcomes = await this.#runner.run(call, "repeat", read);
+      const outcomes = await this.#runner.run(
+        (ahead) => compile(prefix, groups, onceFor(ahead)),
+        "repeat",
+        read,
+      );
       // What was answered need not be said again. What remains stops a request that arrives late.
       if (lengthOf(outcomes) > MAX_RECORD) this.#runner.post("SET", record.name, "[]", "XX", "KEEPTTL");
       return outcomes;
@@ -370,6 +433,14 @@ export class Store {
         return new Lost(error.cause, record.id, resolve);
       });
     }
+  }
+
+  /** The record of a call that is sent now, by how far the clock of the server is ahead of ours. */
+  #once({ name }: RecordName): (ahead: number) => Once {
+    const { timeout } = this.options;
+    // All attempts have the same time, or the last ones could come after the record of the first.
+    const until = Date.now() + maxDelay(timeout);
+    return (ahead) => ({ record: name, ttl: recordTtl(timeout), until: until + ahead });
   }
 
   /** What became of a group whose answer was lost. If it did not arrive yet, it will find that it came too late. */
@@ -390,10 +461,10 @@ export class Store {
         cause: new Error("The call was made so long ago that its record may be gone"),
       });
     }
+    const onceFor = this.#once(record);
     try {
-      const call = compile("", [], { record: record.name, ttl: recordTtl(timeout) });
       const isApplied = await this.#runner.run(
-        call,
+        (ahead) => compile("", [], onceFor(ahead)),
         "repeat",
         (answer) => readVerdict(groups, index, answer),
       );

@@ -90,12 +90,12 @@ describe("compile()", () => {
   });
 
   it("compile() names the record first, and passes it behind all other keys", () => {
-    const once = { record: "op:{x}id", ttl: 80_000 };
+    const once = { record: "op:{x}id", ttl: 80_000, until: 1_700_000_000_000 };
     const call = compile("p:", [[set("a"), set("b")], [set("a")]], once);
     assertEquals(call.keys, ["p:a", "p:b", "op:{x}id"]);
-    assertStrictEquals(call.args.join("|"), "once|3|80000|set|0|1|@|2|set|0|1|;|set|0|1");
+    assertStrictEquals(call.args.join("|"), "once|3|80000|1700000000000|set|0|1|@|2|set|0|1|;|set|0|1");
     const empty = compile("p:", [], once);
-    assertEquals([empty.keys, empty.args], [["op:{x}id"], ["once", "1", "80000"]]);
+    assertEquals([empty.keys, empty.args], [["op:{x}id"], ["once", "1", "80000", "1700000000000"]]);
   });
 
   it('compile() writes names in quotes and integers bare, so that 0 and "0" differ', () => {

@@ -41,11 +41,15 @@ describe("checkClient()", () => {
     none.disconnect();
   });
 
-  it("checkClient() refuses the client of a cluster", () => {
+  it("checkClient() takes the client of a cluster, but for one with a keyPrefix", () => {
     const cluster = new Cluster([redisUrl], { lazyConnect: true });
-    assertThrows(() => checkClient(cluster), TypeError, "it is a Cluster");
-    assertThrows(() => new RedisJsonDict(cluster as never), TypeError, "it is a Cluster");
+    assertStrictEquals(checkClient(cluster), cluster);
     cluster.disconnect();
+    for (const options of [{ keyPrefix: "p:" }, { redisOptions: { keyPrefix: "p:" } }]) {
+      const prefixed = new Cluster([redisUrl], { lazyConnect: true, ...options });
+      assertThrows(() => checkClient(prefixed), TypeError, 'keyPrefix "p:"');
+      prefixed.disconnect();
+    }
   });
 });
 
@@ -59,6 +63,15 @@ describe("openClient()", () => {
       );
       assertThrows(() => RedisJsonDict.connect(url), TypeError, JSON.stringify(url));
     }
+  });
+
+  it("openClient() refuses lists that are no addresses of a cluster", () => {
+    const lists: [string[], string][] = [
+      [[], "the list of addresses is empty"],
+      [["redis://a", "b:6379"], '"b:6379"'],
+      [["redis://a/1"], "no databases but 0"],
+    ];
+    for (const [urls, message] of lists) assertThrows(() => openClient(urls, 1000), TypeError, message);
   });
 
   it("openClient() takes a URL object and a database number", async () => {

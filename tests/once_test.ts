@@ -7,7 +7,7 @@ import { Redis } from "ioredis";
 import { type DictOptions, RedisJsonDict } from "../src/dict.ts";
 import { AmbiguousResultError, TimeoutError } from "../src/errors.ts";
 import { FaultProxy } from "./support/fault_proxy.ts";
-import { redisUrl, testClient, uniquePrefix } from "./support/redis.ts";
+import { redisUrl, removeKeys, testClient, uniquePrefix } from "./support/redis.ts";
 
 const client = testClient();
 
@@ -199,6 +199,69 @@ describe("AmbiguousResultError.resolve()", () => {
     let verdict: string | undefined;
     await until(async () => (verdict = await error.resolve().catch(() => undefined)) !== undefined);
     assertEquals(verdict, "applied");
+  });
+});
+
+describe("a call that comes late", () => {
+  const now = Date.now;
+
+  /** Lets our clock be wrong by so many milliseconds while something runs. */
+  async function wrongBy<R>(ms: number, run: () => Promise<R>): Promise<R> {
+    Date.now = () => now() + ms;
+    try {
+      return await run();
+    } finally {
+      Date.now = now;
+    }
+  }
+
+  /** The client of the tests, with all it was asked to send. */
+  function recorder() {
+    const sent: (() => Promise<unknown>)[] = [];
+    const call = (command: string, ...args: (string | number)[]): Promise<unknown> => {
+      sent.push(() => client.call(command, ...args));
+      return sent.at(-1)!();
+    };
+    return { sent, call };
+  }
+
+  it("RedisJsonDict lets no copy of a call run when its record is gone", async () => {
+    const { sent, call } = recorder();
+    const recordPrefix = uniquePrefix("once-op");
+    const lab = new RedisJsonDict<Lab>({ call }, {
+      prefix: uniquePrefix("once"),
+      recordPrefix,
+      timeout: 1_000,
+    });
+    await lab.set("x", [0]);
+    // Copies are late 31 s after they are sent, by a right clock; this one leaves them half a second.
+    await wrongBy(-30_500, async () => assertEquals(await lab.at("x").push(1), 2));
+    const copy = sent.at(-1)!;
+    assertEquals(await copy(), ["2"], "the record answers");
+    await removeKeys(client, recordPrefix);
+    let answer: unknown;
+    await until(async () => {
+      await client.set(`${lab.prefix}x`, "[0,1]");
+      answer = await copy().catch((error) => error);
+      await removeKeys(client, recordPrefix);
+      return answer instanceof Error;
+    });
+    assert(String(answer).includes("LATE"), String(answer));
+    assertEquals(await client.get(`${lab.prefix}x`), "[0,1]");
+  });
+
+  it("RedisJsonDict learns the time of a server whose clock is far from its own", async () => {
+    for (const ms of [-3_600_000, 3_600_000]) {
+      const { sent, call } = recorder();
+      const lab = new RedisJsonDict<Lab>({ call }, { prefix: uniquePrefix("once"), timeout: 5_000 });
+      await wrongBy(ms, async () => {
+        await lab.set("x", []);
+        const before = sent.length;
+        for (let length = 1; length < 10; length++) assertEquals(await lab.at("x").push(length), length);
+        assertEquals(sent.length - before, 9);
+      });
+      assertEquals(await lab.at("x").push(10), 10, "and again when its own clock is put right");
+    }
   });
 });
 

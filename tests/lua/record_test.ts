@@ -18,9 +18,15 @@ function newRecord(): string {
 }
 
 /** Runs the script on one key with a record, with tokens parted by |. */
-async function once(record: string, tokens: string, on: Redis = client, key = KEY): Promise<string[]> {
+async function once(
+  record: string,
+  tokens: string,
+  on: Redis = client,
+  key = KEY,
+  until = Date.now() + 40_000,
+): Promise<string[]> {
   const ops = tokens === "" ? [] : tokens.split("|");
-  return await on.eval(APPLY.text, 2, key, record, "once", "2", "80000", ...ops) as string[];
+  return await on.eval(APPLY.text, 2, key, record, "once", "2", "80000", until, ...ops) as string[];
 }
 
 describe("apply once", () => {
@@ -59,7 +65,17 @@ describe("apply once", () => {
     for (const text of bytes) {
       const record = newRecord();
       await client.set(KEY, text);
-      const args = ["2", KEY, record, "once", "2", "80000", "take", "0"] as const;
+      const args = [
+        "2",
+        KEY,
+        record,
+        "once",
+        "2",
+        "80000",
+        String(Date.now() + 40_000),
+        "take",
+        "0",
+      ] as const;
       const first = await client.callBuffer("EVAL", APPLY.text, ...args) as Buffer[];
       assertEquals(await client.exists(KEY), 0);
       const second = await client.callBuffer("EVAL", APPLY.text, ...args) as Buffer[];
@@ -83,6 +99,23 @@ describe("apply once", () => {
     assertEquals(await once(record, ""), []);
     assertEquals(await once(record, "set|0|2"), []);
     assertEquals([await client.get(KEY), await client.get(record)], ["1", "[]"]);
+  });
+
+  it("apply once does nothing for a call that comes late, or that claims it may come for too long", async () => {
+    await client.set(KEY, "1");
+    for (const until of [0, Date.now() - 60_000, Date.now() + 140_000, 9e15]) {
+      const record = newRecord();
+      const error = await assertRejects(() => once(record, "set|0|2", client, KEY, until), Error, "LATE ");
+      const now = Number(error.message.match(/^LATE (\d+)$/)?.[1]);
+      const [seconds] = await client.time();
+      assert(Math.abs(now - Number(seconds) * 1000) < 60_000, error.message);
+      assertEquals(await client.mget(KEY, record), ["1", null]);
+      await assertRejects(() => once(record, "", client, KEY, until), Error, "LATE ");
+    }
+    const record = newRecord();
+    await once(record, "set|0|2");
+    assertEquals(await once(record, "set|0|3", client, KEY, 0), [""], "what has run says so however late");
+    assertEquals(await client.get(KEY), "2");
   });
 
   it("apply once changes nothing where the record has another type", async () => {
