@@ -24,8 +24,8 @@ export interface RedisServer extends AsyncDisposable {
 
 /** How to start a server. */
 export interface StartOptions {
-  /** More arguments for the server, such as `["--appendonly", "yes"]`. */
-  readonly args?: readonly string[];
+  /** More arguments for the server, such as `["--appendonly", "yes"]`, or a function of the port that makes them. */
+  readonly args?: readonly string[] | ((port: number) => readonly string[]);
 }
 
 const HINT =
@@ -84,7 +84,9 @@ export async function startRedis(options: StartOptions = {}): Promise<RedisServe
   let problem = "";
   // The free port may be taken between the look and the bind: then the server exits and the next port is tried.
   for (let attempt = 0; attempt < 5; attempt++) {
-    const started = await startOn(freePort(), program, options.args ?? []);
+    const { args = [] } = options;
+    const port = freePort();
+    const started = await startOn(port, program, typeof args === "function" ? args(port) : args);
     if (typeof started !== "string") return started;
     problem = started;
     if (!/address already in use/i.test(problem)) break;
