@@ -90,6 +90,8 @@ export {
   type CorruptValueErrorData,
   CrossSlotError,
   type CrossSlotErrorData,
+  DurabilityError,
+  type DurabilityErrorData,
   IndexOutOfRangeError,
   type IndexOutOfRangeErrorData,
   JsonDictError,

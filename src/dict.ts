@@ -14,7 +14,7 @@ import { type At, type KeyOf, readKey, type Selected, type Selection } from "./p
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import { createRef, type Ref } from "./ref.ts";
 import { RECORD_PREFIX } from "./record.ts";
-import { type Delivery, Store, type StoreOptions } from "./store.ts";
+import { type Delivery, type Durability, Store, type StoreOptions } from "./store.ts";
 
 /** How a dictionary works. */
 export interface DictOptions {
@@ -56,6 +56,13 @@ export interface DictOptions {
    * @default {"json-dict:op:"}
    */
   readonly recordPrefix?: string;
+  /**
+   * Lets a change count only when so many replicas have it, waiting for them for `timeout` milliseconds (half of that of
+   * the dictionary by default). If they do not, it is a {@linkcode DurabilityError}: the change was applied all the same.
+   * This time comes on top of `timeout`. One round trip more for each change, two in a cluster; nothing else is answered on the connection meanwhile. It
+   * makes the loss of a change with its server unlikely, not impossible: Redis may promote a replica without it.
+   */
+  readonly durability?: { readonly replicas: number; readonly timeout?: number };
 }
 
 /** How a whole value is written. */
@@ -796,6 +803,7 @@ function readOptions(options: DictOptions): StoreOptions {
     timeout = DEFAULT_TIMEOUT,
     delivery = "exactly-once",
     recordPrefix = RECORD_PREFIX,
+    durability,
   } = options;
   if (typeof prefix !== "string") {
     throw new TypeError(`Cannot use the prefix: received ${typeof prefix}, expected a string`);
@@ -823,7 +831,35 @@ function readOptions(options: DictOptions): StoreOptions {
     timeout,
     delivery,
     recordPrefix: readKey(recordPrefix),
+    ...(durability === undefined ? {} : { durability: readDurability(durability, delivery, timeout) }),
   });
+}
+
+function readDurability(
+  durability: NonNullable<DictOptions["durability"]>,
+  delivery: Delivery,
+  timeout: number,
+): Durability {
+  if (durability === null || typeof durability !== "object") {
+    throw new TypeError("Cannot use the durability: expected an object with replicas");
+  }
+  const { replicas, timeout: ms = Math.ceil(timeout / 2) } = durability;
+  if (!Number.isInteger(replicas) || replicas < 1) {
+    throw new RangeError(
+      `Cannot use the durability: replicas is ${String(replicas)}, expected a positive integer`,
+    );
+  }
+  if (typeof ms !== "number" || !(ms >= 1 && ms < timeout)) {
+    throw new RangeError(
+      `Cannot use the durability: its timeout is ${
+        String(ms)
+      }, expected 1 to less than the timeout, ${timeout} ms`,
+    );
+  }
+  if (delivery === "at-most-once") {
+    throw new TypeError('Cannot use the durability: it needs the records of delivery "exactly-once"');
+  }
+  return Object.freeze({ replicas, timeout: Math.floor(ms) });
 }
 
 function checkTtl(ttl: number): number {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Json } from "./json.ts";
 import { formatPath, formatPlace, type Path } from "./path.ts";
 
 /** The type of a JSON value, as JSON names it. */
@@ -492,6 +493,53 @@ export class AmbiguousResultError extends JsonDictError {
       );
     }
     return await this.#resolve();
+  }
+}
+
+/** What a {@linkcode DurabilityError} is made of. */
+export interface DurabilityErrorData extends JsonDictErrorData {
+  /** How many replicas should have the change. */
+  readonly replicas: number;
+  /** How many are known to have it. */
+  readonly acknowledged: number;
+  /** What the call would have returned. */
+  readonly result?: Json;
+}
+
+/**
+ * Thrown when a change was applied, but not enough replicas are known to have it, with the option `durability`. It may
+ * reach them yet, or be lost if the master fails before.
+ */
+export class DurabilityError extends JsonDictError {
+  static {
+    this.prototype.name = "DurabilityError";
+  }
+
+  /** Always `"DURABILITY"`. */
+  readonly code: "DURABILITY" = "DURABILITY";
+  /** How many replicas should have the change. */
+  readonly replicas: number;
+  /** How many are known to have it. */
+  readonly acknowledged: number;
+  /** What the server answered, as a value that was popped; `undefined` for an edit, or if it answered nothing. */
+  readonly result: Json | undefined;
+
+  /**
+   * Creates an error.
+   *
+   * @param data What was applied, where, and how many replicas have it.
+   */
+  constructor(data: DurabilityErrorData) {
+    const { replicas, acknowledged, result } = data;
+    const why = data.cause instanceof Error ? `; ${data.cause.message}` : "";
+    super(
+      data,
+      `Applied ${data.operation} at ${formatPlace(data.path)}, but cannot tell that it is safe: ` +
+        `${acknowledged} of ${replicas} replicas are known to have it${why}`,
+    );
+    this.replicas = replicas;
+    this.acknowledged = acknowledged;
+    this.result = result;
   }
 }
 

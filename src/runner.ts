@@ -202,6 +202,47 @@ export class Runner {
     return this.#send({ repeat, read: (answer) => answer, run: async (send) => await send(name, ...args) });
   }
 
+  /**
+   * Waits until replicas have what a call has written. Two round trips in a cluster, else one, which lasts as long as the
+   * replicas need. The connection does nothing else meanwhile.
+   *
+   * @param record The record of the call. It is touched: WAIT waits only for what was written on its own connection.
+   * @param ttl How long it is kept, in milliseconds.
+   * @param replicas How many replicas should have it.
+   * @param ms How long to wait, in milliseconds.
+   * @returns How many have it; nothing if the record is gone, and with it perhaps what the call has changed.
+   * @throws {NoAnswer} If there is none.
+   * @throws {Refused} If the server answered that it would not do it.
+   */
+  replicate(record: string, ttl: number, replicas: number, ms: number): Promise<number | undefined> {
+    const confirm = async (send: RedisClient["call"]): Promise<unknown> => {
+      const [before, isKnown, count, after] = await Promise.all([
+        send("CLIENT", "ID"),
+        send("PEXPIRE", record, ttl),
+        send("WAIT", replicas, ms),
+        send("CLIENT", "ID"),
+      ]);
+      // case: the connection broke and the client sent the rest again on a new one. There, WAIT waits for nothing.
+      if (before !== after) throw new Error("The connection was replaced");
+      return Number(isKnown) === 0 ? undefined : Number(count);
+    };
+    return this.#send({
+      repeat: "repeat",
+      read: (count) => count as number | undefined,
+      run: this.isCluster ? async () => confirm(await this.#findHome(record, ttl)) : confirm,
+    });
+  }
+
+  /** The master that has a record. Only it takes commands about it. */
+  async #findHome(record: string, ttl: number): Promise<RedisClient["call"]> {
+    const masters = this.#client.nodes?.("master") ?? [];
+    const answers = await Promise.allSettled(masters.map((node) => node.call("PEXPIRE", record, ttl)));
+    const home = answers.findIndex(({ status }) => status === "fulfilled");
+    if (home >= 0) return (command, ...args) => masters[home].call(command, ...args);
+    const [answer] = answers;
+    throw answer?.status === "rejected" ? answer.reason : new Error("No master is known");
+  }
+
   /** Sends a command whose answer nobody needs, if it can be sent at once. */
   post(name: string, ...args: (string | number)[]): void {
     if (this.isReady) this.#client.call(name, ...args).catch(() => {});

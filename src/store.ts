@@ -20,6 +20,7 @@ import {
   AmbiguousResultError,
   CorruptValueError,
   CrossSlotError,
+  DurabilityError,
   TimeoutError,
   UnavailableError,
   type Verdict,
@@ -47,6 +48,16 @@ export interface StoreOptions {
   readonly delivery: Delivery;
   /** What records are called, before tag and id. */
   readonly recordPrefix: string;
+  /** Which changes are taken for safe; all when left out. */
+  readonly durability?: Durability;
+}
+
+/** When a change is taken for safe. */
+export interface Durability {
+  /** How many replicas must have it. */
+  readonly replicas: number;
+  /** How long to wait for them, in milliseconds. */
+  readonly timeout: number;
 }
 
 /** How often a change arrives at the server, as far as the caller can tell. */
@@ -67,6 +78,18 @@ class Lost extends Error {
   constructor(cause: unknown, id: string, resolve: () => Promise<Verdict>) {
     super("There is no answer", { cause });
     this.record = { id, resolve };
+  }
+}
+
+/** A change that was applied, but has not reached enough replicas. */
+class Unsafe extends Error {
+  readonly acknowledged: number;
+  readonly result: Json | undefined;
+
+  constructor(cause: unknown, acknowledged: number, result: Json | undefined) {
+    super("Too few replicas have it", { cause });
+    this.acknowledged = acknowledged;
+    this.result = result;
   }
 }
 
@@ -422,9 +445,10 @@ export class Store {
         "repeat",
         read,
       );
+      const unsafe = await this.#replicate(record, groups, outcomes);
       // What was answered need not be said again. What remains stops a request that arrives late.
       if (lengthOf(outcomes) > MAX_RECORD) this.#runner.post("SET", record.name, "[]", "XX", "KEEPTTL");
-      return outcomes;
+      return unsafe ?? outcomes;
     } catch (error) {
       if (!(error instanceof NoAnswer) || !error.sent) throw error;
       return groups.map((group, index) => {
@@ -432,6 +456,46 @@ export class Store {
         const resolve = (): Promise<Verdict> => this.#resolve(record, groups, index, endsAt, operation);
         return new Lost(error.cause, record.id, resolve);
       });
+    }
+  }
+
+  /** Waits until enough replicas have what a call has changed. Else gives, for each group applied, what is known. */
+  async #replicate(
+    record: RecordName,
+    groups: readonly Group[],
+    outcomes: readonly Outcome[],
+  ): Promise<readonly (Outcome | Error)[] | undefined> {
+    const { durability, timeout } = this.options;
+    if (durability === undefined || outcomes.every((outcome) => "refusal" in outcome)) return undefined;
+    let cause: unknown;
+    let count: number | undefined;
+    try {
+      const { replicas, timeout: ms } = durability;
+      count = await this.#runner.replicate(record.name, recordTtl(timeout), replicas, ms);
+      if (count !== undefined && count >= replicas) return undefined;
+      if (count === undefined) {
+        cause = new Error("the server does not know of it any more: another one took over");
+      }
+    } catch (error) {
+      cause = error instanceof NoAnswer || error instanceof Refused ? error.cause ?? error : error;
+    }
+    return outcomes.map((outcome, index) => {
+      if ("refusal" in outcome) return outcome;
+      return new Unsafe(
+        cause,
+        count ?? 0,
+        groups[index].length === 1 ? this.#tryDecode(outcome.results[0]) : undefined,
+      );
+    });
+  }
+
+  /** What an op has answered; its text if that is not JSON. */
+  #tryDecode(text: string): Json | undefined {
+    if (text === "") return undefined;
+    try {
+      return decode(text, this.options);
+    } catch {
+      return text;
     }
   }
 
@@ -496,6 +560,11 @@ export class Store {
   #changeError(error: unknown, operation: string, path: Path): unknown {
     if (error instanceof Lost) {
       return new AmbiguousResultError({ operation, path, cause: error.cause, record: error.record });
+    }
+    if (error instanceof Unsafe) {
+      const { acknowledged, result, cause } = error;
+      const { replicas } = this.options.durability!;
+      return new DurabilityError({ operation, path, replicas, acknowledged, result, cause });
     }
     if (error instanceof NoAnswer && error.sent) {
       return new AmbiguousResultError({ operation, path, cause: error.cause });
