@@ -265,7 +265,7 @@ class Visited {
     while (low < words.length && words[low] === FULL) low++;
     let high = words.length;
     while (high > low && words[high - 1] === 0) high--;
-    const text = `${low} ${String.fromCharCode(...words.subarray(low, high))} ${high - low} ${stateText}`;
+    const text = `${low} ${high - low} ${String.fromCharCode(...words.subarray(low, high))}${stateText}`;
     const before = this.#places.get(text);
     if (before === undefined) {
       this.#places.set(text, [this.#optional]);
