@@ -4,7 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { RedisJsonDict } from "../src/dict.ts";
-import { decode } from "../src/json.ts";
+import { decode, type Json } from "../src/json.ts";
 import { fuzz } from "./support/fuzz.ts";
 import {
   type DictInput,
@@ -346,11 +346,6 @@ describe("judge", () => {
     for (const [input, lossRate] of [[anything, 0], [anything, 0.01], [register, 0.01]] as const) {
       const history = simulate({ seed: 6, operations: 6000, keys: 12, clients: 8, lossRate, input });
       assertEquals(judge(dictModel, history, { maxSteps: 100_000 }), { ok: true });
-      const oneKey = history.filter(({ to }) => to < Infinity).map((operation) => ({
-        ...operation,
-        key: "k",
-      }));
-      assertEquals(oneKey.length > 5000, true);
     }
     const deep = simulate({ seed: 7, operations: 20_000, keys: 1, clients: 8, input: anything });
     assertEquals(judge(dictModel, deep, { maxSteps: MAX_STEPS }), { ok: true });
@@ -415,7 +410,7 @@ describe("dictModel", () => {
   it("dictModel does what a dictionary does", async () => {
     // deno-lint-ignore no-explicit-any -- any op at any place
     const lab = new RedisJsonDict<any>(client, { prefix: uniquePrefix("linearizability") });
-    const values = [null, 0, "s", [], [1, null], { n: 1 }, { n: "s" }, { m: 1 }, { n: -0.5, m: [] }];
+    const values: Json[] = [null, 0, "s", [], [1, null], { n: 1 }, { n: "s" }, { m: 1 }, { n: -0.5, m: [] }];
     const random = randomOf(9);
     const value = () => values[Math.floor(random() * values.length)];
     const inputs: readonly (() => DictInput)[] = [
