@@ -21,6 +21,7 @@ import type { Json } from "../../src/json.ts";
 export interface Operation<I = unknown, O = unknown> {
   readonly client: number;
   readonly key: string;
+  /** Plain data: what has the same JSON text asks the same. */
   readonly input: I;
   /** The answer; not looked at if there was none. */
   readonly output: O | undefined;
@@ -117,12 +118,16 @@ function search<S, I, O>(
     applied === "maybe" || applied === undefined && to === Infinity
   );
   const isAnswered = operations.map(({ applied, to }) => applied === undefined && to !== Infinity);
+  const texts = operations.map(({ input }, index) => isOptional[index] ? JSON.stringify(input) : "");
   const events = new Events(operations, isOptional);
   const visited = new Visited(isOptional);
   let missing = isOptional.filter((optional) => !optional).length;
   let steps = 0;
 
-  /** What may come next. Those that may never have happened come last: most of them are not needed. */
+  /**
+   * What may come next. Those that may never have happened come last: most of them are not needed. Of those that ask
+   * the same, the first one stands for all: whatever a later one explains, it explains too.
+   */
   const choose = (state: S): readonly number[] => {
     const open = events.open();
     for (const index of open) {
@@ -131,7 +136,9 @@ function search<S, I, O>(
       steps++;
       if (model.same(model.step(state, input)[1], output as O)) return [index];
     }
-    return [...open.filter((index) => !isOptional[index]), ...open.filter((index) => isOptional[index])];
+    const asked = new Set<string>();
+    const optional = open.filter((index) => isOptional[index] && asked.size < asked.add(texts[index]).size);
+    return [...open.filter((index) => !isOptional[index]), ...optional];
   };
 
   const path: Choice<S>[] = [{ state: model.init, candidates: choose(model.init), next: 0, taken: -1 }];
@@ -272,7 +279,7 @@ class Visited {
       return true;
     }
     if (before.some((taken) => (taken & ~this.#optional) === 0n)) return false;
-    before.push(this.#optional);
+    this.#places.set(text, [...before.filter((taken) => (this.#optional & ~taken) !== 0n), this.#optional]);
     return true;
   }
 }
