@@ -125,8 +125,9 @@ function search<S, I, O>(
   let steps = 0;
 
   /**
-   * What may come next. Those that may never have happened come last: most of them are not needed. Of those that ask
-   * the same, the first one stands for all: whatever a later one explains, it explains too.
+   * What may come next. Those that may never have happened come last, as most of them are not needed, and the oldest at
+   * the very end, as most happen soon or never. Of those that ask the same, the first one stands for all: whatever a
+   * later one explains, it explains too.
    */
   const choose = (state: S): readonly number[] => {
     const open = events.open();
@@ -136,9 +137,11 @@ function search<S, I, O>(
       steps++;
       if (model.same(model.step(state, input)[1], output as O)) return [index];
     }
-    const asked = new Set<string>();
-    const optional = open.filter((index) => isOptional[index] && asked.size < asked.add(texts[index]).size);
-    return [...open.filter((index) => !isOptional[index]), ...optional];
+    const optional = new Map<string, number>();
+    for (const index of open) {
+      if (isOptional[index] && !optional.has(texts[index])) optional.set(texts[index], index);
+    }
+    return [...open.filter((index) => !isOptional[index]), ...[...optional.values()].reverse()];
   };
 
   const path: Choice<S>[] = [{ state: model.init, candidates: choose(model.init), next: 0, taken: -1 }];
@@ -357,14 +360,20 @@ function stepDict(state: DictState, input: DictInput): readonly [DictState, Dict
   return [state.slice(0, -1), state.at(-1)];
 }
 
+/** The texts of what is compared again and again, and never changes. */
+const known = new WeakMap<object, string>();
+
 /** The same text for values that are equal as JSON; no value has the text of `undefined`. */
 function textOf(value: Json | undefined): string {
   if (value === undefined) return "";
   if (value === null || typeof value !== "object") return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(textOf).join()}]`;
-  return `{${
-    Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${textOf(value[name])}`).join()
-  }}`;
+  const before = known.get(value);
+  if (before !== undefined) return before;
+  const text = Array.isArray(value)
+    ? `[${value.map(textOf).join()}]`
+    : `{${Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${textOf(value[name])}`).join()}}`;
+  known.set(value, text);
+  return text;
 }
 
 /** What an operation answers when it was refused; after any other error, the operation has no answer. */
