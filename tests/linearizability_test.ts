@@ -213,6 +213,19 @@ describe("judge", () => {
     assertEquals(verdict(first, lost(2, push(7)), one, two), "violation");
   });
 
+  it("judge tells apart which of two led to the same state, as the other one is left", () => {
+    const first = done(0, 1, set({ n: 0 }));
+    const last = [done(4, 5, GET, { n: 1 }), done(6, 7, set({ n: 5 })), done(8, 9, GET, { n: 6 })];
+    for (const [one, other] of [[increment(), set({ n: 1 })], [set({ n: 1 }), increment()]]) {
+      assertEquals(verdict(first, lost(2, one), lost(3, other), ...last), "ok");
+      assertEquals(
+        verdict(first, lost(2, one), lost(3, other), ...last, done(10, 11, GET, { n: 5 })),
+        "violation",
+      );
+    }
+    assertEquals(verdict(first, lost(2, increment()), ...last), "violation");
+  });
+
   it("judge holds to it that something was applied whose answer is not known", () => {
     const first = done(0, 1, set(1));
     const applied: Op = { ...done(2, 3, set(2)), applied: true };
