@@ -93,7 +93,7 @@ export function isResending({ options, nodes }: RedisClient): boolean {
 }
 
 /**
- * Makes a client that sends no change twice by itself; that of a cluster may, where a record answers.
+ * Makes a client that sends no change twice by itself.
  *
  * @param url Where the server is, as `redis://localhost:6379/0`; for a cluster, a list with some of its nodes.
  * @param timeout How long ending may take, in milliseconds.
@@ -141,9 +141,9 @@ function openCluster(urls: readonly (string | URL)[]): Cluster {
   if (username) redisOptions.username = decodeURIComponent(username);
   if (password) redisOptions.password = decodeURIComponent(password);
   if (protocol === "rediss:") redisOptions.tls = {};
-  // What the cluster answers while it changes is retried by the calls themselves, until their deadline.
   return new Cluster(nodes, {
     redisOptions,
+    retryDelayOnFailover: 0, // else it sends a command again whose answer was lost
     clusterRetryStrategy: (attempt) => Math.min(100 + attempt * 10, 2000),
     slotsRefreshTimeout: 2000,
   });

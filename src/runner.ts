@@ -174,9 +174,9 @@ export class Runner {
       try {
         return await send("EVALSHA", script.sha1, keys.length, ...keys, ...args);
       } catch (error) {
-        if (!(error instanceof Error) || !isReply(error)) throw error;
-        if (isWithoutEvalsha(error.message)) this.#hasEvalsha = false;
-        else if (!error.message.startsWith("NOSCRIPT")) throw error;
+        const answer = answerOf(error) ?? "";
+        if (isWithoutEvalsha(answer)) this.#hasEvalsha = false;
+        else if (!answer.startsWith("NOSCRIPT")) throw error;
         // It was not executed. EVAL is, and SCRIPT LOAD before it keeps the server from evicting the script
         // (Redis 7.4 and Valkey 8 keep only 500 that came by EVAL). Who may not load may still have EVAL.
         else this.#load(script.text, send);
@@ -343,11 +343,16 @@ export class Runner {
 
 /** What an error says of a command that the server answered with it; nothing if it may have been executed. */
 function toRefused(error: unknown): Refused | undefined {
+  const answer = answerOf(error);
+  return answer === undefined ? undefined : new Refused(wordOf(answer), error);
+}
+
+/** What the server answered, where that is what an error tells. */
+function answerOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  if (isReply(error)) return new Refused(wordOf(error.message), error);
-  const last = /^Too many Cluster redirections\. Last error: (?:\w*Error: )?([A-Z]+ .*)$/s
-    .exec(error.message)?.[1];
-  return last === undefined ? undefined : new Refused(wordOf(last), error);
+  if (error.name === "ReplyError") return error.message;
+  // The client of a cluster has tried more than once. What counts is the last answer.
+  return /^Too many Cluster redirections\. Last error: ReplyError: (.*)$/s.exec(error.message)?.[1];
 }
 
 /** The word that an error of the server starts with; of one inside a script, where servers put it differently. */
@@ -363,9 +368,4 @@ function isUnsent(error: unknown): boolean {
 
 function isWithoutEvalsha(message: string): boolean {
   return /^ERR unknown command ['`]?evalsha\b/i.test(message) || /^NOPERM .*'evalsha\b/i.test(message);
-}
-
-/** Whether the server answered with this error. */
-function isReply(error: Error): boolean {
-  return error.name === "ReplyError";
 }

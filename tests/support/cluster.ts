@@ -102,12 +102,14 @@ export class TestCluster implements AsyncDisposable {
 
   /** Who has a slot. */
   async ownerOf(slot: number): Promise<ClusterNode> {
-    const lines = await Promise.all(this.#nodes.map(readMyself));
-    const index = lines.findIndex(({ slots }) =>
-      slots.some(([first, last]) => first <= slot && slot <= last)
-    );
-    if (index < 0) throw new Error(`No node has slot ${slot}`);
-    return this.#nodes[index];
+    let owner: ClusterNode | undefined;
+    await until(async () => {
+      const lines = await Promise.all(this.#nodes.map(readMyself));
+      const has = ([first, last]: readonly number[]): boolean => first <= slot && slot <= last;
+      owner = this.#nodes.find((_, index) => lines[index].slots.some(has));
+      return owner !== undefined;
+    });
+    return owner!;
   }
 
   /**
@@ -142,6 +144,8 @@ export class TestCluster implements AsyncDisposable {
     ) {
       await node.client.call("CLUSTER", "SETSLOT", slot, "NODE", target.id);
     }
+    // Moves that are faster than the news of them can leave a slot to nobody.
+    await this.ready();
   }
 
   /** Kills a node, without a word to the others. */
@@ -152,20 +156,14 @@ export class TestCluster implements AsyncDisposable {
     await node.server.stop();
   }
 
-  /** Waits until all nodes agree on who has which slot, that all slots have somebody, and that all is well. */
+  /** Waits until all nodes agree on who has which slot since when, that all slots have somebody, and all is well. */
   async ready(): Promise<void> {
     await until(async () => {
       const views = await Promise.all(this.#nodes.map(async ({ client }) => {
-        const [info, slots] = await Promise.all([
-          client.call("CLUSTER", "INFO"),
-          client.call("CLUSTER", "SLOTS"),
-        ]);
-        const owners = (slots as [number, number, [string, number, string]][])
-          .map(([first, last, [, , id]]) => ({ first, last, id })).sort((a, b) => a.first - b.first);
-        const covered = owners.reduce((sum, { first, last }) => sum + last - first + 1, 0);
-        return String(info).includes("cluster_state:ok") && covered === SLOTS
-          ? JSON.stringify(owners)
-          : undefined;
+        const info = String(await client.call("CLUSTER", "INFO"));
+        if (!/cluster_state:ok\r\ncluster_slots_assigned:16384\r/.test(info)) return undefined;
+        const owners = (await readNodes(client)).filter(({ slots }) => slots.length > 0);
+        return JSON.stringify(owners.map(({ id, epoch, slots }) => [id, epoch, slots]).sort());
       }));
       return views[0] !== undefined && views.every((view) => view === views[0]);
     });
@@ -202,15 +200,29 @@ async function startNode(nodeTimeout: number): Promise<RedisServer> {
   throw failure;
 }
 
-/** What a node says of its own slots. */
-async function readMyself({ client }: ClusterNode): Promise<{ slots: [first: number, last: number][] }> {
-  const lines = String(await client.call("CLUSTER", "NODES")).split("\n");
-  const [, , , , , , , , ...ranges] = lines.find((line) => line.includes("myself"))!.split(" ");
-  const slots = ranges.flatMap((range): [number, number][] => {
-    const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(range) ?? [];
-    return first === undefined ? [] : [[Number(first), Number(last)]];
+/** What a node knows of another, or of itself. */
+interface NodeLine {
+  readonly id: string;
+  readonly isMyself: boolean;
+  /** How new its claim to the slots is. Of two claims the newer one counts, so all must know it before the next one. */
+  readonly epoch: number;
+  readonly slots: readonly (readonly [first: number, last: number])[];
+}
+
+async function readNodes(client: Redis): Promise<NodeLine[]> {
+  const lines = String(await client.call("CLUSTER", "NODES")).trim().split("\n");
+  return lines.map((line) => {
+    const [id, , flags, , , , epoch, , ...ranges] = line.split(" ");
+    const slots = ranges.flatMap((range): [number, number][] => {
+      const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(range) ?? [];
+      return first === undefined ? [] : [[Number(first), Number(last)]];
+    });
+    return { id, isMyself: flags.includes("myself"), epoch: Number(epoch), slots };
   });
-  return { slots };
+}
+
+async function readMyself({ client }: ClusterNode): Promise<NodeLine> {
+  return (await readNodes(client)).find(({ isMyself }) => isMyself)!;
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
