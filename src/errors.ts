@@ -596,6 +596,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   NOREPLICAS: "the server has too few replicas to accept writes; see INFO replication",
   OOM: "the server has used up its maxmemory; delete something, or raise it",
   READONLY: "the server is a replica; connect to its master",
+  WRONGPASS: "the user name or the password in the address is wrong",
   TRYAGAIN: "a slot is on its way to another node; wait, or raise the timeout",
 };
 

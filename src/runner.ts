@@ -138,7 +138,10 @@ export class Runner {
     this.#lastFailure = error;
   };
 
-  readonly #ready = (): void => this.#tell("ready");
+  readonly #ready = (): void => {
+    this.#lastFailure = undefined;
+    this.#tell("ready");
+  };
   readonly #closed = (): void => this.#tell("close");
   readonly #ended = (): void => this.#tell("end");
 
@@ -333,7 +336,7 @@ export class Runner {
       };
       const timer = setTimeout(() => {
         if (isLost || flying > 0) fail(new NoAnswer(true, true, failure));
-        else fail(refusal ?? new NoAnswer(false, true, this.#lastFailure));
+        else fail(refusal ?? toRefused(this.#lastFailure) ?? new NoAnswer(false, true, this.#lastFailure));
       }, this.#timeout);
       const stop = this.onChange(changed);
       attempt();

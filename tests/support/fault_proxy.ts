@@ -1,53 +1,118 @@
 /**
- * A proxy before the test server that fails on command.
+ * A proxy before a test server that fails on command.
  *
  * @module
  */
 
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { Buffer } from "node:buffer";
 
 /**
- * What it does with traffic: passes it on; swallows requests; swallows answers; ends the connection instead of passing
- * on a request, or instead of passing on the answer to it.
+ * What it does with traffic:
+ *
+ * - `none` passes it on.
+ * - `no requests`, `no answers` swallow it, and keep the connection.
+ * - `drop request`, `drop answer` end the connection instead of passing it on.
+ * - `late request` ends the connection, and brings the request to the server later, by itself.
+ * - `part of answer` passes on half of the bytes, then ends the connection.
+ * - `garbage` answers what is not the protocol of Redis.
  */
-export type Fault = "none" | "no requests" | "no answers" | "drop request" | "drop answer";
+export type Fault =
+  | "none"
+  | "no requests"
+  | "no answers"
+  | "drop request"
+  | "drop answer"
+  | "late request"
+  | "part of answer"
+  | "garbage";
+
+/** A connection of a client, with the one to the server behind it. */
+interface Pair {
+  readonly near: Socket;
+  readonly far: Socket;
+  /** Whether nothing passes any more, in either direction. */
+  isSilent: boolean;
+}
 
 /** A TCP proxy to one server. */
 export class FaultProxy implements AsyncDisposable {
-  /** What it does from now on. */
-  fault: Fault = "none";
+  /** What it does from now on, or a function that tells for each piece of traffic. */
+  fault: Fault | (() => Fault) = "none";
+  /** Where it connects to. What is connected stays. */
+  target: string;
   /** How many connections it has taken. */
   connections = 0;
+  /** How long a late request is kept back, in milliseconds. */
+  delay = 50;
+  /** How many requests were brought late. */
+  late = 0;
   readonly #server: Server;
-  readonly #sockets: Set<Socket> = new Set();
+  readonly #pairs: Set<Pair> = new Set();
+  readonly #carriers: Set<Promise<void>> = new Set();
 
-  private constructor(target: URL) {
-    this.#server = createServer((near) => {
-      this.connections++;
-      const far = connect(Number(target.port || 6379), target.hostname);
-      for (const socket of [near, far]) {
-        this.#sockets.add(socket);
-        socket.on("error", () => {});
-        socket.on("close", () => {
-          this.#sockets.delete(socket);
-          near.destroy();
-          far.destroy();
-        });
-      }
-      near.on("data", (bytes) => {
-        if (this.fault === "drop request") near.destroy();
-        else if (this.fault !== "no requests") far.write(bytes);
+  private constructor(target: string) {
+    this.target = target;
+    this.#server = createServer((near) => this.#accept(near));
+  }
+
+  #accept(near: Socket): void {
+    this.connections++;
+    const { port, hostname } = new URL(this.target);
+    const target = { port: Number(port || 6379), host: hostname };
+    const far = connect(target);
+    const pair: Pair = { near, far, isSilent: false };
+    this.#pairs.add(pair);
+    for (const socket of [near, far]) {
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        this.#pairs.delete(pair);
+        near.destroy();
+        far.destroy();
       });
-      far.on("data", (bytes) => {
-        if (this.fault === "drop answer") near.destroy();
-        else if (this.fault !== "no answers") near.write(bytes);
-      });
+    }
+    near.on("data", (bytes) => {
+      if (pair.isSilent) return;
+      const fault = this.#next();
+      if (fault === "late request") this.#carry(bytes, target);
+      if (fault === "drop request" || fault === "late request") near.destroy();
+      else if (fault === "garbage") near.write("garbage\r\n");
+      else if (fault !== "no requests") far.write(bytes);
     });
+    far.on("data", (bytes) => {
+      if (pair.isSilent) return;
+      const fault = this.#next();
+      if (fault === "drop answer") near.destroy();
+      else if (fault === "part of answer") near.end(bytes.subarray(0, bytes.length >> 1));
+      else if (fault !== "no answers") near.write(bytes);
+    });
+  }
+
+  #next(): Fault {
+    return typeof this.fault === "function" ? this.fault() : this.fault;
+  }
+
+  /** Brings bytes to the server later, on a connection of its own. */
+  #carry(bytes: Uint8Array, target: { port: number; host: string }): void {
+    const carrier = new Promise<void>((resolve) => {
+      setTimeout(() => {
+        const socket = connect(target, () => {
+          this.late++;
+          // PING is answered when all before it was executed.
+          socket.end(Buffer.concat([bytes, Buffer.from("PING\r\n")]));
+        });
+        socket.on("data", () => {});
+        socket.on("error", () => {});
+        socket.on("close", () => resolve());
+      }, this.delay);
+    });
+    this.#carriers.add(carrier);
+    carrier.then(() => this.#carriers.delete(carrier));
   }
 
   /** Starts one on a free port. */
   static async start(target: string): Promise<FaultProxy> {
-    const proxy = new FaultProxy(new URL(target));
+    const proxy = new FaultProxy(target);
     await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
     return proxy;
   }
@@ -61,15 +126,29 @@ export class FaultProxy implements AsyncDisposable {
     return `redis://127.0.0.1:${address.port}`;
   }
 
+  /** Waits until all late requests were executed. */
+  async settled(): Promise<void> {
+    while (this.#carriers.size > 0) await Promise.all(this.#carriers);
+  }
+
   /** Ends all connections; new ones are taken. */
   drop(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const { near, far } of this.#pairs) {
+      near.destroy();
+      far.destroy();
+    }
+  }
+
+  /** Lets all connections be as if the network between had gone: open, and nothing comes. New ones work. */
+  silence(): void {
+    for (const pair of this.#pairs) pair.isSilent = true;
   }
 
   /** Ends all connections and takes no new ones. */
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.drop();
+    await this.settled();
     await closed;
   }
 }
