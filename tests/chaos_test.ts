@@ -1,0 +1,47 @@
+/** Chaos, a short share of it: nothing lost, nothing twice, one order of all. `deno task chaos` runs longer. */
+
+import { describe, it } from "@std/testing/bdd";
+import { assert, assertEquals } from "@std/assert";
+import { type ChaosOptions, runChaos } from "./chaos/chaos.ts";
+
+const MILLISECONDS = 5_000;
+
+/** How one round went, in the words of a good one. */
+async function outcome(options: Omit<ChaosOptions, "milliseconds" | "seed">) {
+  const report = await runChaos({ ...options, milliseconds: MILLISECONDS, seed: 1 });
+  assert(report.faults > 10, `the network failed ${report.faults} times`);
+  assert(report.operations > 100, `${report.operations} operations`);
+  const { lost, twice, verdict } = report;
+  return { lost, twice, verdict };
+}
+
+const GOOD = { lost: 0, twice: 0, verdict: "linearizable" };
+
+describe("chaos", () => {
+  it("chaos is seen through: without records, on a client that sends again, changes are applied twice", async () => {
+    const { twice, verdict } = await outcome({ mode: "standalone", subject: "unprotected" });
+    assert(twice > 0, "the counter sees it");
+    assertEquals(verdict, "violation", "the judge sees it");
+  });
+
+  it("RedisJsonDict.connect() loses nothing and applies nothing twice", async () => {
+    assertEquals(await outcome({ mode: "standalone", subject: "exactly-once" }), GOOD);
+  });
+
+  it("RedisJsonDict on a client of ioredis with its defaults loses nothing and applies nothing twice", async () => {
+    assertEquals(await outcome({ mode: "standalone", subject: "brought client" }), GOOD);
+  });
+
+  it("RedisJsonDict with at-most-once applies nothing twice, and says what it cannot tell", async () => {
+    assertEquals(await outcome({ mode: "standalone", subject: "at-most-once" }), GOOD);
+  });
+
+  it("RedisJsonDict loses nothing in a cluster whose slots move", async () => {
+    assertEquals(await outcome({ mode: "cluster", subject: "exactly-once" }), GOOD);
+  });
+
+  it("RedisJsonDict applies nothing twice in a cluster that loses a master", async () => {
+    const { twice } = await outcome({ mode: "failover", subject: "exactly-once" });
+    assertEquals(twice, 0);
+  });
+});
