@@ -12,6 +12,7 @@ import { benchIteration } from "./iteration.ts";
 import { benchMemory } from "./memory.ts";
 import { benchNestedSet } from "./nested_set.ts";
 import { benchReads } from "./reads.ts";
+import { benchRecord } from "./record.ts";
 import { Report } from "./report.ts";
 import { benchShapes, benchSizes } from "./sizes.ts";
 
@@ -22,6 +23,7 @@ const SECTIONS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   "client": benchClient,
   "burst": benchBurst,
   "edit": benchEdit,
+  "record": benchRecord,
   "iteration": benchIteration,
   "memory": benchMemory,
   "reads": benchReads,
