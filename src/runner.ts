@@ -360,7 +360,7 @@ function answerOf(error: unknown): string | undefined {
 
 /** The word that an error of the server starts with; of one inside a script, where servers put it differently. */
 function wordOf(message: string): string {
-  const inside = /^ERR Error running script .*?@user_script: ?\d+: -?([A-Z]+) /s.exec(message);
+  const inside = /@user_script: ?\d+: -?([A-Z]+) (?!.*@user_script:)/s.exec(message);
   return inside?.[1] ?? /^-?([A-Z]+)\b/.exec(message)?.[1] ?? "ERR";
 }
 

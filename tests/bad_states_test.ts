@@ -119,7 +119,7 @@ describe("a server that refuses for good", () => {
 describe("a server that refuses for now", () => {
   it("READONLY: a replica is waited for until it is the master, or until the deadline", async () => {
     await using master = await startRedis();
-    await using scope = await start(["--replicaof", `127.0.0.1 ${master.port}`], SHORT);
+    await using scope = await start(["--replicaof", "127.0.0.1", String(master.port)], SHORT);
     const { lab, client } = scope;
     await assertUnavailable(() => lab.set("y", 1), "READONLY", "connect to its master");
     await assertUnavailable(
@@ -178,7 +178,7 @@ describe("a server that refuses for now", () => {
   it("MASTERDOWN and NOREPLICAS: too few servers are no reason to be ambiguous", async () => {
     await using scope = await start(["--min-replicas-to-write", "1"], SHORT);
     await assertUnavailable(() => scope.lab.set("y", 1), "NOREPLICAS", "too few replicas");
-    const lost = ["--replicaof", "127.0.0.1 1", "--replica-serve-stale-data", "no"];
+    const lost = ["--replicaof", "127.0.0.1", "1", "--replica-serve-stale-data", "no"];
     await using stale = await start(lost, SHORT);
     const own = new Redis(stale.server.url, { enableReadyCheck: false });
     const dict = new RedisJsonDict<Lab>(own, { timeout: SHORT });
@@ -210,7 +210,7 @@ describe("a server that knows less", () => {
 
   it("RedisJsonDict goes on with a server that was restarted, or a replica that took over", async () => {
     const first = await startRedis({ args: ["--shutdown-timeout", "0"] });
-    await using second = await startRedis({ args: ["--replicaof", `127.0.0.1 ${first.port}`] });
+    await using second = await startRedis({ args: ["--replicaof", "127.0.0.1", String(first.port)] });
     await using proxy = await FaultProxy.start(first.url);
     await using lab = RedisJsonDict.connect<Lab>(proxy.url, { timeout: LONG });
     const client = new Redis(second.url);

@@ -18,7 +18,7 @@ interface Lab {
 /** A master and a replica that has caught up with it. */
 async function startPair() {
   const master = await startRedis({ args: ["--repl-diskless-sync-delay", "0"] });
-  const replica = await startRedis({ args: ["--replicaof", `127.0.0.1 ${master.port}`] });
+  const replica = await startRedis({ args: ["--replicaof", "127.0.0.1", String(master.port)] });
   const [client, copy] = [master, replica].map(({ url }) => new Redis(url));
   while (!(await copy.info("replication")).includes("master_link_status:up")) await client.ping();
   return {

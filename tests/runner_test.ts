@@ -230,6 +230,27 @@ describe("Runner and errors of the server", () => {
     assertEquals([await lab.at("x").push(2), await lab.size(), await lab.clear()], [2, 1, 1]);
   });
 
+  it("Runner finds the word of the server's error, wherever the server puts it", async () => {
+    const answers: [string, string][] = [
+      ["OOM command not allowed when used memory > 'maxmemory'.", "OOM"],
+      ["@user_script: 1310: -OOM command not allowed when used memory > 'maxmemory'.", "OOM"],
+      [
+        "ERR Error running script (call to f_0a): @user_script:9: @user_script: 9: -MISCONF Redis is",
+        "MISCONF",
+      ],
+      ["NOPERM this user has no permissions to run the 'evalsha' command", "NOPERM"],
+      ["READONLY You can't write against a read only replica. script: 0a, on @user_script:9.", "READONLY"],
+      ["ERR unknown command 'EVAL'", "ERR"],
+      ["strange", "ERR"],
+    ];
+    for (const [message, reason] of answers) {
+      const answer = Object.assign(new Error(message), { name: "ReplyError" });
+      const lab = new RedisJsonDict<Lab>({ call: () => Promise.reject(answer) }, { timeout: 20 });
+      const error = await assertRejects(() => lab.set("y", 1), UnavailableError);
+      assertEquals([error.reason, error.cause], [reason, answer], message);
+    }
+  });
+
   it("Runner says AmbiguousResultError when a write's answer is garbled", async () => {
     const garbled = { call: () => Promise.resolve("strange") };
     const lab = new RedisJsonDict<Lab>(garbled, { timeout: 60 });

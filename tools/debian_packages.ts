@@ -25,12 +25,15 @@ export function libraryFolders(root: string): string[] {
  * Works in a folder of its own and renames it at the end, so two runs at once cannot see half a tree.
  *
  * @param tryOut Runs the unpacked program: `undefined` when it works, else why it does not.
+ * @param suite A suite of Debian other than the machine's own, as `"trixie"`. Then everything that the packages need is
+ * unpacked, down to the loader, as what is installed here is too old or too new for them.
  * @returns `undefined` when it worked, else why it did not.
  */
 export async function unpackDebian(
   name: string,
   packages: readonly string[],
   tryOut: () => Promise<string | undefined>,
+  suite?: string,
 ): Promise<string | undefined> {
   if (Deno.build.os !== "linux" || !(await run("apt-get", ["--version"])).ok) {
     return "this machine has no apt-get";
@@ -39,7 +42,7 @@ export async function unpackDebian(
   const work = await Deno.makeTempDir({ dir: `${ROOT}.cache`, prefix: `${name}-` });
   try {
     console.error(`Unpacking Debian's ${packages[0]} into .cache/${name} (nothing is installed).`);
-    const problem = await download(work, packages);
+    const problem = await download(work, packages, suite);
     if (problem !== undefined) return problem;
     // Another run may have been first; a tree that is there and does not work is only in the way.
     if (await tryOut() === undefined) return undefined;
@@ -52,7 +55,11 @@ export async function unpackDebian(
   }
 }
 
-async function download(work: string, packages: readonly string[]): Promise<string | undefined> {
+async function download(
+  work: string,
+  packages: readonly string[],
+  suite: string | undefined,
+): Promise<string | undefined> {
   for (const folder of ["lists/partial", "archives/partial", "debs", "root"]) {
     await Deno.mkdir(`${work}/${folder}`, { recursive: true });
   }
@@ -67,6 +74,7 @@ async function download(work: string, packages: readonly string[]): Promise<stri
     "Acquire::Retries": "2",
     "Acquire::http::Timeout": "20",
     "Acquire::Languages": "none",
+    ...(suite === undefined ? {} : await sourceOf(work, suite)),
   };
   const options = ["-qq", ...Object.entries(settings).flatMap(([key, value]) => ["-o", `${key}=${value}`])];
 
@@ -93,4 +101,18 @@ async function download(work: string, packages: readonly string[]): Promise<stri
     if (!unpacked.ok) return `dpkg -x ${entry.name} failed: ${unpacked.output.trim()}`;
   }
   await Deno.remove(`${work}/root/usr/share/doc`, { recursive: true }).catch(() => {});
+}
+
+/** Settings by which apt-get sees only the suite, from where this machine gets its own packages, and nothing installed. */
+async function sourceOf(work: string, suite: string): Promise<Record<string, string>> {
+  const targets = await run("apt-get", ["indextargets", "--format", "$(SITE) $(COMPONENT)"]);
+  const site = /^(\S+\/debian) main$/m.exec(targets.output)?.[1] ?? "http://deb.debian.org/debian";
+  const key = "/usr/share/keyrings/debian-archive-keyring.gpg";
+  await Deno.writeTextFile(`${work}/sources.list`, `deb [signed-by=${key}] ${site} ${suite} main\n`);
+  await Deno.writeTextFile(`${work}/status`, "");
+  return {
+    "Dir::Etc::sourcelist": `${work}/sources.list`,
+    "Dir::Etc::sourceparts": "/dev/null",
+    "Dir::State::status": `${work}/status`,
+  };
 }

@@ -1,0 +1,117 @@
+/**
+ * Runs the tests on other servers than the one at hand: those of newer and older suites of Debian, unpacked beside
+ * their own loader. What cannot be had on this machine is said, and is no failure.
+ *
+ * `deno task test:matrix` runs what depends on the server; with files it runs those, with `--all` everything.
+ *
+ * @module
+ */
+
+import { run } from "./command.ts";
+import { cacheFolder, unpackDebian } from "./debian_packages.ts";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+
+interface Candidate {
+  readonly name: string;
+  readonly suite: string;
+  /** The package, and the program in it. */
+  readonly program: "redis-server" | "valkey-server";
+  /** Tests of the contract that it cannot run: they start servers with options that it does not know. */
+  readonly without?: readonly string[];
+}
+
+const CANDIDATES: readonly Candidate[] = [
+  { name: "Redis 8", suite: "trixie", program: "redis-server" },
+  { name: "Valkey 8", suite: "trixie", program: "valkey-server" },
+  {
+    ...{ name: "Redis 6", suite: "bullseye", program: "redis-server" },
+    without: ["bad_states", "cluster", "durability"],
+  },
+];
+
+/** The tests that would see a server that does something else. */
+const CONTRACT: readonly string[] = [
+  ...["lua", "bad_states", "cluster", "dict", "durability", "edit", "model", "once", "record", "ref", "scan"],
+];
+
+/**
+ * Unpacks a server and writes a program that starts it.
+ *
+ * @returns Its path, or why there is none.
+ */
+export async function fetchServer(candidate: Candidate): Promise<{ path: string } | { problem: string }> {
+  const { program, suite } = candidate;
+  const name = `${program}-${suite}`;
+  const root = cacheFolder(name);
+  const path = `${root}/server`;
+  const tryOut = async (): Promise<string | undefined> => {
+    await writeProgram(root, path, program).catch(() => {});
+    const { ok, output } = await run(path, ["--version"]);
+    return ok ? undefined : output.trim();
+  };
+  if (await tryOut() === undefined) return { path };
+  // The server is a link to a program of the tools.
+  const problem = await unpackDebian(name, [program, program.replace("-server", "-tools")], tryOut, suite);
+  return problem === undefined ? { path } : { problem };
+}
+
+/** A script that runs the server by its own loader, with its own libraries. */
+async function writeProgram(root: string, path: string, program: string): Promise<void> {
+  const triplet = `${Deno.build.arch}-linux-gnu`;
+  const loaders = [...find(`${root}/usr/lib/${triplet}`), ...find(`${root}/lib/${triplet}`)];
+  const loader = loaders.find((file) => /\/ld-linux-[^/]*\.so\.\d$/.test(file));
+  if (loader === undefined) throw new Error("There is no loader");
+  const folders = [`${root}/usr/lib/${triplet}`, `${root}/lib/${triplet}`].join(":");
+  // Older packages take the JSON of Lua from a library of its own.
+  const cpath = `${root}/usr/lib/${triplet}/lua/5.1/?.so`;
+  const script =
+    `#!/bin/sh\nLUA_CPATH="${cpath}" exec ${loader} --library-path ${folders} ${root}/usr/bin/${program} "$@"\n`;
+  await Deno.writeTextFile(path, script, { mode: 0o755 });
+}
+
+function find(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`);
+  } catch {
+    return [];
+  }
+}
+
+async function main(): Promise<number> {
+  const wanted = Deno.args.filter((arg) => arg !== "--all");
+  const rows: Record<string, { version: string; passed: string; failed: string; seconds: string }> = {};
+  let failures = 0;
+  for (const candidate of CANDIDATES) {
+    const server = await fetchServer(candidate);
+    if ("problem" in server) {
+      console.log(`${candidate.name}: not reached: ${server.problem.split("\n")[0]}`);
+      rows[candidate.name] = { version: "not reached", passed: "", failed: "", seconds: "" };
+      continue;
+    }
+    const contract = CONTRACT.filter((test) => !candidate.without?.includes(test))
+      .map((test) => test === "lua" ? "tests/lua" : `tests/${test}_test.ts`);
+    const tests = Deno.args.includes("--all") ? [] : wanted.length > 0 ? wanted : contract;
+    const { output: said } = await run(server.path, ["--version"]);
+    const start = performance.now();
+    const { ok, output } = await run(Deno.execPath(), ["run", "-A", "tools/run_tests.ts", ...tests], {
+      cwd: ROOT,
+      env: { NO_COLOR: "1", REDIS_SERVER: server.path, REDIS_URL: "" },
+    });
+    const [, passed = "0", failed = "1"] = /^(\d+) passed, (\d+) failed$/m.exec(output) ?? [];
+    if (!ok) {
+      failures++;
+      console.error(output.slice(Math.max(0, output.indexOf("ERRORS"))));
+    }
+    rows[candidate.name] = {
+      version: /v=(\S+)/.exec(said)?.[1] ?? said.trim(),
+      passed,
+      failed,
+      seconds: ((performance.now() - start) / 1000).toFixed(0),
+    };
+  }
+  console.table(rows);
+  return failures === 0 ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main());
