@@ -1,13 +1,15 @@
 /** Random calls on a dictionary and on a plain Map must agree: results, errors, values, expiry. */
 
 import { describe, it } from "@std/testing/bdd";
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { Redis } from "ioredis";
 import { RedisJsonDict } from "../src/dict.ts";
 import { JsonDictError } from "../src/errors.ts";
 import type { Json } from "../src/json.ts";
 import { fuzz } from "./support/fuzz.ts";
-import { removeKeys, testClient, uniquePrefix } from "./support/redis.ts";
+import { type Fault, FaultProxy } from "./support/fault_proxy.ts";
+import { redisUrl, removeKeys, testClient, uniquePrefix } from "./support/redis.ts";
 
 const client = testClient();
 type Members = { [name: string]: Json };
@@ -45,6 +47,9 @@ const DICT_CALLS = [
     "dict.expire",
   ],
   ...["dict.persist"],
+];
+const DICT_READS: readonly string[] = [
+  ...["dict.get", "dict.getOrThrow", "dict.has", "dict.getMany", "dict.ttl"],
 ];
 /** Go through all keys, so that only awaited calls are ordered with them. */
 const WHOLE_CALLS = ["dict.size", "dict.keys", "dict.values", "dict.toObject", "dict.clear", "dict.popItem"];
@@ -496,6 +501,62 @@ describe("RedisJsonDict beside a Map", () => {
       await compare(dict, model);
     });
     await fc.assert(property, fuzz(0.3));
+  });
+
+  it("RedisJsonDict gives the same over a network that fails, each change once", async () => {
+    await using proxy = await FaultProxy.start(redisUrl);
+    proxy.delay = 1;
+    const own = new Redis(proxy.url, { retryStrategy: () => 1, disconnectTimeout: 20 });
+    own.on("error", () => {});
+    const options = {
+      prefix: uniquePrefix("model"),
+      recordPrefix: uniquePrefix("model-op"),
+      timeout: 60_000,
+    };
+    const dict = new RedisJsonDict(own, options);
+    const calls = callsOf([...REF_CHANGES, ...REF_CHANGES, ...REF_READS, ...DICT_CALLS]);
+    const faults = fc.array(
+      fc.oneof(
+        { weight: 3, arbitrary: fc.constant<Fault>("none") },
+        fc.constantFrom<Fault>("drop answer", "drop request", "late request", "part of answer"),
+      ),
+      { maxLength: 60, size: "max" },
+    );
+    // A read that is repeated may see a change that was issued after it. Changes keep their order.
+    const changes = callsOf([...REF_CHANGES, ...DICT_CALLS.filter((kind) => !DICT_READS.includes(kind))]);
+    const some = (arbitrary: fc.Arbitrary<Call>) => fc.array(arbitrary, { maxLength: 40, size: "max" });
+    const lists = fc.oneof(
+      fc.tuple(some(calls), fc.constant(true)),
+      fc.tuple(some(changes), fc.constant(false)),
+    );
+    let failed = 0;
+    const property = fc.asyncProperty(
+      lists,
+      faults,
+      async ([list, isAwaited], planned) => {
+        await removeKeys(client, dict.prefix);
+        const model = new Model();
+        const wanted = list.map((call) => expected(model, call));
+        let next = 0;
+        proxy.fault = () => {
+          const fault = planned[next++] ?? "none";
+          if (fault !== "none") failed++;
+          return fault;
+        };
+        const results: unknown[] = [];
+        for (const call of list) {
+          const result = perform(dict, call).catch((error) => error);
+          results.push(isAwaited ? await result : result);
+        }
+        assertEquals((await Promise.all(results)).map(settle), wanted);
+        proxy.fault = "none";
+        await proxy.settled();
+        await compare(dict, model);
+      },
+    );
+    await fc.assert(property, fuzz(0.3));
+    assert(failed > 0, "nothing has failed");
+    own.disconnect();
   });
 
   it("RedisJsonDict.popItem() takes items of a Map until there are none", async () => {
