@@ -260,6 +260,7 @@ export class Runner {
       let refusal: Refused | undefined; // the last answer, if that was to come back later
       let failure: unknown;
       let attempts = 0;
+      const lastCall = performance.now() + this.#timeout * 0.9;
       let pause: ReturnType<typeof setTimeout> | undefined;
       const finish = (): void => {
         isOver = true;
@@ -328,7 +329,10 @@ export class Runner {
       const again = (): void => {
         clearTimeout(pause);
         const longest = Math.min(MAX_PAUSE, PAUSE * 2 ** Math.min(attempts, 10));
-        pause = setTimeout(attempt, longest * (0.5 + Math.random() / 2));
+        const ms = longest * (0.5 + Math.random() / 2);
+        // case: an attempt that is under way at the deadline would make ambiguous what is known to be refused.
+        if (refusal && !isLost && flying === 0 && performance.now() + ms > lastCall) return fail(refusal);
+        pause = setTimeout(attempt, ms);
       };
       const changed = (event: ConnectionEvent): void => {
         if (event !== "close") return attempt(); // the client may never settle what it was given before

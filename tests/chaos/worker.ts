@@ -6,7 +6,7 @@
  * @module
  */
 
-import { Redis } from "ioredis";
+import { Cluster, Redis } from "ioredis";
 import { type DictOptions, RedisJsonDict } from "../../src/dict.ts";
 import type { RedisClient } from "../../src/client.ts";
 import { AmbiguousResultError, JsonDictError, TimeoutError, UnavailableError } from "../../src/errors.ts";
@@ -76,7 +76,9 @@ function open({ subject, urls, prefix, timeout }: Task): { dict: AnyDict; end: (
     const dict: AnyDict = RedisJsonDict.connect(address, { ...options, delivery: subject });
     return { dict, end: () => dict.close() };
   }
-  const client = new Redis(urls[0], { retryStrategy: () => 20, disconnectTimeout: 20 });
+  const client = urls.length > 1
+    ? new Cluster(urls.map((url) => ({ host: "127.0.0.1", port: Number(new URL(url).port) })))
+    : new Redis(urls[0], { retryStrategy: () => 20, disconnectTimeout: 20 });
   client.on("error", () => {});
   // Seen through this, the client does not tell that it sends again.
   const plain: RedisClient = { call: (command, ...args) => client.call(command, ...args) };
