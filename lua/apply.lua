@@ -119,12 +119,17 @@ local function run(name, first, last, x, all, ttl)
   p, b = root()
   c = 0
   for k = first, last do
-    local container = p
-    p, at, b, c, count = child(container, b or byte(text, p), tokens[k], c)
+    local container, s = p, tokens[k]
+    local q, y = byte(s, 1, 2)
+    b = b or byte(text, p)
+    if b == 123 and q == 34 then -- what child does, without the call: most segments are names in objects
+      at, p, b, c = member(p, s, y, c)
+    else
+      p, at, b, c, count = child(p, b, s, c)
+    end
     if not p then
       if k == last and not count and name == 'set' and not modifiers then
-        local s = tokens[k]
-        return add('', container, c, (byte(s) == 34 and s or '"' .. s .. '"') .. ':' .. tokens[x])
+        return add('', container, c, (q == 34 and s or '"' .. s .. '"') .. ':' .. tokens[x])
       end
       return more().create(name, first, last, x, k, container, c, count)
     end

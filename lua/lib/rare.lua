@@ -162,26 +162,6 @@ function rare()
     end
   end
 
-  -- k at what looks like the name of a member, n behind it: the start of its value if the members from there on
-  -- lead to the brace that ends the text. So they are those of the outermost object.
-  function extra.member_to_end(k, n)
-    local x, value
-    n, x = blank(n)
-    if x ~= 58 or byte(text, k - 1) == 92 then return nil end
-    value = blank(n + 1)
-    local p = value
-    while true do
-      p, x = blank(value_end(p) + 1)
-      if x == 125 then return not find(text, '[^ \t\r\n]', p + 1) and value or nil end
-      if x ~= 44 then return nil end
-      p, x = blank(p + 1)
-      if x ~= 34 then return nil end
-      p, x = blank(string_end(p) + 1)
-      if x ~= 58 then return nil end
-      p = blank(p + 1)
-    end
-  end
-
   -- member, comparing the characters of every name.
   function extra.exact_member(i, name)
     local wanted = extra.unescape(sub(name, 2, -2))

@@ -11,11 +11,13 @@ local function certain(q, j, open, close)
   while true do
     while p and p <= last do
       local r = p + 1
-      local b, y, z = byte(text, r, p + 3)
+      local b, y, z, w = byte(text, r, p + 4)
       if b ~= 34 then
         r = p + 2
         if y == 34 then
           y = z
+        elseif z == 34 then -- as between two objects: },{"
+          r, b, y = p + 3, y, w
         else
           r = next_quote(p)
           if r > #text then
@@ -75,6 +77,26 @@ local function value_end(p)
   return e
 end
 
+-- k at what looks like the name of a member of the outermost object, n behind it: the position of the value if it
+-- is one, which the rest of the text proves; else nil. Of a short text only a few members are read: to hop to the
+-- place from the start costs less than many.
+local function last_member(k, n)
+  local p, b = blank(n)
+  if b ~= 58 or byte(text, k - 1) == 92 then return nil end
+  local v = blank(p + 1)
+  p = v
+  for _ = 1, k > 4096 and #text or 3 do
+    p, b = blank(value_end(p) + 1)
+    if b == 125 then return not find(text, '[^ \t\r\n]', p + 1) and v or nil end
+    if b ~= 44 then return nil end
+    p, b = blank(p + 1)
+    if b ~= 34 then return nil end
+    p, b = blank(string_end(p) + 1)
+    if b ~= 58 then return nil end
+    p = blank(p + 1)
+  end
+end
+
 -- Object at i, name = the quoted text of a member's name, y = its second byte, c = the first closing brace after
 -- i, or less where that is not known. The position of the name, that of the value, the first byte of the value
 -- and the first closing brace after the name; where there is no such member nil, nil, nil and the closing brace.
@@ -104,10 +126,10 @@ local function member(i, name, y, c)
         return k, n, v, c
       end
       k = find(text, name, k + 1, true) or far
-    elseif i == 1 and k > 4096 and k > #text / 3 * 2 and k < far and not tried then
+    elseif i == 1 and k < far and k > #text / 3 * 2 and not tried then
       -- Far behind in a whole value: to read on from there to the end is shorter than to read up to it.
       tried = true
-      local v = rare().member_to_end(k, k + #name)
+      local v = last_member(k, k + #name)
       if v then return k, v, byte(text, v), 0 end
     else
       local m = o < c and o or c
