@@ -57,7 +57,7 @@ if tokens[1] == 'once' then
   -- Without a record it may still have run before, so long ago that the record is gone. So each call has a time
   -- until which it may come. A time too far ahead is no protection: the clock it was read from is wrong.
   local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local now = time[1] * 1000 + time[2] / 1000
   if now > tonumber(tokens[4]) or tokens[4] - now > tonumber(record_ttl) then
     return redis.error_reply(string.format('LATE %.0f', now))
   end

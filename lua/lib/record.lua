@@ -6,7 +6,7 @@
 local unrecorded
 if record then
   -- Encoded by cjson, which is exact for a list of strings, but takes an empty list for an object.
-  local line = done == 0 and '[]' or cjson.encode(replies)
+  local line = done == 0 and '[]' or done == 1 and replies[1] == '' and '[""]' or cjson.encode(replies)
   local answer = redis.pcall('SET', record, line, 'PX', record_ttl)
   if answer.err then
     local grows, works = false, false
