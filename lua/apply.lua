@@ -95,6 +95,7 @@ local ops
 local function more()
   if ops then return ops end
   ops = {}
+  if not steps_made then make_steps() end
   -- @include "lib/ops.lua"
   return ops
 end
@@ -125,6 +126,7 @@ local function run(name, first, last, x, all, ttl)
     if b == 123 and q == 34 then -- what child does, without the call: most segments are names in objects
       at, p, b, c = member(p, s, y, c)
     else
+      if not steps_made then make_steps() end
       p, at, b, c, count = child(p, b, s, c)
     end
     if not p then
@@ -159,6 +161,7 @@ local function run(name, first, last, x, all, ttl)
     return more().increment(p, x)
   elseif name == 'push' then
     if byte(text, p) ~= 91 then fail('TYPE', rare().type_of(p)) end
+    if not steps_made then make_steps() end
     _, count, c = element(p)
     local length = string.format('%d', count + tokens[x + 1])
     if tokens[x] == '' then return length end

@@ -1,100 +1,23 @@
 -- Finding byte ranges in JSON text without building a tree; lib/text.lua has the state and the conventions.
 
--- Every bracket open or close in q..j is outside strings, or balanced inside its own string. q is the first
--- quote after a position outside strings. Most brackets are settled by the next quote: followed by anything
--- but white space or , : ] } it can only be an opening one (RFC 8259, section 2), so what precedes it is
--- outside strings. The others are settled by reading the strings from the last settled position.
-local function certain(q, j, open, close)
-  local p, base = find(text, open, q, true), q
-  local mark, last = open, j - 1
-  local _
-  while true do
-    while p and p <= last do
-      local r = p + 1
-      local b, y, z, w = byte(text, r, p + 4)
-      if b ~= 34 then
-        r = p + 2
-        if y == 34 then
-          y = z
-        elseif z == 34 then -- as between two objects: },{"
-          r, b, y = p + 3, y, w
-        else
-          r = next_quote(p)
-          if r > #text then
-            if partial then fail('CORRUPT', p - 1) end
-            break
-          end
-          b, _, y = byte(text, r - 1, r + 1)
-        end
-      end
-      if b ~= 92 and y and (y > 93 and y ~= 125 or y > 58 and y < 93 or y > 32 and y ~= 44 and y < 58) then
-        base = r
-      else
-        local s, e = string_around(p, base)
-        if e then
-          if not rare().balanced(s, e, open, close) then return false end
-          base = e + 1
-        elseif s then
-          base = s
-        else
-          break
-        end
-      end
-      p = find(text, mark, base, true)
-    end
-    if mark == close then return true end
-    p, base = find(text, close, q, true), q
-    mark, last = close, j
-  end
-end
-
 -- The text in which guessing was wrong so often that it no longer pays; lib/rare.lua decides that.
 local careful
 
--- i at a bracket outside strings: the position of the matching bracket. %b counts brackets at C speed but
--- does not know strings, so its answer is a guess and is checked.
-local function bracket_end(i, open, close, pattern)
-  if careful == text then return rare().flat_bracket_end(i, open, close) end
-  local _, j = find(text, pattern, i)
-  local q = next_quote(i)
-  if j then
-    if q > j then return j end -- no string inside
-    if certain(q, j, open, close) then return j end
-  elseif partial or q > #text then
-    fail('CORRUPT', i - 1)
-  end
-  return rare().exact_bracket_end(i, open, close, j or #text)
-end
+-- What steps over containers, made by make_steps() when the first one is in the way: many a change in a small
+-- value meets none, and making these would cost a good part of it.
+local steps_made, make_steps
+local next_quote, string_around, certain, bracket_end, last_member, element, child
 
 -- p at the first byte of a value inside a container: the position of its last byte.
 local function value_end(p)
   local b = byte(text, p)
   if b == 34 then return string_end(p) end
+  if not steps_made and (b == 123 or b == 91) then make_steps() end
   if b == 123 then return bracket_end(p, '{', '}', '^%b{}') end
   if b == 91 then return bracket_end(p, '[', ']', '^%b[]') end
   local _, e = find(text, '^[%w.+-]+', p)
   if not e or partial and e == #text then fail('CORRUPT', p - 1) end
   return e
-end
-
--- k at what looks like the name of a member of the outermost object, n behind it: the position of the value if it
--- is one, which the rest of the text proves; else nil. Of a short text only a few members are read: to hop to the
--- place from the start costs less than many.
-local function last_member(k, n)
-  local p, b = blank(n)
-  if b ~= 58 or byte(text, k - 1) == 92 then return nil end
-  local v = blank(p + 1)
-  p = v
-  for _ = 1, k > 4096 and #text or 3 do
-    p, b = blank(value_end(p) + 1)
-    if b == 125 then return not find(text, '[^ \t\r\n]', p + 1) and v or nil end
-    if b ~= 44 then return nil end
-    p, b = blank(p + 1)
-    if b ~= 34 then return nil end
-    p, b = blank(string_end(p) + 1)
-    if b ~= 58 then return nil end
-    p = blank(p + 1)
-  end
 end
 
 -- Object at i, name = the quoted text of a member's name, y = its second byte, c = the first closing brace after
@@ -129,11 +52,13 @@ local function member(i, name, y, c)
     elseif i == 1 and k < far and k > #text / 3 * 2 and not tried then
       -- Far behind in a whole value: to read on from there to the end is shorter than to read up to it.
       tried = true
+      if not steps_made then make_steps() end
       local v = last_member(k, k + #name)
       if v then return k, v, byte(text, v), 0 end
     else
       local m = o < c and o or c
       if m == far then fail('CORRUPT', i - 1) end
+      if not steps_made then make_steps() end
       local _, e, before, b, z
       before, _, b, z = byte(text, m - 1, m + 2)
       if b ~= 34 or not z or z <= 32 or z == 44 or z == 58 or z == 93 or z == 125 then
@@ -160,59 +85,175 @@ local function member(i, name, y, c)
   end
 end
 
--- Array at i: the start of element n (0-based), or nil, the number of elements and the position of the
--- closing bracket. Without n: nil, the number, the bracket. Long arrays are crossed in runs of 16 elements.
-local function element(i, n)
-  local p, b = blank(i + 1)
-  if b == 93 then return nil, 0, p end
-  local k, wait = 0, 4
-  while true do
-    if n == k then return p end
-    local e
-    if wait == 0 then
-      wait = 4
-      if not n or n - k > 16 then e = rare().element_run(p, b) end
-      if e then k = k + 15 end
-    else
-      wait = wait - 1
-    end
-    e = e or value_end(p)
-    p = e + 1
-    b = byte(text, p)
-    if b ~= 44 then
-      p, b = blank(p)
-      if b == 93 then return nil, k + 1, p end
-      if b ~= 44 then fail('CORRUPT', p - 1) end
-    end
-    p = p + 1
-    b = byte(text, p)
-    if not b or b <= 32 then p, b = blank(p) end
-    k = k + 1
-  end
-end
+function make_steps()
+  steps_made = true
 
--- The value behind one path segment of the container at p, whose first byte is b. c as for member. Start of the
--- value or nil, start of its name or element, its first byte (nil: not looked at), c for the next; where it is
--- absent nil, nil, nil, the closing bracket and of an array the number of elements.
--- A segment is a quoted name ("a") or a bare integer (0, -1); it is matched by what it meets.
-local function child(p, b, segment, c)
-  local q, y = byte(segment, 1, 2)
-  local name, v, x, count, _
-  if b == 123 then
-    if q ~= 34 then
-      y, segment = q, '"' .. segment .. '"'
+  -- The first quote after i, a position behind the text if there is none. The answer is kept: where quotes are
+  -- far between, each of many brackets would look for the same one.
+  local quote_text, quote_from, quote_at
+  function next_quote(i)
+    if quote_text ~= text or i < quote_from or i >= quote_at then
+      quote_text, quote_from, quote_at = text, i, find(text, '"', i + 1, true) or #text + 1
     end
-    name, v, x, c = member(p, segment, y, c)
-    return v, name, x, c
+    return quote_at
   end
-  if b ~= 91 then fail('TYPE', rare().type_of(p)) end
-  local n = tonumber(q == 34 and rare().index(segment) or segment)
-  if n < 0 then -- from the end: count first
-    _, count, c = element(p)
-    n = n + count
-    if n < 0 then return nil, nil, nil, c, count end
+
+  -- p a bracket, base <= p a position outside strings or at an opening quote. Inside a string: its first and
+  -- last position. Outside: the next opening quote after p (nil: none), nil.
+  function string_around(p, base)
+    local r = next_quote(p)
+    if r > #text then
+      if partial then fail('CORRUPT', p - 1) end
+      return nil
+    end
+    local x, _, y = byte(text, r - 1, r + 1)
+    if x ~= 92 and y and y > 32 and y ~= 44 and y ~= 58 and y ~= 93 and y ~= 125 then return r end
+    local s = find(text, '"', base, true)
+    while s and s < p do
+      local e = string_end(s)
+      if e > p then return s, e end
+      s = find(text, '"', e + 1, true)
+    end
+    return s
   end
-  v, count, c = element(p, n)
-  if v then return v, v, nil, 0 end
-  return nil, nil, nil, c, count
+
+  -- Every bracket open or close in q..j is outside strings, or balanced inside its own string. q is the first
+  -- quote after a position outside strings. Most brackets are settled by the next quote: followed by anything
+  -- but white space or , : ] } it can only be an opening one (RFC 8259, section 2), so what precedes it is
+  -- outside strings. The others are settled by reading the strings from the last settled position.
+  function certain(q, j, open, close)
+    local p, base = find(text, open, q, true), q
+    local mark, last = open, j - 1
+    local _
+    while true do
+      while p and p <= last do
+        local r = p + 1
+        local b, y, z, w = byte(text, r, p + 4)
+        if b ~= 34 then
+          r = p + 2
+          if y == 34 then
+            y = z
+          elseif z == 34 then -- as between two objects: },{"
+            r, b, y = p + 3, y, w
+          else
+            r = next_quote(p)
+            if r > #text then
+              if partial then fail('CORRUPT', p - 1) end
+              break
+            end
+            b, _, y = byte(text, r - 1, r + 1)
+          end
+        end
+        if b ~= 92 and y and (y > 93 and y ~= 125 or y > 58 and y < 93 or y > 32 and y ~= 44 and y < 58) then
+          base = r
+        else
+          local s, e = string_around(p, base)
+          if e then
+            if not rare().balanced(s, e, open, close) then return false end
+            base = e + 1
+          elseif s then
+            base = s
+          else
+            break
+          end
+        end
+        p = find(text, mark, base, true)
+      end
+      if mark == close then return true end
+      p, base = find(text, close, q, true), q
+      mark, last = close, j
+    end
+  end
+
+  -- i at a bracket outside strings: the position of the matching bracket. %b counts brackets at C speed but
+  -- does not know strings, so its answer is a guess and is checked.
+  function bracket_end(i, open, close, pattern)
+    if careful == text then return rare().flat_bracket_end(i, open, close) end
+    local _, j = find(text, pattern, i)
+    local q = next_quote(i)
+    if j then
+      if q > j then return j end -- no string inside
+      if certain(q, j, open, close) then return j end
+    elseif partial or q > #text then
+      fail('CORRUPT', i - 1)
+    end
+    return rare().exact_bracket_end(i, open, close, j or #text)
+  end
+
+  -- k at what looks like the name of a member of the outermost object, n behind it: the position of the value if it
+  -- is one, which the rest of the text proves; else nil. Of a short text only a few members are read: to hop to the
+  -- place from the start costs less than many.
+  function last_member(k, n)
+    local p, b = blank(n)
+    if b ~= 58 or byte(text, k - 1) == 92 then return nil end
+    local v = blank(p + 1)
+    p = v
+    for _ = 1, k > 4096 and #text or 3 do
+      p, b = blank(value_end(p) + 1)
+      if b == 125 then return not find(text, '[^ \t\r\n]', p + 1) and v or nil end
+      if b ~= 44 then return nil end
+      p, b = blank(p + 1)
+      if b ~= 34 then return nil end
+      p, b = blank(string_end(p) + 1)
+      if b ~= 58 then return nil end
+      p = blank(p + 1)
+    end
+  end
+
+  -- Array at i: the start of element n (0-based), or nil, the number of elements and the position of the
+  -- closing bracket. Without n: nil, the number, the bracket. Long arrays are crossed in runs of 16 elements.
+  function element(i, n)
+    local p, b = blank(i + 1)
+    if b == 93 then return nil, 0, p end
+    local k, wait = 0, 4
+    while true do
+      if n == k then return p end
+      local e
+      if wait == 0 then
+        wait = 4
+        if not n or n - k > 16 then e = rare().element_run(p, b) end
+        if e then k = k + 15 end
+      else
+        wait = wait - 1
+      end
+      e = e or value_end(p)
+      p = e + 1
+      b = byte(text, p)
+      if b ~= 44 then
+        p, b = blank(p)
+        if b == 93 then return nil, k + 1, p end
+        if b ~= 44 then fail('CORRUPT', p - 1) end
+      end
+      p = p + 1
+      b = byte(text, p)
+      if not b or b <= 32 then p, b = blank(p) end
+      k = k + 1
+    end
+  end
+
+  -- The value behind one path segment of the container at p, whose first byte is b. c as for member. Start of the
+  -- value or nil, start of its name or element, its first byte (nil: not looked at), c for the next; where it is
+  -- absent nil, nil, nil, the closing bracket and of an array the number of elements.
+  -- A segment is a quoted name ("a") or a bare integer (0, -1); it is matched by what it meets.
+  function child(p, b, segment, c)
+    local q, y = byte(segment, 1, 2)
+    local name, v, x, count, _
+    if b == 123 then
+      if q ~= 34 then
+        y, segment = q, '"' .. segment .. '"'
+      end
+      name, v, x, c = member(p, segment, y, c)
+      return v, name, x, c
+    end
+    if b ~= 91 then fail('TYPE', rare().type_of(p)) end
+    local n = tonumber(q == 34 and rare().index(segment) or segment)
+    if n < 0 then -- from the end: count first
+      _, count, c = element(p)
+      n = n + count
+      if n < 0 then return nil, nil, nil, c, count end
+    end
+    v, count, c = element(p, n)
+    if v then return v, v, nil, 0 end
+    return nil, nil, nil, c, count
+  end
 end

@@ -4,6 +4,7 @@
 local function size(p)
   local b, n, _ = byte(text, p), 0, nil
   if b == 91 then
+    if not steps_made then make_steps() end
     _, n = element(p)
     return n
   end
