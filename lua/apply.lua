@@ -286,7 +286,8 @@ end
 
 -- @include "lib/record.lua"
 
--- Everything is decided: write, with one command for each changed key.
+-- Everything is decided: write, with one command for each changed key. None of them may fail now. Only SETRANGE
+-- can, where the value is longer than the server takes in one piece (proto-max-bulk-len); SET does not look.
 local number, state = current
 repeat
   if edits == 0 then
@@ -295,9 +296,9 @@ repeat
     elseif ttl then
       redis.call('PEXPIRE', key, string.format('%.0f', ttl))
     end
-  elseif from and edits == 1 and not ttl and #fragment == to - from + 1 and #text > 128 then
-    redis.call('SETRANGE', key, string.format('%.0f', from - 1), fragment)
-  else
+  elseif not (from and edits == 1 and not ttl and #fragment == to - from + 1 and #text > 128
+    and type(redis.pcall('SETRANGE', key, string.format('%.0f', from - 1), fragment)) == 'number')
+  then
     if from then
       local tail
       if partial then

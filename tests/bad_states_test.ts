@@ -116,6 +116,21 @@ describe("a server that refuses for good", () => {
   });
 });
 
+describe("a server that takes only short texts", () => {
+  it("a value that has grown beyond what the server takes in one piece is changed all the same", async () => {
+    await using scope = await start(["--proto-max-bulk-len", "1mb"], LONG);
+    const { lab, client } = scope;
+    await lab.set("text", "");
+    for (let count = 0; count < 3; count++) await lab.at("text").append("x".repeat(500_000));
+    await lab.set("x", [0]);
+    await lab.edit((draft) => void (draft.x = [1, 2, 3]));
+    await client.eval("redis.call('SET', 'x', '[' .. string.rep('1,', 700000) .. '7,8]')", 0);
+    await lab.at("x", -1).set(9);
+    assertEquals(await client.getrange("x", -5, -1), ",7,9]");
+    assertEquals(await client.strlen("text"), 1_500_002);
+  });
+});
+
 describe("a server that refuses for now", () => {
   it("READONLY: a replica is waited for until it is the master, or until the deadline", async () => {
     await using master = await startRedis();
