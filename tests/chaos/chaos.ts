@@ -244,7 +244,6 @@ async function startCluster(mode: Mode, prefix: string, seed: number): Promise<G
     } else if (!isKilled && faults > 3) {
       isKilled = true;
       await cluster.kill(node);
-      await cluster.ready();
     }
   });
   return {

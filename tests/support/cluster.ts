@@ -42,7 +42,13 @@ export class TestCluster implements AsyncDisposable {
   static async start(options: ClusterOptions = {}): Promise<TestCluster> {
     const { masters = 3, replicas = 0, nodeTimeout = 1000 } = options;
     const count = masters * (1 + replicas);
-    const servers = await Promise.all(Array.from({ length: count }, () => startNode(nodeTimeout)));
+    const starts = await Promise.allSettled(Array.from({ length: count }, () => startNode(nodeTimeout)));
+    const servers = starts.flatMap((start) => start.status === "fulfilled" ? [start.value] : []);
+    const failed = starts.find((start) => start.status === "rejected");
+    if (failed) {
+      await Promise.all(servers.map((server) => server.stop()));
+      throw failed.reason;
+    }
     const nodes = await Promise.all(servers.map(async (server): Promise<ClusterNode> => {
       const client = new Redis(server.url, { retryStrategy: () => null, maxRetriesPerRequest: 0 });
       client.on("error", () => {});
