@@ -114,7 +114,7 @@ local function run(name, first, last, x, all, ttl)
     if whole and not (modifiers and modifiers.last) then return whole(x, ttl) end
     all = true
   end
-  if text == nil or all and partial then load(all) end
+  if text == nil or all and partial then load(all, first <= last and tokens[first]) end
   if not text then return more().create(name, first, last, x, first - 1) end
   local b, c
   p, b = root()

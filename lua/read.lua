@@ -35,7 +35,7 @@ end
 
 local function run(name, first, last)
   segment = 0
-  if text == nil then load(last < first) end
+  if text == nil then load(last < first, tokens[first]) end
   if not text then
     if name == 'exists' then return 'false' end
     fail('NO_KEY')

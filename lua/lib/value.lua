@@ -4,8 +4,9 @@
 local key
 
 -- Sets text to the value, false where there is no such key. Without whole, of a long value only to its first
--- bytes, which is all that an early target needs.
-local function load(whole)
+-- bytes, which is all that an early target needs: if the first name on the path stands in them, or if that is not a
+-- name and the value is very long.
+local function load(whole, name)
   local PREFIX = 16384
   partial = false
   if whole then
@@ -16,10 +17,9 @@ local function load(whole)
   local n = #text
   if n == PREFIX then
     n = redis.call('STRLEN', key)
-    if n > 16 * PREFIX then
-      partial = true
-    elseif n > PREFIX then
-      text = redis.call('GET', key)
+    if n > PREFIX then
+      if name and byte(name) == 34 then partial = find(text, name, 1, true) else partial = n > 16 * PREFIX end
+      if not partial then text = redis.call('GET', key) end
     end
   elseif n == 0 and redis.call('EXISTS', key) == 0 then
     text = false
