@@ -181,7 +181,7 @@ describe("Store.apply() and applyAll()", () => {
   });
 });
 
-describe("Store.read(), texts() and unlink()", () => {
+describe("Store.read() and texts()", () => {
   it("Store.tryRead() gives the fragment as it stands, or why there is none", async () => {
     const store = newStore();
     await store.apply(set(["a"], ' {"n": [ 1.0 , 2 ] } '));
