@@ -107,10 +107,12 @@ export function openClient(url: string | URL | readonly (string | URL)[], timeou
   const quit = async (): Promise<void> => {
     // A server that answers no more must not keep anyone waiting; nor is it a failure if it is gone already.
     if (client.status === "ready") await within(timeout, client.quit().catch(() => {}));
+    const isOver = new Promise((resolve) => client.once("end", resolve));
+    const { status } = client;
     client.disconnect();
     // case: between two attempts to connect nothing is open, and ioredis will not tell of an end.
-    if (client.status === "end" || client.status === "reconnecting") return;
-    await new Promise((resolve) => client.once("end", resolve));
+    if (status === "end" || status === "close" || status === "reconnecting") return;
+    await within(timeout, isOver);
   };
   return { client: client as RedisClient, quit };
 }

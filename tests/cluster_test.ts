@@ -123,6 +123,29 @@ describe("RedisJsonDict in a cluster", () => {
   });
 });
 
+describe("RedisJsonDict without a cluster", () => {
+  it("RedisJsonDict.close() ends where no node could be reached, and leaves nothing that keeps a program alive", async () => {
+    const program = `
+      import { RedisJsonDict } from ${JSON.stringify(new URL("../mod.ts", import.meta.url).href)};
+      for (const isAwaited of [false, true]) {
+        const lab = RedisJsonDict.connect(["redis://127.0.0.1:1", "redis://127.0.0.1:2"], { timeout: 200 });
+        const read = lab.get("x").catch((error) => console.log(error.code));
+        if (isAwaited) await read;
+        await lab.close();
+        await read;
+      }
+      console.log("closed");`;
+    const process = new Deno.Command(Deno.execPath(), {
+      args: ["eval", program],
+      cwd: new URL("../", import.meta.url),
+      signal: AbortSignal.timeout(60_000),
+    });
+    const { code, stdout, stderr } = await process.output();
+    const lines = new TextDecoder().decode(stdout).trim().split("\n");
+    assertEquals([code, lines.length, lines.at(-1)], [0, 3, "closed"], new TextDecoder().decode(stderr));
+  });
+});
+
 describe("RedisJsonDict in a cluster whose slots move", () => {
   it("RedisJsonDict waits for a slot that is half moved, and loses nothing", async () => {
     await using lab = open({ prefix: "{move}:", timeout: 60_000 });
