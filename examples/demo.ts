@@ -8,6 +8,7 @@
 
 import { Redis } from "ioredis";
 import { type Json, JsonDictError, RedisJsonDict } from "@json-dict/redis";
+import { startCutter } from "./cutter.ts";
 import { formatSeen, Monitor } from "./monitor.ts";
 import { change, count, heading, paint, paragraph, row } from "./screen.ts";
 import type { Run } from "./writer.ts";
@@ -196,6 +197,43 @@ class Demo {
     return `${kept[1]} of ${appends} concurrent appends kept (GET, change, SET: ${kept[0]})`;
   }
 
+  async lostAnswers(url: string): Promise<string> {
+    heading(
+      "Lost answers",
+      `${APPENDS} appends, one by one; each tenth answer is cut off with its connection`,
+    );
+    await using cutter = await startCutter(url, 10);
+    const lengths: number[] = [];
+    for (const way of ["RPUSH", "json-dict"]) {
+      // As ioredis comes, but for shorter pauses: it sends again what it got no answer to.
+      const client = new Redis(cutter.url, { retryStrategy: () => 1 });
+      client.on("error", () => {});
+      const lab = new RedisJsonDict<Lab>(client, { prefix: this.#prefix });
+      await lab.set("log", []);
+      const cuts = cutter.cuts;
+      for (let n = 0; n < APPENDS; n++) {
+        if (way === "RPUSH") await client.rpush(`${this.#prefix}list`, n);
+        else await lab.at("log").push(n as never);
+      }
+      client.disconnect();
+      const length = way === "RPUSH"
+        ? await this.#client.llen(`${this.#prefix}list`)
+        : (await this.#lab.get("log") as unknown[]).length;
+      const twice = length - APPENDS;
+      const verdict = paint(twice === 0 ? "green" : "red", `${twice} applied twice`);
+      row(
+        way,
+        `${String(length).padStart(5)} elements, ${String(cutter.cuts - cuts).padStart(2)} cuts  ${verdict}`,
+      );
+      lengths.push(length);
+    }
+    await this.#client.unlink(`${this.#prefix}list`);
+    await this.#monitor.take();
+    return `${lengths[1]} of ${APPENDS} appends applied once over lost answers (RPUSH: ${
+      lengths[0]
+    } elements)`;
+  }
+
   async #show(label: string, key: string, act: () => Promise<unknown>): Promise<void> {
     const before = await this.#raw(key);
     await this.#monitor.take();
@@ -286,6 +324,7 @@ async function main(): Promise<void> {
     await demo.expire();
     results.push(await demo.burst());
     results.push(await demo.writers());
+    results.push(await demo.lostAnswers(url));
   } finally {
     removed = await demo.cleanUp();
     monitor.stop();

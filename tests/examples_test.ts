@@ -39,11 +39,15 @@ describe("examples/", () => {
       "Expire",
       "Burst",
       "Writers",
+      "Lost answers",
       "Summary",
     ]);
     const writers = output.slice(output.indexOf("\nWriters"));
     assert(/json-dict +800 frames, count 800 .* 0 lost/.test(writers), writers);
     assert(/GET, change, SET .* [1-9]\d* lost/.test(writers), writers);
+    const lost = output.slice(output.indexOf("\nLost answers"));
+    assert(/json-dict +100 elements, [1-9]\d* cuts +0 applied twice/.test(lost), lost);
+    assert(/RPUSH +1\d\d elements, [1-9]\d* cuts +[1-9]\d* applied twice/.test(lost), lost);
     assert(/a live document +101 changes, 1 call/.test(output), output);
     assert(output.includes("└ SET lab:scan:48212"), output);
     assert(output.includes("the bytes                  the same"), output);
