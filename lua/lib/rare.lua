@@ -25,54 +25,67 @@ function rare()
     return false
   end
 
-  -- bracket_end where the guess j was wrong: a string inside holds brackets that are not balanced. Goes from
-  -- child to child, so that only the child with that string is slow. Too far inside, or when wrong guesses have
-  -- cost four times the text, which keeps all of this linear, every string is read instead.
-  local wrong_text, waste, nesting
-  function extra.exact_bracket_end(i, open, close, j)
+  -- A guess of bracket_end was wrong, and has read so many bytes for nothing. When such guesses have cost four times
+  -- the text there are no more, which keeps the search linear.
+  local wrong_text, waste
+  function extra.count_waste(bytes)
     if wrong_text ~= text then
-      wrong_text, waste, nesting = text, 0, 0
+      wrong_text, waste = text, 0
     end
-    waste = waste + j - i
-    if waste > 4 * #text then
-      careful = text
-    elseif nesting < 32 then
-      nesting = nesting + 1
-      local e, _
-      if open == '[' then
-        _, _, e = element(i)
-      else
-        e = extra.members(i, extra.go_on)
-      end
-      nesting = nesting - 1
-      return e
-    end
-    return extra.flat_bracket_end(i, open, close)
+    waste = waste + bytes
+    if waste > 4 * #text then careful = text end
   end
 
-  -- bracket_end, reading every string on the way.
-  function extra.flat_bracket_end(i, open, close)
-    local depth, p, far = 1, i + 1, #text + 1
-    local o, c = find(text, open, p, true) or far, find(text, close, p, true) or far
-    while true do
-      local q = find(text, '"', p, true) or far
-      while true do
-        if o < c then
-          if o > q then break end
-          depth = depth + 1
-          o = find(text, open, o + 1, true) or far
-        else
-          if c > q then break end
-          if c == far then fail('CORRUPT', i - 1) end
-          depth = depth - 1
-          if depth == 0 then return c end
-          c = find(text, close, c + 1, true) or far
-        end
+  -- The end of the string around m, a bracket; nil outside strings. No string goes over base. What stands around the
+  -- quotes next to m tells which of them open a string and which close one (RFC 8259, section 2): before an opening
+  -- one stands { [ , : or white space, behind a closing one , : ] } or white space. Where that leaves both, the
+  -- strings from base on are read.
+  local function end_around(m, base)
+    local r = next_quote(m)
+    if r > #text then
+      if partial then fail('CORRUPT', m - 1) end
+      return nil
+    end
+    local b, _, a = byte(text, r - 1, r + 1)
+    if b ~= 92 and a and a > 32 and a ~= 44 and a ~= 58 and a ~= 93 and a ~= 125 then return nil end
+    local from = m - 64 > base and m - 64 or base
+    local q = find(sub(text, from, m - 1), '"[^"]*$')
+    if q then
+      q = from + q - 1
+      b, _, a = byte(text, q - 1, q + 1)
+      if b == 92 then
+        local n = q - 2
+        while byte(text, n) == 92 do n = n - 1 end
+        if (q - n) % 2 == 0 then return string_end(m) end -- an escaped quote is inside a string
+        return nil
       end
-      if q == far then fail('CORRUPT', i - 1) end
-      p = string_end(q) + 1
-      if o < p then o = find(text, open, p, true) or far end
-      if c < p then c = find(text, close, p, true) or far end
+      if b > 32 and b ~= 123 and b ~= 91 and b ~= 44 and b ~= 58 then return nil end
+      if a > 32 and a ~= 44 and a ~= 58 and a ~= 93 and a ~= 125 then return string_end(m) end
+    elseif from == base then
+      return nil
+    end
+    local _, e = string_around(m, base)
+    return e
+  end
+
+  -- bracket_end where the guess was wrong, as a string inside holds brackets that are not balanced: counts those
+  -- that are outside strings.
+  function extra.exact_bracket_end(i, open, close)
+    local depth, base, far = 1, i + 1, #text + 1
+    local o, c = find(text, open, base, true) or far, find(text, close, base, true) or far
+    while true do
+      local m = o < c and o or c
+      if m == far then fail('CORRUPT', i - 1) end
+      local e = end_around(m, base)
+      if e then
+        base = e + 1
+      else
+        if m == o then depth = depth + 1 else depth = depth - 1 end
+        if depth == 0 then return m end
+        base = m + 1
+      end
+      if o < base then o = find(text, open, base, true) or far end
+      if c < base then c = find(text, close, base, true) or far end
     end
   end
 
@@ -143,7 +156,6 @@ function rare()
 
   -- Every member of the object at i in order: visit(name start, name end, value start); true stops.
   -- Returns the position of the closing brace, nil when stopped.
-  function extra.go_on() end
 
   function extra.members(i, visit)
     local p, b = blank(i + 1)

@@ -168,16 +168,18 @@ function make_steps()
   -- i at a bracket outside strings: the position of the matching bracket. %b counts brackets at C speed but
   -- does not know strings, so its answer is a guess and is checked.
   function bracket_end(i, open, close, pattern)
-    if careful == text then return rare().flat_bracket_end(i, open, close) end
-    local _, j = find(text, pattern, i)
-    local q = next_quote(i)
-    if j then
-      if q > j then return j end -- no string inside
-      if certain(q, j, open, close) then return j end
-    elseif partial or q > #text then
-      fail('CORRUPT', i - 1)
+    if careful ~= text then
+      local _, j = find(text, pattern, i)
+      local q = next_quote(i)
+      if j then
+        if q > j then return j end -- no string inside
+        if certain(q, j, open, close) then return j end
+      elseif partial or q > #text then
+        fail('CORRUPT', i - 1)
+      end
+      rare().count_waste((j or #text) - i)
     end
-    return rare().exact_bracket_end(i, open, close, j or #text)
+    return rare().exact_bracket_end(i, open, close)
   end
 
   -- k at what looks like the name of a member of the outermost object, n behind it: the position of the value if it
