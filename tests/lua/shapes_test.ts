@@ -15,6 +15,8 @@ const SHAPES: Readonly<Record<string, string>> = {
   "arrays with a closing bracket in a string": '["]"]',
   "arrays of numbers, without any quote": "[1,2]",
   "empty objects": "{}",
+  "arrays with strings of what stands around strings": '[",","]",": [",",[,"]',
+  "arrays with brackets beside escaped quotes and backslashes": '["\\"]","[\\\\","\\\\\\"]"]',
   "messages with brackets of all kinds": '{"text":"see [1, or {2","n":[1,{}],"o":{"a":"}]"}}',
 };
 
