@@ -8,6 +8,7 @@ import { type Refusal, toError } from "./call.ts";
 import { draftDictionary, draftFragment, type DraftRoot } from "./draft.ts";
 import { ConflictError, TypeMismatchError } from "./errors.ts";
 import type { Fragment } from "./fragment.ts";
+import type { Turn } from "./lanes.ts";
 import type { Group, Op } from "./op.ts";
 import { type Path, readKey } from "./path.ts";
 import { draftOf, isContainer, Session } from "./session.ts";
@@ -43,25 +44,34 @@ const MAX_EDIT_KEYS = 1000;
 
 /** What a recipe works on: where its values come from. */
 export interface Scope {
-  /** Reads what is there, and of the dictionary one key more. */
+  /** The keys that are known before the recipe runs. */
+  readonly keys: readonly string[];
+  /** Whether a run without values finds more keys. */
+  readonly isOpen: boolean;
+  /** What a failed commit is asked for: all that was read. */
+  readonly places: readonly Path[];
+  /** Reads what is there, and of the dictionary one key more. The edit holds the keys. */
   fetch(missing?: string): Promise<void>;
+  /** Takes the values that a failed commit has brought, place by place. */
+  renew(answers: readonly (string | Refusal)[]): void;
   /** Drafts what was read. */
   draft(session: Session): DraftRoot;
-  /** What a failed commit is asked for. */
-  readonly places: readonly Path[];
-  /** Takes what a failed commit has told of these. */
-  renew(answers: readonly (string | Refusal)[]): void;
 }
 
 /** The whole dictionary; values are read when the recipe asks for them. */
 export class DictScope implements Scope {
+  readonly keys: readonly string[];
+  readonly isOpen: boolean = true;
   readonly #store: Store;
-  #fetched: Map<string, Fragment | undefined> = new Map();
+  /** The keys that are read. */
+  readonly #wanted: Set<string>;
+  #fetched: ReadonlyMap<string, Fragment | undefined> = new Map();
 
   /** @param keys What is read at first. */
   constructor(store: Store, keys: Iterable<string> = []) {
     this.#store = store;
-    for (const key of keys) this.#fetched.set(readKey(key), undefined);
+    this.keys = [...new Set([...keys].map(readKey))];
+    this.#wanted = new Set(this.keys);
   }
 
   get places(): readonly Path[] {
@@ -69,14 +79,10 @@ export class DictScope implements Scope {
   }
 
   async fetch(missing?: string): Promise<void> {
-    const keys = [...this.#fetched.keys()];
-    if (missing !== undefined) keys.push(missing);
-    if (keys.length > MAX_EDIT_KEYS) {
-      throw new RangeError(`Cannot edit: the recipe reads more than ${MAX_EDIT_KEYS} keys`);
-    }
-    this.#store.checkSlots(keys, "edit");
+    if (missing !== undefined) this.#wanted.add(missing);
     // All of them again: the recipe must see the values of one moment.
-    this.#take(keys, await this.#store.texts(keys, "edit"));
+    const keys = [...this.#wanted];
+    this.#take(keys, await this.#store.textsNow(keys, "edit"));
   }
 
   draft(session: Session): DraftRoot {
@@ -104,6 +110,8 @@ export class DictScope implements Scope {
 /** One object or array. */
 export class FragmentScope implements Scope {
   readonly path: Path;
+  readonly keys: readonly string[];
+  readonly isOpen: boolean = false;
   readonly #store: Store;
   #fragment: Fragment | undefined;
 
@@ -111,6 +119,7 @@ export class FragmentScope implements Scope {
   constructor(store: Store, path: Path) {
     this.#store = store;
     this.path = path;
+    this.keys = [String(path[0])];
   }
 
   get places(): readonly Path[] {
@@ -118,7 +127,7 @@ export class FragmentScope implements Scope {
   }
 
   async fetch(): Promise<void> {
-    this.#take(await this.#store.read({ kind: "get", path: this.path }, "edit"));
+    this.#take(await this.#store.readNow({ kind: "get", path: this.path }, "edit"));
   }
 
   draft(session: Session): DraftRoot {
@@ -151,13 +160,17 @@ export function readContainer(store: Store, text: string, operation: string, pat
 
 /** What one run of a recipe has come to. */
 interface Run<R> {
-  readonly value: R;
-  readonly guards: Group;
-  readonly ops: Group;
+  /** The keys that it has changed or wants to read. */
+  readonly keys: readonly string[];
+  /** The key whose value it needs and has not. */
+  readonly missing?: string;
+  /** What it did; nothing where a value was missing. */
+  readonly result?: { readonly value: R; readonly guards: Group; readonly ops: Group };
 }
 
 /**
- * Edits.
+ * Edits. The edit takes its place among the calls of the dictionary before this returns, at the keys that are known by
+ * then: those of the scope, and those that the recipe touches up to the first value that it reads.
  *
  * @param store Where the values are.
  * @param scope What the recipe works on.
@@ -175,72 +188,159 @@ export async function edit<R>(
   if (!Number.isInteger(attempts) || attempts < 1) {
     throw new RangeError(`Cannot edit: attempts is ${String(attempts)}, expected a positive integer`);
   }
-  const conflicts = new Map<string, Path>();
-  await begin(scope);
-  for (let attempt = 1;; attempt++) {
-    const { value, guards, ops } = await run(store, scope, recipe);
-    // What was only read was there at one moment, so there is nothing to ask for.
-    if (ops.length === 0) return value;
-    const fresh = scope.places.map((path): Op => ({ kind: "fresh", path }));
-    const group = Object.freeze([...await shorten(guards), ...ops, ...fresh]);
-    const outcome = await store.attempt(group, "edit");
-    if ("results" in outcome) return value;
-    const { refusal } = outcome;
-    const refused = group[refusal.index];
-    if (refusal.index >= guards.length && !CONFLICTS.has(refusal.code)) {
-      throw toError(refused, refusal, "edit");
+  return await store.run(async () => {
+    const first: Run<R> = scope.isOpen ? run(store, scope, recipe) : { keys: [] };
+    // It read nothing, so whatever is there, it does the same.
+    if (first.result) return await apply(store, first.result);
+    const edit = new Edit(store, scope, [...new Set([...scope.keys, ...first.keys])], first.missing);
+    try {
+      return await edit.commit(recipe, attempts);
+    } finally {
+      edit.leave();
     }
-    conflicts.set(JSON.stringify(refused.path), refused.path);
-    if (attempt === attempts) {
-      const paths = Object.freeze([...conflicts.values()]);
-      throw new ConflictError({ operation: "edit", path: paths[0], paths, attempts });
+  });
+}
+
+async function apply<R>(store: Store, { value, ops }: NonNullable<Run<R>["result"]>): Promise<R> {
+  if (ops.length === 0) return value;
+  const outcome = await store.attempt(ops, "edit");
+  if ("refusal" in outcome) throw toError(ops[outcome.refusal.index], outcome.refusal, "edit");
+  return value;
+}
+
+/** An edit that has its place among the calls of the dictionary. */
+class Edit {
+  readonly #store: Store;
+  readonly #scope: Scope;
+  #turn: Turn;
+  /** The key that must be read besides those of the scope. */
+  #missing: string | undefined;
+
+  constructor(store: Store, scope: Scope, keys: readonly string[], missing: string | undefined) {
+    checkCount(keys);
+    this.#store = store;
+    this.#scope = scope;
+    this.#missing = missing;
+    this.#turn = store.enter(keys, "edit");
+  }
+
+  /** Gives up its place. */
+  leave(): void {
+    this.#turn.leave();
+  }
+
+  /** Runs the recipe, and applies what it did, until nobody was in its way. */
+  async commit<R>(recipe: (draft: never) => R, attempts: number): Promise<R> {
+    const store = this.#store;
+    const conflicts = new Map<string, Path>();
+    await this.#turn.comes;
+    await this.#fetch();
+    for (let attempt = 1;;) {
+      const { keys, missing, result } = run(store, this.#scope, recipe);
+      this.#missing = missing;
+      const isHeld = this.#hold(keys);
+      if (!isHeld) await this.#turn.comes;
+      if (!isHeld || !result) {
+        await this.#fetch();
+        continue;
+      }
+      const { value, guards, ops } = result;
+      // What was only read was there at one moment, so there is nothing to ask for.
+      if (ops.length === 0) return value;
+      const fresh = this.#scope.places.map((path): Op => ({ kind: "fresh", path }));
+      const group = Object.freeze([...await shorten(guards), ...ops, ...fresh]);
+      const outcome = await store.commit(this.#turn, group, "edit");
+      if ("results" in outcome) return value;
+      const { refusal } = outcome;
+      const refused = group[refusal.index];
+      if (refusal.index >= guards.length && !CONFLICTS.has(refusal.code)) {
+        throw toError(refused, refusal, "edit");
+      }
+      conflicts.set(JSON.stringify(refused.path), refused.path);
+      if (attempt === attempts) {
+        const paths = Object.freeze([...conflicts.values()]);
+        throw new ConflictError({ operation: "edit", path: paths[0], paths, attempts });
+      }
+      this.#scope.renew(outcome.fresh);
+      if (attempt > 1) await pause(Math.random() * Math.min(2 ** (attempt - 2), MAX_PAUSE));
+      attempt++;
     }
-    scope.renew(outcome.fresh);
-    if (attempt > 1) await pause(Math.random() * Math.min(2 ** (attempt - 2), MAX_PAUSE));
+  }
+
+  async #fetch(): Promise<void> {
+    const missing = this.#missing;
+    this.#missing = undefined;
+    await this.#scope.fetch(missing);
+  }
+
+  /**
+   * Takes its place at keys that nobody knew of. It must not wait for one place while it holds another, so where it
+   * would have to, it gives up all of them and queues again.
+   *
+   * @returns Whether it still has the turn.
+   */
+  #hold(keys: readonly string[]): boolean {
+    const turn = this.#turn;
+    const held = new Set(turn.keys);
+    const late = keys.filter((key) => !held.has(key));
+    if (late.length === 0) return true;
+    const all = [...held, ...late];
+    checkCount(all);
+    if (this.#store.extend(turn, late, "edit")) return true;
+    turn.leave();
+    this.#turn = this.#store.enter(all, "edit");
+    return false;
   }
 }
 
 /**
- * Tells what an edit would send now, and sends nothing but what it reads.
+ * Reports what an edit would send now, and sends nothing but what it reads.
  *
  * @returns The guards and the ops.
  */
 export async function explain(store: Store, scope: Scope, recipe: (draft: never) => unknown): Promise<Group> {
-  await begin(scope);
-  const { guards, ops } = await run(store, scope, recipe);
-  return Object.freeze(ops.length === 0 ? [] : [...await shorten(guards), ...ops]);
+  return await store.run(async () => {
+    const { keys } = scope;
+    if (keys.length > 0) await store.after(keys, () => scope.fetch());
+    while (true) {
+      const { missing, result } = run(store, scope, recipe);
+      if (result) {
+        return Object.freeze(result.ops.length === 0 ? [] : [...await shorten(result.guards), ...result.ops]);
+      }
+      await store.after([missing!], () => scope.fetch(missing));
+    }
+  });
 }
 
 /** Refusals of ops that come of what others did: the recipe would see it, too. */
 const CONFLICTS: ReadonlySet<string> = new Set(["NO_KEY", "NOT_FOUND", "TYPE", "RANGE"]);
 
-async function begin(scope: Scope): Promise<void> {
-  if (scope.places.length > 0) await scope.fetch();
+/** Runs the recipe on what was read. */
+function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): Run<R> {
+  const session = new Session(store.options);
+  const root = scope.draft(session);
+  try {
+    const returned = recipe(root.draft as never);
+    if (session.missing === undefined) {
+      refusePromise(returned);
+      const keys = session.changed;
+      const ops = session.takeOps();
+      const value = session.toPlain(returned) as R;
+      return { keys, result: { value, guards: root.guards(), ops } };
+    }
+  } catch (error) {
+    if (session.missing === undefined) throw error;
+  } finally {
+    session.end(() =>
+      new TypeError("Cannot use the draft: its edit is over; return what is needed later from the recipe")
+    );
+  }
+  return { keys: [...session.changed, session.missing], missing: session.missing };
 }
 
-/** Runs the recipe until it has all that it reads. */
-async function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): Promise<Run<R>> {
-  while (true) {
-    store.check();
-    const session = new Session(store.options);
-    const root = scope.draft(session);
-    try {
-      const returned = recipe(root.draft as never);
-      if (session.missing === undefined) {
-        refusePromise(returned);
-        const ops = session.takeOps();
-        const value = session.toPlain(returned) as R;
-        return { value, guards: root.guards(), ops };
-      }
-    } catch (error) {
-      if (session.missing === undefined) throw error;
-    } finally {
-      session.end(() =>
-        new TypeError("Cannot use the draft: its edit is over; return what is needed later from the recipe")
-      );
-    }
-    await scope.fetch(session.missing);
-  }
+function checkCount(keys: readonly string[]): void {
+  if (keys.length <= MAX_EDIT_KEYS) return;
+  throw new RangeError(`Cannot edit: the recipe uses more than ${MAX_EDIT_KEYS} keys`);
 }
 
 function refusePromise(value: unknown): void {

@@ -7,13 +7,15 @@
  */
 
 import type { Outcome } from "./call.ts";
-import type { Group } from "./op.ts";
+import type { Group, Op } from "./op.ts";
 
 /** Runs groups as one call; for each group, in order, the outcome, or why there is none. */
 export type RunGroups = (groups: readonly Group[]) => Promise<readonly (Outcome | Error)[]>;
 
 /** Some servers take no more than 3,999 arguments in a request (ElastiCache Serverless). */
 const MAX_TOKENS = 3000;
+/** A larger request is no faster, holds the server for longer, and does not fit into one string at some size. */
+const MAX_LENGTH = 1024 * 1024;
 
 interface Work {
   readonly group: Group;
@@ -22,16 +24,45 @@ interface Work {
 }
 
 interface Batch {
-  readonly keys: readonly string[];
+  readonly keys: string[];
   readonly works: Work[];
+  /** Begins the turn of who decides by then what is sent; resolves when the turn is over. */
+  start?: () => Promise<void>;
   /** Reads of this client that come after it. */
   readonly reads: (() => void)[];
   /** Batches that come after it. */
   readonly followers: Batch[];
   tokens: number;
+  /** Characters of JSON text. */
+  length: number;
   /** How many batches it waits for. */
   waits: number;
   isRunning: boolean;
+}
+
+/**
+ * A place in the lanes of some keys, held until it is left. All that was issued earlier on them is settled when the
+ * turn comes; what is issued later waits.
+ */
+export interface Turn {
+  /** The keys whose lanes it holds. */
+  readonly keys: readonly string[];
+  /** Resolves when it is its turn. */
+  readonly comes: Promise<void>;
+  /**
+   * Takes more lanes, if nothing is under way or waits in them. It never waits for one lane while it holds another.
+   *
+   * @returns Whether it holds them now.
+   */
+  extend(keys: readonly string[]): boolean;
+  /**
+   * Applies a group whose keys it holds, at once.
+   *
+   * @returns What became of it.
+   */
+  commit(group: Group): Promise<Outcome>;
+  /** Ends the turn. What was issued later goes on. */
+  leave(): void;
 }
 
 /** The changes of one client, in a lane for each key. */
@@ -39,10 +70,21 @@ export class Lanes {
   readonly #run: RunGroups;
   /** The last unsettled batch of each key. */
   readonly #last: Map<string, Batch> = new Map();
+  #issued: number = 0;
 
   /** @param run Runs the groups of a batch. */
   constructor(run: RunGroups) {
     this.#run = run;
+  }
+
+  /** How much has been issued so far: another number means that there is something new. */
+  get issued(): number {
+    return this.#issued;
+  }
+
+  /** Resolves when all that was issued so far is settled. */
+  idle(): Promise<void> {
+    return this.after(undefined, () => Promise.resolve());
   }
 
   /**
@@ -51,13 +93,62 @@ export class Lanes {
    * @returns What became of it.
    */
   commit(group: Group): Promise<Outcome> {
-    return new Promise((resolve, reject) => {
-      const keys = keysOf(group);
-      const tokens = group.reduce((sum, op) => sum + op.path.length + 9, 1);
-      const batch = this.#openBatch(keys, tokens) ?? this.#newBatch(keys);
-      batch.works.push({ group, resolve, reject });
-      batch.tokens += tokens;
-    });
+    const [outcome] = this.commitAll([group], keysOf(group));
+    return outcome;
+  }
+
+  /**
+   * Queues groups behind all earlier ones of some keys, to leave as one call where they fit.
+   *
+   * @param groups Each is applied or refused by itself.
+   * @param keys The keys of all of them, each once.
+   * @returns What became of each.
+   */
+  commitAll(groups: readonly Group[], keys: readonly string[]): Promise<Outcome>[] {
+    this.#issued++;
+    return groups.map((group) =>
+      new Promise((resolve, reject) => {
+        let tokens = 1;
+        let length = 0;
+        for (const op of group) {
+          tokens += op.path.length + 9;
+          length += lengthOf(op);
+        }
+        const batch = this.#openBatch(keys, tokens, length) ?? this.#newBatch(keys);
+        batch.works.push({ group, resolve, reject });
+        batch.tokens += tokens;
+        batch.length += length;
+      })
+    );
+  }
+
+  /** Takes a place behind all that was issued earlier on some keys. It must be left. */
+  enter(keys: readonly string[]): Turn {
+    this.#issued++;
+    const batch = this.#newBatch(keys);
+    const { promise: comes, resolve: start } = Promise.withResolvers<void>();
+    const { promise: isLeft, resolve: leave } = Promise.withResolvers<void>();
+    batch.start = () => {
+      start();
+      return isLeft;
+    };
+    return {
+      keys: batch.keys,
+      comes,
+      leave,
+      extend: (more) => {
+        const added = more.filter((key) => !batch.keys.includes(key));
+        if (added.some((key) => this.#last.has(key))) return false;
+        for (const key of added) this.#last.set(key, batch);
+        batch.keys.push(...added);
+        return true;
+      },
+      commit: async (group) => {
+        const [outcome] = await this.#run([group]);
+        if (outcome instanceof Error) throw outcome;
+        return outcome;
+      },
+    };
   }
 
   /**
@@ -90,9 +181,10 @@ export class Lanes {
   }
 
   /** The last batch of the keys, if it is the same for all of them, has not left yet and has room. */
-  #openBatch(keys: readonly string[], tokens: number): Batch | undefined {
+  #openBatch(keys: readonly string[], tokens: number, length: number): Batch | undefined {
     const batch = this.#last.get(keys[0]);
-    if (batch === undefined || batch.isRunning || batch.tokens + tokens > MAX_TOKENS) return undefined;
+    if (batch === undefined || batch.isRunning || batch.start) return undefined;
+    if (batch.tokens + tokens > MAX_TOKENS || batch.length + length > MAX_LENGTH) return undefined;
     // A read that came after what is in the batch must not see what is not.
     if (batch.reads.length > 0 || batch.keys.length !== keys.length) return undefined;
     return keys.every((key) => this.#last.get(key) === batch) ? batch : undefined;
@@ -100,11 +192,12 @@ export class Lanes {
 
   #newBatch(keys: readonly string[]): Batch {
     const batch: Batch = {
-      keys,
+      keys: [...keys],
       works: [],
       reads: [],
       followers: [],
       tokens: 0,
+      length: 0,
       waits: 0,
       isRunning: false,
     };
@@ -119,19 +212,24 @@ export class Lanes {
 
   async #start(batch: Batch): Promise<void> {
     batch.isRunning = true;
+    if (batch.start) await batch.start();
+    else if (batch.works.length > 0) await this.#settle(batch.works);
+    for (const key of batch.keys) if (this.#last.get(key) === batch) this.#last.delete(key);
+    for (const read of batch.reads) read();
+    for (const follower of batch.followers) if (--follower.waits === 0) this.#start(follower);
+  }
+
+  async #settle(works: readonly Work[]): Promise<void> {
     try {
-      const outcomes = batch.works.length === 0 ? [] : await this.#run(batch.works.map((work) => work.group));
-      batch.works.forEach((work, index) => {
+      const outcomes = await this.#run(works.map((work) => work.group));
+      works.forEach((work, index) => {
         const outcome = outcomes[index];
         if (outcome instanceof Error) work.reject(outcome);
         else work.resolve(outcome);
       });
     } catch (error) {
-      for (const work of batch.works) work.reject(error);
+      for (const work of works) work.reject(error);
     }
-    for (const key of batch.keys) if (this.#last.get(key) === batch) this.#last.delete(key);
-    for (const read of batch.reads) read();
-    for (const follower of batch.followers) if (--follower.waits === 0) this.#start(follower);
   }
 }
 
@@ -139,4 +237,11 @@ function keysOf(group: Group): readonly string[] {
   const first = String(group[0].path[0]);
   if (group.every((op) => op.path[0] === first)) return [first];
   return [...new Set(group.map((op) => String(op.path[0])))];
+}
+
+/** How many characters of values an op sends. */
+function lengthOf(op: Op): number {
+  if ("items" in op) return op.items.reduce((sum, item) => sum + item.length, 0);
+  if ("text" in op) return op.text.length;
+  return "value" in op && typeof op.value === "string" ? op.value.length : 0;
 }

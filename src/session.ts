@@ -95,6 +95,11 @@ export class Session implements TextSource {
     this.#onChange?.();
   }
 
+  /** The keys of what was changed so far. */
+  get changed(): readonly string[] {
+    return [...new Set(this.#changes.map(({ path }) => String(path[0])))];
+  }
+
   /** The ops for what was changed so far, and forgets it. */
   takeOps(): Group {
     const changes = this.#changes;

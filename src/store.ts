@@ -28,12 +28,13 @@ import {
 } from "./errors.ts";
 import { Fragment } from "./fragment.ts";
 import { decode, encode, type Json } from "./json.ts";
-import { Lanes } from "./lanes.ts";
+import { Lanes, type Turn } from "./lanes.ts";
 import type { Group, Op, Read } from "./op.ts";
 import { formatPlace, type Path } from "./path.ts";
 import { maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
 import { NoAnswer, Refused, Runner } from "./runner.ts";
-import { scanKeys } from "./scan.ts";
+import { type Page, scanKeys } from "./scan.ts";
+import { Search } from "./search.ts";
 import { slotOf } from "./slot.ts";
 
 /** How a store works, all decided. */
@@ -103,6 +104,15 @@ export class Store {
   /** Whether a key could be named like a record. */
   readonly #mayMeet: boolean;
   #isClosed: boolean = false;
+  /** How many calls were taken and are not settled. */
+  #taken: number = 0;
+  /** Resolves when the last call that was taken is settled; only while the store closes. */
+  #onSettled: (() => void) | undefined;
+  /** The calls that look for their keys: later calls may have to do some of their work. */
+  readonly #searches: Set<Search> = new Set();
+  /** Where `popItem` goes on: keys that it has seen, and the cursor behind them. */
+  #candidates: readonly string[] = [];
+  #cursor: string = "0";
   /** Sends what live documents hold back until the end of the turn. */
   readonly #bursts: Set<() => void> = new Set();
   /** The writes of live documents that are under way, or have failed and nobody was told, with their owner. */
@@ -135,13 +145,82 @@ export class Store {
    */
   async attempt(group: Group, operation: string = group[0].kind): Promise<Outcome> {
     this.check();
-    if (this.#mayMeet) { for (const op of group) this.#name(String(op.path[0])); }
-    this.checkSlots(group.map((op) => String(op.path[0])), operation);
+    const keys = this.#checkGroup(group, operation);
+    return await this.#take(async () => {
+      this.#goAhead(keys);
+      try {
+        return await this.#lanes.commit(group);
+      } catch (error) {
+        throw this.#changeError(error, operation, group[0].path);
+      }
+    });
+  }
+
+  /** Checks before any I/O that a group can be sent. Returns its keys. */
+  #checkGroup(group: Group, operation: string): readonly string[] {
+    const keys = [...new Set(group.map((op) => String(op.path[0])))];
+    if (this.#mayMeet) keys.forEach((key) => this.#name(key));
+    this.checkSlots(keys, operation);
+    return keys;
+  }
+
+  /**
+   * Takes a place at some keys for a call that decides later what it sends. It must be left.
+   *
+   * @throws {CrossSlotError} If a cluster keeps the keys apart.
+   */
+  enter(keys: readonly string[], operation: string): Turn {
+    this.#checkKeys(keys, operation);
+    this.#goAhead(keys);
+    return this.#lanes.enter(keys);
+  }
+
+  /** Does a read of several steps after all earlier changes of its keys. */
+  async after<R>(keys: readonly string[], read: () => Promise<R>): Promise<R> {
+    this.#goAhead(keys);
+    return await this.#lanes.after(keys, read);
+  }
+
+  /** Takes more places for a turn, if nobody is in the way. */
+  extend(turn: Turn, keys: readonly string[], operation: string): boolean {
+    this.#checkKeys([...turn.keys, ...keys], operation);
+    this.#goAhead(keys);
+    return turn.extend(keys);
+  }
+
+  #checkKeys(keys: readonly string[], operation: string): void {
+    keys.forEach((key) => this.#name(key));
+    this.checkSlots(keys, operation);
+  }
+
+  /** Applies a group at the keys of a turn. */
+  async commit(turn: Turn, group: Group, operation: string): Promise<Outcome> {
     try {
-      return await this.#lanes.commit(group);
+      return await turn.commit(group);
     } catch (error) {
       throw this.#changeError(error, operation, group[0].path);
     }
+  }
+
+  /** Does first, on keys of a call that is issued now, what earlier calls want there that are still looking for keys. */
+  #goAhead(keys: readonly string[]): void {
+    for (const search of this.#searches) for (const key of keys) search.meet(key);
+  }
+
+  /** Counts a call as taken until it is settled: closing waits for it. */
+  async #take<R>(call: () => Promise<R>): Promise<R> {
+    this.#taken++;
+    try {
+      return await call();
+    } finally {
+      if (--this.#taken === 0) this.#onSettled?.();
+    }
+  }
+
+  /** Runs a call of several steps: it is taken as a whole, and goes on when the store is closed meanwhile. */
+  async run<R>(call: () => Promise<R>): Promise<R> {
+    this.check();
+    return await this.#take(call);
   }
 
   /**
@@ -197,11 +276,25 @@ export class Store {
    * @returns The result, or why there is none.
    */
   async tryRead(read: Read): Promise<string | Refusal> {
-    return await this.#read(read.kind, read.path, async () => {
-      const reads = [read];
-      const call = compileReads(this.options.prefix, reads);
-      return (await this.#runner.run(() => call, "repeat", (answer) => readResults(reads, answer)))[0];
-    });
+    return await this.#read(read.kind, read.path, () => this.#runRead(read));
+  }
+
+  async #runRead(read: Read): Promise<string | Refusal> {
+    const reads = [read];
+    const call = compileReads(this.options.prefix, reads);
+    return (await this.#runner.run(() => call, "repeat", (answer) => readResults(reads, answer)))[0];
+  }
+
+  /** Reads one place at the key of a turn, which need not wait. Refusals are thrown. */
+  async readNow(read: Read, operation: string): Promise<string> {
+    let result: string | Refusal;
+    try {
+      result = await this.#runRead(read);
+    } catch (error) {
+      throw this.#readError(error, operation, read.path);
+    }
+    if (typeof result !== "string") throw toError(read, result, operation);
+    return result;
   }
 
   /** Reads one place; refusals are thrown. */
@@ -236,42 +329,100 @@ export class Store {
     this.check();
     if (keys.length === 0) return [];
     keys.forEach((key) => this.#name(key));
-    return await this.#lanes.after(keys, async () => {
-      try {
-        const texts = await this.#mget(keys);
-        const missing = [...new Set(keys.filter((_, index) => texts[index] === null))];
-        // MGET answers nil for a key that is no string, which must not look like a miss.
-        const types = await Promise.all(
-          missing.map((key) => this.#runner.command("repeat", "TYPE", this.options.prefix + key)),
-        );
-        types.forEach((type, index) => {
-          if (type === "none" || type === "string") return;
-          throw new WrongTypeError({ operation, path: [missing[index]], found: String(type) });
-        });
-        return texts.map((text) => text ?? undefined);
-      } catch (error) {
-        throw this.#readError(error, operation, keys.length === 1 ? [keys[0]] : []);
-      }
+    return await this.#take(async () => {
+      this.#goAhead(keys);
+      return await this.#lanes.after(keys, () => this.textsNow(keys, operation));
     });
   }
 
-  /** The keys, page by page, without the prefix, after all earlier changes. */
+  /** The same for keys of a turn, which need not wait. */
+  async textsNow(keys: readonly string[], operation: string): Promise<(string | undefined)[]> {
+    try {
+      const texts = await this.#mget(keys);
+      const missing = [...new Set(keys.filter((_, index) => texts[index] === null))];
+      // MGET answers nil for a key that is no string, which must not look like a miss.
+      const types = await Promise.all(
+        missing.map((key) => this.#runner.command("repeat", "TYPE", this.options.prefix + key)),
+      );
+      types.forEach((type, index) => {
+        if (type === "none" || type === "string") return;
+        throw new WrongTypeError({ operation, path: [missing[index]], found: String(type) });
+      });
+      return texts.map((text) => text ?? undefined);
+    } catch (error) {
+      throw this.#readError(error, operation, keys.length === 1 ? [keys[0]] : []);
+    }
+  }
+
+  /** The keys, page by page, without the prefix. Each page is read after all changes that were issued before it. */
   async *keys(operation: string): AsyncGenerator<readonly string[], void> {
-    this.check();
+    for await (const { keys } of this.#taking(this.#scan(operation))) yield keys;
+  }
+
+  /** The keys and texts of all values, page by page. A round trip for each 1000 keys of the server, and one more. */
+  async *items(operation: string): AsyncGenerator<readonly (readonly [string, string])[], void> {
+    yield* this.#taking(this.#items(operation));
+  }
+
+  async *#items(operation: string): AsyncGenerator<readonly (readonly [string, string])[], void> {
+    for await (const { keys } of this.#scan(operation)) {
+      yield await this.#lanes.after(keys, () => this.#page(operation, keys));
+    }
+  }
+
+  /** Takes each step of an iteration as a call of its own, for its user may never ask for the next one. */
+  async *#taking<P>(pages: AsyncGenerator<P, void>): AsyncGenerator<P, void> {
+    try {
+      while (true) {
+        const page = await this.run(() => pages.next());
+        if (page.done) return;
+        yield page.value;
+      }
+    } finally {
+      await pages.return();
+    }
+  }
+
+  /** How many keys there are. */
+  async count(operation: string): Promise<number> {
+    return await this.run(async () => {
+      let count = 0;
+      for await (const { keys } of this.#scan(operation)) count += keys.length;
+      return count;
+    });
+  }
+
+  /** The keys and texts of all values. */
+  async all(operation: string): Promise<(readonly [string, string])[]> {
+    return await this.run(async () => {
+      const items: (readonly [string, string])[] = [];
+      for await (const page of this.#items(operation)) items.push(...page);
+      return items;
+    });
+  }
+
+  /** Pages of keys, without the prefix, each read after all that was issued before it. */
+  async *#scan(
+    operation: string,
+    from?: string,
+    before?: Promise<void>,
+  ): AsyncGenerator<Page, void> {
     const { prefix, timeout } = this.options;
     try {
-      await this.idle();
-      for await (const page of scanKeys(this.#runner, prefix, this.#records, timeout)) {
-        yield page.map((name) => name.slice(prefix.length));
+      await (before ?? this.#earlier());
+      // A search minds what is issued meanwhile by itself.
+      const lanes = before ? undefined : this.#lanes;
+      for await (const page of scanKeys(this.#runner, prefix, this.#records, timeout, lanes, from)) {
+        yield { keys: page.keys.map((name) => name.slice(prefix.length)), next: page.next };
       }
     } catch (error) {
       throw this.#readError(error, operation, []);
     }
   }
 
-  /** The keys and texts of all values, page by page. A round trip for each 1000 keys of the server, and one more. */
-  async *items(operation: string): AsyncGenerator<readonly (readonly [string, string])[], void> {
-    for await (const page of this.keys(operation)) yield await this.#page(operation, page);
+  /** Resolves when all that was issued so far is settled. */
+  async #earlier(): Promise<void> {
+    await Promise.all([this.#lanes.idle(), ...[...this.#searches].map((search) => search.isOver)]);
   }
 
   async #page(operation: string, keys: readonly string[]): Promise<(readonly [string, string])[]> {
@@ -303,23 +454,114 @@ export class Store {
     return keys.map((key) => found.get(key)!);
   }
 
+  /**
+   * Removes all keys that are there when it is called. A call that is issued meanwhile removes its own keys first and
+   * waits for nothing else.
+   *
+   * @returns How many there were.
+   */
+  async clear(): Promise<number> {
+    return await this.run(async () => {
+      let count = 0;
+      const before = this.#earlier();
+      const search = new Search((key) => this.#remove([key]).then((removed) => void (count += removed)));
+      await this.#search(search, async () => {
+        for await (const { keys } of this.#scan("clear", "0", before)) {
+          const removed = await this.#remove(keys.filter((key) => search.claim(key)));
+          count += removed; // not in one step with the await, during which others count, too
+        }
+      });
+      return count;
+    });
+  }
+
   /** Removes keys, each by itself. A round trip for each 500. Returns how many were there. */
-  async remove(keys: readonly string[]): Promise<number> {
-    const groups = keys.map((key): Group => [{ kind: "delete", path: [key] }]);
-    const calls: (readonly Group[])[] = [];
-    for (const part of this.#bySlot(groups, ([op]) => String(op.path[0]))) {
+  async #remove(keys: readonly string[]): Promise<number> {
+    const outcomes: Promise<Outcome>[] = [];
+    for (const part of this.#bySlot(keys, (key) => key)) {
       for (let from = 0; from < part.length; from += MAX_REMOVED) {
-        calls.push(part.slice(from, from + MAX_REMOVED));
+        const some = part.slice(from, from + MAX_REMOVED);
+        const groups = some.map((key): Group => [{ kind: "delete", path: [key] }]);
+        outcomes.push(...this.#lanes.commitAll(groups, some));
       }
     }
     try {
-      const outcomes = (await Promise.all(calls.map((groups) => this.#run(groups)))).flat();
-      return outcomes.filter((outcome) => {
-        if (outcome instanceof Error) throw outcome;
-        return "results" in outcome && outcome.results[0] === "true";
-      }).length;
+      const settled = await Promise.all(outcomes);
+      return settled.filter((outcome) => "results" in outcome && outcome.results[0] === "true").length;
     } catch (error) {
       throw this.#changeError(error, "clear", []);
+    }
+  }
+
+  /**
+   * Removes some item. One round trip where an earlier call has seen more keys than it took, else those of a scan up to
+   * the first key, which goes on where the last one ended. That there is none takes a scan of the whole server.
+   *
+   * @returns Its key and text, nothing if there is none.
+   */
+  async popItem(): Promise<readonly [string, string] | undefined> {
+    return await this.run(async () => {
+      let item: readonly [string, string] | undefined;
+      const before = this.#earlier();
+      // One key after the other, for it takes only one; but it has its place at each of them at once.
+      let last: Promise<unknown> = Promise.resolve();
+      const take = (key: string): Promise<void> => {
+        if (item) return Promise.resolve();
+        const turn = this.#lanes.enter([key]);
+        const act = last.then(async () => {
+          if (item) return;
+          const text = await this.#takeText(turn, key);
+          if (text !== undefined) item = [key, text];
+        }).finally(() => turn.leave());
+        last = act;
+        return act;
+      };
+      const search = new Search(take);
+      await this.#search(search, async () => {
+        const [known] = this.#candidates;
+        this.#candidates = this.#candidates.slice(1);
+        if (known !== undefined) this.#goAhead([known]);
+        await search.settled();
+        for (let from = this.#cursor; !item;) {
+          await this.#popFrom(search, from, before, () => item !== undefined);
+          if (from === "0") break; // all keys were looked at
+          from = "0";
+        }
+      });
+      return item;
+    });
+  }
+
+  /** Looks for an item from a cursor on, and remembers what it has not come to. */
+  async #popFrom(search: Search, from: string, before: Promise<void>, isDone: () => boolean): Promise<void> {
+    for await (const { keys, next } of this.#scan("popItem", from, before)) {
+      for (const [index, key] of keys.entries()) {
+        search.meet(key);
+        await search.settled();
+        if (!isDone()) continue;
+        this.#candidates = keys.slice(index + 1);
+        this.#cursor = next;
+        return;
+      }
+    }
+    this.#cursor = "0";
+  }
+
+  async #takeText(turn: Turn, key: string): Promise<string | undefined> {
+    await turn.comes;
+    const outcome = await this.commit(turn, [{ kind: "take", path: [key] }], "popItem");
+    return "results" in outcome && outcome.results[0] !== "" ? outcome.results[0] : undefined;
+  }
+
+  /** Does the work of a search, and until it is over that of what is issued meanwhile. */
+  async #search(search: Search, work: () => Promise<void>): Promise<void> {
+    this.#searches.add(search);
+    try {
+      await work();
+      await search.settled();
+    } finally {
+      this.#searches.delete(search);
+      search.end();
     }
   }
 
@@ -371,21 +613,27 @@ export class Store {
   }
 
   /**
-   * Takes nothing more, and waits for what it took.
+   * Takes nothing more, and waits for what it took; what is not settled then ends as at its deadline.
    *
+   * @param ms How long it waits, in milliseconds.
    * @returns Whether it was open.
    */
-  async close(): Promise<boolean> {
+  async close(ms: number): Promise<boolean> {
     this.#sendBursts();
     const wasOpen = !this.#isClosed;
     this.#isClosed = true;
-    await this.idle();
+    if (this.#taken === 0) return wasOpen;
+    const settled = new Promise<void>((resolve) => {
+      const before = this.#onSettled;
+      this.#onSettled = () => {
+        before?.();
+        resolve();
+      };
+    });
+    const timer = setTimeout(() => this.#runner.end(), ms);
+    await settled;
+    clearTimeout(timer);
     return wasOpen;
-  }
-
-  /** Waits until all changes that were issued so far are settled. */
-  idle(): Promise<void> {
-    return this.#lanes.after(undefined, () => Promise.resolve());
   }
 
   /** JSON text of a value; `where` is for the message if it cannot be written. */
@@ -542,11 +790,14 @@ export class Store {
     this.check();
     const key = String(path[0]);
     this.#name(key);
-    try {
-      return await this.#lanes.after([key], read);
-    } catch (error) {
-      throw this.#readError(error, operation, path);
-    }
+    return await this.#take(async () => {
+      this.#goAhead([key]);
+      try {
+        return await this.#lanes.after([key], read);
+      } catch (error) {
+        throw this.#readError(error, operation, path);
+      }
+    });
   }
 
   #readError(error: unknown, operation: string, path: Path): unknown {
