@@ -119,7 +119,8 @@ const MAX_TIMEOUT = 2 ** 31 - 1;
  * | `has`, `ttl` | TYPE, PTTL | 1 |
  * | `set`, `delete`, `pop`, `getOrInsert`, `update`, `expire`, `persist` | EVALSHA | 1 |
  * | `at(...)` and its methods | EVALSHA | 1 |
- * | `keys`, `size`, `clear` | SCAN (UNLINK) | 1 for each 1000 keys of the server |
+ * | `keys`, `size` | SCAN | 1 for each 1000 keys of the server |
+ * | `clear` | SCAN, script | 2 for each 1000 keys of the server |
  * | `values`, `entries`, `toObject` | SCAN, MGET | 2 for each 1000 keys of the server |
  *
  * @typeParam T The types of the values by key: an interface, or `Record<string, V>`.

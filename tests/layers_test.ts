@@ -16,6 +16,7 @@ const LAYERS = [
   "client.ts",
   "runner.ts",
   "lanes.ts",
+  "search.ts",
   "scan.ts",
   "fragment.ts",
   "store.ts",
