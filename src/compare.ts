@@ -1,0 +1,95 @@
+/**
+ * JSON equality of two texts, as `lua/lib/compare.lua` defines it.
+ *
+ * @module
+ */
+
+import { decode, encodeName, MAX_DEPTH } from "./json.ts";
+import { afterSpace, afterString, afterValue } from "./text.ts";
+
+/**
+ * Tells whether two texts hold the same value: members in any order, of several with one name the last, characters
+ * and numbers in any spelling.
+ *
+ * @param a Valid JSON text without white space around it.
+ * @param b The other one.
+ * @returns `undefined` if a value is nested deeper than {@linkcode MAX_DEPTH}.
+ */
+export function sameValue(a: string, b: string): boolean | undefined {
+  if (a === b) return true;
+  const mine = new Canonical(a).write();
+  const theirs = new Canonical(b).write();
+  return mine === undefined || theirs === undefined ? undefined : mine === theirs;
+}
+
+/** A spelling that is the same for numbers of the same value. */
+function numberSpelling(word: string): string {
+  const value = Number(word);
+  const isBelow = value > -1e21 && value < 1e21;
+  if (/^-?\d+$/.test(word)) {
+    const isDouble = word.length > 21 && Number.isFinite(value) && String(BigInt(value)) === word;
+    return isDouble ? String(value) : word === "-0" ? "0" : word;
+  }
+  if (Number.isInteger(value) && isBelow) return String(BigInt(value)); // all digits, as an integer is spelled
+  return Number.isFinite(value) ? String(value) : word;
+}
+
+/** Writes the text that is the same for equal values. */
+class Canonical {
+  readonly #text: string;
+  #at: number = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  write(): string | undefined {
+    this.#skip();
+    return this.#value(1);
+  }
+
+  #value(depth: number): string | undefined {
+    if (depth > MAX_DEPTH) return undefined;
+    const text = this.#text;
+    const open = text[this.#at];
+    if (open === "{" || open === "[") return this.#items(open, depth);
+    const from = this.#at;
+    this.#at = afterValue(text, from);
+    const word = text.slice(from, this.#at);
+    if (open === '"') return encodeName(decode(word) as string);
+    return word === "true" || word === "false" || word === "null" ? word : numberSpelling(word);
+  }
+
+  #items(open: "{" | "[", depth: number): string | undefined {
+    const close = open === "{" ? "}" : "]";
+    const items: string[] = [];
+    const members = new Map<string, string>();
+    this.#at++;
+    for (this.#skip(); this.#text[this.#at] !== close; this.#skip()) {
+      const name = open === "{" ? this.#name() : undefined;
+      const value = this.#value(depth + 1);
+      if (value === undefined) return undefined;
+      if (name === undefined) items.push(value);
+      else members.set(name, value);
+      this.#skip();
+      if (this.#text[this.#at] === ",") this.#at++;
+    }
+    this.#at++;
+    for (const name of [...members.keys()].sort()) items.push(`${name}:${members.get(name)}`);
+    return open + items.join(",") + close;
+  }
+
+  #name(): string {
+    const from = this.#at;
+    this.#at = afterString(this.#text, from);
+    const name = encodeName(decode(this.#text.slice(from, this.#at)) as string);
+    this.#skip();
+    this.#at++; // the colon
+    this.#skip();
+    return name;
+  }
+
+  #skip(): void {
+    this.#at = afterSpace(this.#text, this.#at);
+  }
+}
