@@ -3,6 +3,7 @@
 -- ARGV: one flat list of tokens: ops, each preceded by its modifiers; lua/README.md gives their meaning
 --   modifier once key ttl until
 --   modifier ;
+--   modifier after group
 --   modifier @ key
 --   modifier parents
 --   modifier ifAbsent
@@ -189,6 +190,8 @@ local from, to, fragment -- a change not made in text yet
 -- Keys by number: { text, partial, ttl, edits }, of those that are not the current one. The states of the keys
 -- of this group before it, in order: { number, text, partial, ttl, edits }.
 local current, others, before, failed = 1, nil, nil, false
+-- The number of this group; those that were refused; whether this one builds on one of them.
+local group, refused, orphaned = 1, nil, false
 key = KEYS[1]
 
 while i <= size do
@@ -212,7 +215,8 @@ while i <= size do
       end
     end
     if name == ';' then
-      before, failed = {}, false
+      before, failed, orphaned = {}, false, false
+      group = group + 1
       i = i + 1
     else
       before = before or { { 1, nil, false, nil, 0 } }
@@ -225,6 +229,9 @@ while i <= size do
     modifiers = modifiers or {}
     modifiers[name] = true
     i = i + 1
+  elseif name == 'after' then
+    orphaned = orphaned or refused and refused[tonumber(tokens[i + 1])]
+    i = first
   elseif name == 'ttl' then
     modifiers = modifiers or {}
     modifiers.ttl = tonumber(tokens[i + 1])
@@ -243,8 +250,11 @@ while i <= size do
       i = x
     end
     local reply = ''
-    -- What is asked for afresh is told only where the group was refused.
-    if failed == (name == 'fresh') then
+    if orphaned and not failed and name ~= 'fresh' then
+      failed, refused[group] = true, true
+      reply = '!AFTER 0 '
+    -- What is asked for afresh is told only where a group was refused.
+    elseif name == 'fresh' and refused or name ~= 'fresh' and not failed then
       local ok
       ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, false, ttl)
       if not ok and partial then
@@ -258,6 +268,8 @@ while i <= size do
       end
       if not ok then
         failed, from = true, nil
+        refused = refused or {}
+        refused[group] = true
         -- @include "lib/refusal.lua"
         before = before or { { 1, nil, false, nil, 0 } }
         for n = #before, 1, -1 do

@@ -57,6 +57,7 @@ const REFUSAL_CODES = [
   "WRONG_TYPE",
   "TEST",
   "LIMIT",
+  "AFTER",
 ] as const;
 
 /** A word of the scripts for a refusal. */
@@ -87,12 +88,19 @@ export interface Once {
  * @param groups The groups, each of at least one op. A call of none asks for a record, and leaves an empty one where
  * there is none.
  * @param once Its record; none if it is sent once only.
+ * @param after For each group the places, from 0, of those before it that must be applied, if it is to be.
  * @returns The call.
  */
-export function compile(prefix: string, groups: readonly Group[], once?: Once): Call {
+export function compile(
+  prefix: string,
+  groups: readonly Group[],
+  once?: Once,
+  after: readonly (readonly number[])[] = [],
+): Call {
   const writer = new TokenWriter(prefix, once);
   groups.forEach((group, index) => {
     if (index > 0) writer.startGroup();
+    for (const place of after[index] ?? []) writer.modifier("after", String(place + 1));
     for (const op of group) writeOp(writer, op);
   });
   return writer.finish(APPLY);
@@ -321,6 +329,7 @@ export function toError(target: Op | Read, refusal: Refusal, operation: string =
     case "LIMIT":
       return new LimitError({ ...data, limit: found === "depth" ? "depth" : "bytes" });
     case "TEST":
+    case "AFTER":
       throw new Error(
         `Cannot tell of a failed guard at ${target.kind}: its caller must decide what it means`,
       );

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { type Refusal, toError } from "./call.ts";
+import { type Outcome, type Refusal, toError } from "./call.ts";
 import { draftDictionary, draftFragment, type DraftRoot } from "./draft.ts";
-import { ConflictError, TypeMismatchError } from "./errors.ts";
+import { AmbiguousResultError, ConflictError, TimeoutError, TypeMismatchError } from "./errors.ts";
 import type { Fragment } from "./fragment.ts";
-import type { Turn } from "./lanes.ts";
+import type { Part } from "./lanes.ts";
 import type { Group, Op } from "./op.ts";
 import { type Path, readKey } from "./path.ts";
 import { draftOf, isContainer, Session } from "./session.ts";
@@ -18,9 +18,8 @@ import type { Store } from "./store.ts";
 export interface EditOptions {
   /**
    * How often the recipe may run while others change what it reads; then the edit fails with a `ConflictError`.
-   * Runs that only find out what to read do not count.
-   *
-   * @default {100}
+   * Runs that only find out what to read, and those for another edit of this dictionary, do not count. Without it, the
+   * recipe runs until the `timeout` of the dictionary is over.
    */
   readonly attempts?: number;
 }
@@ -34,9 +33,6 @@ export interface DictEditOptions extends EditOptions {
   readonly keys?: Iterable<string>;
 }
 
-const DEFAULT_ATTEMPTS = 100;
-/** The longest pause between two runs, in milliseconds; the first of them comes at once. */
-const MAX_PAUSE = 16;
 /** Longer texts are compared by their SHA-1. */
 const MAX_GUARD_LENGTH = 128;
 /** How many keys an edit may touch. */
@@ -48,13 +44,13 @@ export interface Scope {
   readonly keys: readonly string[];
   /** Whether a run without values finds more keys. */
   readonly isOpen: boolean;
-  /** What a failed commit is asked for: all that was read. */
+  /** What is read. */
   readonly places: readonly Path[];
-  /** Reads what is there, and of the dictionary one key more. The edit holds the keys. */
-  fetch(missing?: string): Promise<void>;
-  /** Takes the values that a failed commit has brought, place by place. */
-  renew(answers: readonly (string | Refusal)[]): void;
-  /** Drafts what was read. */
+  /** Of a dictionary, reads the value of one key more. */
+  want(key: string): void;
+  /** Takes what is at the places. */
+  take(answers: readonly (string | Refusal)[]): void;
+  /** Drafts what was taken. */
   draft(session: Session): DraftRoot;
 }
 
@@ -75,35 +71,24 @@ export class DictScope implements Scope {
   }
 
   get places(): readonly Path[] {
-    return [...this.#fetched.keys()].map((key) => [key]);
+    return [...this.#wanted].map((key) => [key]);
   }
 
-  async fetch(missing?: string): Promise<void> {
-    if (missing !== undefined) this.#wanted.add(missing);
-    // All of them again: the recipe must see the values of one moment.
-    const keys = [...this.#wanted];
-    this.#take(keys, await this.#store.textsNow(keys, "edit"));
+  want(key: string): void {
+    this.#wanted.add(key);
+  }
+
+  take(answers: readonly (string | Refusal)[]): void {
+    this.#fetched = new Map([...this.#wanted].map((key, index) => {
+      const answer = answers[index];
+      if (typeof answer === "string") return [key, this.#store.fragment(answer, "edit", [key])];
+      if (answer.code === "NO_KEY") return [key, undefined];
+      throw toError({ kind: "get", path: [key] }, answer, "edit");
+    }));
   }
 
   draft(session: Session): DraftRoot {
     return draftDictionary(session, this.#fetched);
-  }
-
-  renew(answers: readonly (string | Refusal)[]): void {
-    const keys = [...this.#fetched.keys()];
-    const texts = answers.map((answer, index) => {
-      if (typeof answer === "string") return answer;
-      if (answer.code === "NO_KEY") return undefined;
-      throw toError({ kind: "get", path: [keys[index]] }, answer, "edit");
-    });
-    this.#take(keys, texts);
-  }
-
-  #take(keys: readonly string[], texts: readonly (string | undefined)[]): void {
-    this.#fetched = new Map(keys.map((key, index) => {
-      const text = texts[index];
-      return [key, text === undefined ? undefined : this.#store.fragment(text, "edit", [key])];
-    }));
   }
 }
 
@@ -112,6 +97,7 @@ export class FragmentScope implements Scope {
   readonly path: Path;
   readonly keys: readonly string[];
   readonly isOpen: boolean = false;
+  readonly places: readonly Path[];
   readonly #store: Store;
   #fragment: Fragment | undefined;
 
@@ -120,27 +106,18 @@ export class FragmentScope implements Scope {
     this.#store = store;
     this.path = path;
     this.keys = [String(path[0])];
+    this.places = [path];
   }
 
-  get places(): readonly Path[] {
-    return [this.path];
-  }
+  want(): void {}
 
-  async fetch(): Promise<void> {
-    this.#take(await this.#store.readNow({ kind: "get", path: this.path }, "edit"));
+  take([answer]: readonly (string | Refusal)[]): void {
+    if (typeof answer !== "string") throw toError({ kind: "get", path: this.path }, answer, "edit");
+    this.#fragment = readContainer(this.#store, answer, "edit", this.path);
   }
 
   draft(session: Session): DraftRoot {
     return draftFragment(session, this.#fragment!, this.path);
-  }
-
-  renew([answer]: readonly (string | Refusal)[]): void {
-    if (typeof answer === "string") this.#take(answer);
-    else throw toError({ kind: "get", path: this.path }, answer, "edit"); // it is gone
-  }
-
-  #take(text: string): void {
-    this.#fragment = readContainer(this.#store, text, "edit", this.path);
   }
 }
 
@@ -164,8 +141,12 @@ interface Run<R> {
   readonly keys: readonly string[];
   /** The key whose value it needs and has not. */
   readonly missing?: string;
-  /** What it did; nothing where a value was missing. */
-  readonly result?: { readonly value: R; readonly guards: Group; readonly ops: Group };
+  /** How it ended: nothing where a value was missing. */
+  readonly end?: { readonly value: R } | { readonly error: unknown };
+  /** What must still be so for that to be true. */
+  readonly guards: Group;
+  /** What it did. */
+  readonly ops: Group;
 }
 
 /**
@@ -184,93 +165,109 @@ export async function edit<R>(
   recipe: (draft: never) => R,
   options: EditOptions,
 ): Promise<R> {
-  const { attempts = DEFAULT_ATTEMPTS } = options;
-  if (!Number.isInteger(attempts) || attempts < 1) {
+  const { attempts = Infinity } = options;
+  if (attempts !== Infinity && (!Number.isInteger(attempts) || attempts < 1)) {
     throw new RangeError(`Cannot edit: attempts is ${String(attempts)}, expected a positive integer`);
   }
   return await store.run(async () => {
-    const first: Run<R> = scope.isOpen ? run(store, scope, recipe) : { keys: [] };
-    // It read nothing, so whatever is there, it does the same.
-    if (first.result) return await apply(store, first.result);
-    const edit = new Edit(store, scope, [...new Set([...scope.keys, ...first.keys])], first.missing);
+    let keys = scope.keys;
+    if (scope.isOpen) {
+      const first = run(store, scope, recipe);
+      // It read nothing, so whatever is there, it does the same.
+      if (first.end) return await applyBlind(store, first.end, first.ops);
+      keys = [...new Set([...keys, ...first.keys])];
+      scope.want(first.missing!);
+    }
+    const edit = new Edit(store, scope, keys, attempts);
     try {
-      return await edit.commit(recipe, attempts);
+      return await edit.run(recipe);
     } finally {
       edit.leave();
     }
   });
 }
 
-async function apply<R>(store: Store, { value, ops }: NonNullable<Run<R>["result"]>): Promise<R> {
-  if (ops.length === 0) return value;
-  const outcome = await store.attempt(ops, "edit");
-  if ("refusal" in outcome) throw toError(ops[outcome.refusal.index], outcome.refusal, "edit");
-  return value;
+async function applyBlind<R>(store: Store, end: NonNullable<Run<R>["end"]>, ops: Group): Promise<R> {
+  if (!("error" in end) && ops.length > 0) {
+    const outcome = await store.attempt(ops, "edit");
+    if ("refusal" in outcome) throw toError(ops[outcome.refusal.index], outcome.refusal, "edit");
+  }
+  return finish(end);
+}
+
+function finish<R>(end: NonNullable<Run<R>["end"]>): R {
+  if ("error" in end) throw end.error;
+  return end.value;
 }
 
 /** An edit that has its place among the calls of the dictionary. */
 class Edit {
   readonly #store: Store;
   readonly #scope: Scope;
-  #turn: Turn;
-  /** The key that must be read besides those of the scope. */
-  #missing: string | undefined;
+  readonly #attempts: number;
+  readonly #endsAt: number;
+  #part: Part;
+  /** Where others were in the way. */
+  readonly #conflicts: Map<string, Path> = new Map();
+  #attempt: number = 0;
 
-  constructor(store: Store, scope: Scope, keys: readonly string[], missing: string | undefined) {
+  constructor(store: Store, scope: Scope, keys: readonly string[], attempts: number) {
     checkCount(keys);
     this.#store = store;
     this.#scope = scope;
-    this.#missing = missing;
-    this.#turn = store.enter(keys, "edit");
+    this.#attempts = attempts;
+    this.#endsAt = performance.now() + store.options.timeout;
+    this.#part = store.join(keys, scope.places, "edit");
   }
 
   /** Gives up its place. */
   leave(): void {
-    this.#turn.leave();
+    this.#part.seat.leave();
   }
 
   /** Runs the recipe, and applies what it did, until nobody was in its way. */
-  async commit<R>(recipe: (draft: never) => R, attempts: number): Promise<R> {
+  async run<R>(recipe: (draft: never) => R): Promise<R> {
     const store = this.#store;
-    const conflicts = new Map<string, Path>();
-    await this.#turn.comes;
-    await this.#fetch();
-    for (let attempt = 1;;) {
-      const { keys, missing, result } = run(store, this.#scope, recipe);
-      this.#missing = missing;
-      const isHeld = this.#hold(keys);
-      if (!isHeld) await this.#turn.comes;
-      if (!isHeld || !result) {
-        await this.#fetch();
-        continue;
-      }
-      const { value, guards, ops } = result;
-      // What was only read was there at one moment, so there is nothing to ask for.
-      if (ops.length === 0) return value;
-      const fresh = this.#scope.places.map((path): Op => ({ kind: "fresh", path }));
-      const group = Object.freeze([...await shorten(guards), ...ops, ...fresh]);
-      const outcome = await store.commit(this.#turn, group, "edit");
-      if ("results" in outcome) return value;
+    const scope = this.#scope;
+    while (true) {
+      const { answers, isCertain } = await store.look(this.#part, scope.places, "edit");
+      scope.take(answers);
+      const { keys, missing, end, guards, ops } = run(store, scope, recipe);
+      if (missing !== undefined) scope.want(missing);
+      if (!this.#hold(keys) || !end) continue;
+      const isChange = ops.length > 0 && !("error" in end);
+      // What was only read, and is certain, was there at one moment: there is nothing to ask for.
+      if (!isChange && (isCertain || guards.length === 0)) return finish(end);
+      const group = Object.freeze([...await shorten(guards), ...isChange ? ops : []]);
+      const outcome = await this.#commit(group, isChange);
+      if ("results" in outcome) return finish(end);
       const { refusal } = outcome;
-      const refused = group[refusal.index];
+      if (refusal.code === "AFTER") continue; // it saw what another edit could not do
       if (refusal.index >= guards.length && !CONFLICTS.has(refusal.code)) {
-        throw toError(refused, refusal, "edit");
+        throw toError(group[refusal.index], refusal, "edit");
       }
-      conflicts.set(JSON.stringify(refused.path), refused.path);
-      if (attempt === attempts) {
-        const paths = Object.freeze([...conflicts.values()]);
-        throw new ConflictError({ operation: "edit", path: paths[0], paths, attempts });
-      }
-      this.#scope.renew(outcome.fresh);
-      if (attempt > 1) await pause(Math.random() * Math.min(2 ** (attempt - 2), MAX_PAUSE));
-      attempt++;
+      this.#collide(group[refusal.index].path);
     }
   }
 
-  async #fetch(): Promise<void> {
-    const missing = this.#missing;
-    this.#missing = undefined;
-    await this.#scope.fetch(missing);
+  async #commit(group: Group, isChange: boolean): Promise<Outcome> {
+    try {
+      return await this.#store.commit(this.#part, group, "edit");
+    } catch (error) {
+      // It was to change nothing, so there is nothing that could have been changed.
+      if (isChange || !(error instanceof AmbiguousResultError)) throw error;
+      const { path, cause } = error;
+      throw new TimeoutError({ operation: "edit", path, timeout: this.#store.options.timeout, cause });
+    }
+  }
+
+  /** Somebody was in the way. */
+  #collide(path: Path): void {
+    this.#conflicts.set(JSON.stringify(path), path);
+    this.#attempt++;
+    if (this.#attempt < this.#attempts && performance.now() < this.#endsAt) return;
+    const paths = Object.freeze([...this.#conflicts.values()]);
+    throw new ConflictError({ operation: "edit", path: paths[0], paths, attempts: this.#attempt });
   }
 
   /**
@@ -280,15 +277,15 @@ class Edit {
    * @returns Whether it still has the turn.
    */
   #hold(keys: readonly string[]): boolean {
-    const turn = this.#turn;
-    const held = new Set(turn.keys);
+    const part = this.#part;
+    const held = new Set(part.keys);
     const late = keys.filter((key) => !held.has(key));
     if (late.length === 0) return true;
     const all = [...held, ...late];
     checkCount(all);
-    if (this.#store.extend(turn, late, "edit")) return true;
-    turn.leave();
-    this.#turn = this.#store.enter(all, "edit");
+    if (this.#store.extend(part, late, "edit")) return true;
+    part.seat.leave();
+    this.#part = this.#store.join(all, this.#scope.places, "edit");
     return false;
   }
 }
@@ -300,14 +297,18 @@ class Edit {
  */
 export async function explain(store: Store, scope: Scope, recipe: (draft: never) => unknown): Promise<Group> {
   return await store.run(async () => {
-    const { keys } = scope;
-    if (keys.length > 0) await store.after(keys, () => scope.fetch());
     while (true) {
-      const { missing, result } = run(store, scope, recipe);
-      if (result) {
-        return Object.freeze(result.ops.length === 0 ? [] : [...await shorten(result.guards), ...result.ops]);
+      const { places } = scope;
+      if (places.length > 0) {
+        const keys = places.map(([key]) => String(key));
+        store.checkSlots(keys, "edit");
+        scope.take(await store.after(keys, () => store.readNow(places, "edit")));
       }
-      await store.after([missing!], () => scope.fetch(missing));
+      const { missing, end, guards, ops } = run(store, scope, recipe);
+      if (missing !== undefined) scope.want(missing);
+      if (!end) continue;
+      finish(end);
+      return Object.freeze(ops.length === 0 ? [] : [...await shorten(guards), ...ops]);
     }
   });
 }
@@ -326,16 +327,18 @@ function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): Run<R>
       const keys = session.changed;
       const ops = session.takeOps();
       const value = session.toPlain(returned) as R;
-      return { keys, result: { value, guards: root.guards(), ops } };
+      return { keys, end: { value }, guards: root.guards(), ops };
     }
   } catch (error) {
-    if (session.missing === undefined) throw error;
+    if (session.missing === undefined) {
+      return { keys: [], end: { error }, guards: root.guards(), ops: [] };
+    }
   } finally {
     session.end(() =>
       new TypeError("Cannot use the draft: its edit is over; return what is needed later from the recipe")
     );
   }
-  return { keys: [...session.changed, session.missing], missing: session.missing };
+  return { keys: [...session.changed, session.missing], missing: session.missing, guards: [], ops: [] };
 }
 
 function checkCount(keys: readonly string[]): void {
@@ -360,8 +363,4 @@ function shorten(guards: Group): Promise<Group> {
     const value = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     return { ...guard, value, by: "sha1" };
   }));
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

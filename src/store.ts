@@ -28,7 +28,7 @@ import {
 } from "./errors.ts";
 import { Fragment } from "./fragment.ts";
 import { decode, encode, type Json } from "./json.ts";
-import { Lanes, type Turn } from "./lanes.ts";
+import { Lanes, type Part, type Turn } from "./lanes.ts";
 import type { Group, Op, Read } from "./op.ts";
 import { formatPlace, type Path } from "./path.ts";
 import { maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
@@ -36,6 +36,7 @@ import { NoAnswer, Refused, Runner } from "./runner.ts";
 import { type Page, scanKeys } from "./scan.ts";
 import { Search } from "./search.ts";
 import { slotOf } from "./slot.ts";
+import type { View } from "./speculation.ts";
 
 /** How a store works, all decided. */
 export interface StoreOptions {
@@ -134,7 +135,10 @@ export class Store {
     this.#records = new Records(options.recordPrefix);
     this.#mayMeet = this.#records.mayMeet(options.prefix);
     this.#runner = new Runner(client, options.timeout);
-    this.#lanes = new Lanes((groups) => this.#run(groups));
+    this.#lanes = new Lanes({
+      apply: (groups, after) => this.#run(groups, after),
+      read: (places) => this.#readPlaces(places),
+    });
   }
 
   /**
@@ -165,14 +169,45 @@ export class Store {
   }
 
   /**
-   * Takes a place at some keys for a call that decides later what it sends. It must be left.
+   * Takes part, for an edit, in what is sent behind all that was issued earlier on some keys. The seat must be left.
    *
+   * @param places What the edit looks at.
    * @throws {CrossSlotError} If a cluster keeps the keys apart.
    */
-  enter(keys: readonly string[], operation: string): Turn {
+  join(keys: readonly string[], places: readonly Path[], operation: string): Part {
     this.#checkKeys(keys, operation);
     this.#goAhead(keys);
-    return this.#lanes.enter(keys);
+    return this.#lanes.join(keys, places);
+  }
+
+  /** Takes more keys for an edit, if nobody is in the way. */
+  extend(part: Part, keys: readonly string[], operation: string): boolean {
+    this.#checkKeys([...part.keys, ...keys], operation);
+    this.#goAhead(keys);
+    return part.extend(keys);
+  }
+
+  #checkKeys(keys: readonly string[], operation: string): void {
+    keys.forEach((key) => this.#name(key));
+    this.checkSlots(keys, operation);
+  }
+
+  /** Waits for the turn of an edit, and gives what is at its places then. */
+  async look({ seat }: Part, places: readonly Path[], operation: string): Promise<View> {
+    try {
+      return await seat.look(places);
+    } catch (error) {
+      throw this.#readError(error, operation, places.length === 1 ? places[0] : []);
+    }
+  }
+
+  /** Applies a group of an edit. */
+  async commit({ seat }: Part, group: Group, operation: string): Promise<Outcome> {
+    try {
+      return await seat.commit(group);
+    } catch (error) {
+      throw this.#changeError(error, operation, group[0].path);
+    }
   }
 
   /** Does a read of several steps after all earlier changes of its keys. */
@@ -181,25 +216,44 @@ export class Store {
     return await this.#lanes.after(keys, read);
   }
 
-  /** Takes more places for a turn, if nobody is in the way. */
-  extend(turn: Turn, keys: readonly string[], operation: string): boolean {
-    this.#checkKeys([...turn.keys, ...keys], operation);
-    this.#goAhead(keys);
-    return turn.extend(keys);
-  }
-
-  #checkKeys(keys: readonly string[], operation: string): void {
-    keys.forEach((key) => this.#name(key));
-    this.checkSlots(keys, operation);
-  }
-
-  /** Applies a group at the keys of a turn. */
-  async commit(turn: Turn, group: Group, operation: string): Promise<Outcome> {
+  /** What is at some places, at one moment. One round trip, two if a whole value is not there. */
+  async readNow(places: readonly Path[], operation: string): Promise<readonly (string | Refusal)[]> {
     try {
-      return await turn.commit(group);
+      return await this.#readPlaces(places);
     } catch (error) {
-      throw this.#changeError(error, operation, group[0].path);
+      throw this.#readError(error, operation, places.length === 1 ? places[0] : []);
     }
+  }
+
+  async #readPlaces(places: readonly Path[]): Promise<readonly (string | Refusal)[]> {
+    if (places.some((path) => path.length > 1)) {
+      const reads = places.map((path): Read => ({ kind: "get", path }));
+      const call = compileReads(this.options.prefix, reads);
+      return await this.#runner.run(() => call, "repeat", (answer) => readResults(reads, answer));
+    }
+    const keys = places.map(([key]) => String(key));
+    const texts = await this.#mget(keys);
+    const types = await this.#typesOf(keys.filter((_, index) => texts[index] === null));
+    return texts.map((text, index): string | Refusal => {
+      if (text !== null) return text;
+      const found = types.get(keys[index])!;
+      const isMissing = found === "none" || found === "string"; // it was not there a moment ago
+      return {
+        code: isMissing ? "NO_KEY" : "WRONG_TYPE",
+        index: 0,
+        segment: 0,
+        found: isMissing ? "" : found,
+      };
+    });
+  }
+
+  /** The Redis types of keys. MGET answers nil for a key that is no string, which must not look like a miss. */
+  async #typesOf(keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const names = [...new Set(keys)];
+    const types = await Promise.all(
+      names.map((key) => this.#runner.command("repeat", "TYPE", this.options.prefix + key)),
+    );
+    return new Map(names.map((key, index) => [key, String(types[index])]));
   }
 
   /** Does first, on keys of a call that is issued now, what earlier calls want there that are still looking for keys. */
@@ -276,25 +330,11 @@ export class Store {
    * @returns The result, or why there is none.
    */
   async tryRead(read: Read): Promise<string | Refusal> {
-    return await this.#read(read.kind, read.path, () => this.#runRead(read));
-  }
-
-  async #runRead(read: Read): Promise<string | Refusal> {
-    const reads = [read];
-    const call = compileReads(this.options.prefix, reads);
-    return (await this.#runner.run(() => call, "repeat", (answer) => readResults(reads, answer)))[0];
-  }
-
-  /** Reads one place at the key of a turn, which need not wait. Refusals are thrown. */
-  async readNow(read: Read, operation: string): Promise<string> {
-    let result: string | Refusal;
-    try {
-      result = await this.#runRead(read);
-    } catch (error) {
-      throw this.#readError(error, operation, read.path);
-    }
-    if (typeof result !== "string") throw toError(read, result, operation);
-    return result;
+    return await this.#read(read.kind, read.path, async () => {
+      const reads = [read];
+      const call = compileReads(this.options.prefix, reads);
+      return (await this.#runner.run(() => call, "repeat", (answer) => readResults(reads, answer)))[0];
+    });
   }
 
   /** Reads one place; refusals are thrown. */
@@ -331,27 +371,17 @@ export class Store {
     keys.forEach((key) => this.#name(key));
     return await this.#take(async () => {
       this.#goAhead(keys);
-      return await this.#lanes.after(keys, () => this.textsNow(keys, operation));
+      return await this.#lanes.after(keys, () => this.#textsNow(keys, operation));
     });
   }
 
-  /** The same for keys of a turn, which need not wait. */
-  async textsNow(keys: readonly string[], operation: string): Promise<(string | undefined)[]> {
-    try {
-      const texts = await this.#mget(keys);
-      const missing = [...new Set(keys.filter((_, index) => texts[index] === null))];
-      // MGET answers nil for a key that is no string, which must not look like a miss.
-      const types = await Promise.all(
-        missing.map((key) => this.#runner.command("repeat", "TYPE", this.options.prefix + key)),
-      );
-      types.forEach((type, index) => {
-        if (type === "none" || type === "string") return;
-        throw new WrongTypeError({ operation, path: [missing[index]], found: String(type) });
-      });
-      return texts.map((text) => text ?? undefined);
-    } catch (error) {
-      throw this.#readError(error, operation, keys.length === 1 ? [keys[0]] : []);
-    }
+  async #textsNow(keys: readonly string[], operation: string): Promise<(string | undefined)[]> {
+    const answers = await this.readNow(keys.map((key) => [key]), operation);
+    return answers.map((answer, index) => {
+      if (typeof answer === "string") return answer;
+      if (answer.code === "NO_KEY") return undefined;
+      throw new WrongTypeError({ operation, path: [keys[index]], found: answer.found });
+    });
   }
 
   /** The keys, page by page, without the prefix. Each page is read after all changes that were issued before it. */
@@ -549,8 +579,12 @@ export class Store {
 
   async #takeText(turn: Turn, key: string): Promise<string | undefined> {
     await turn.comes;
-    const outcome = await this.commit(turn, [{ kind: "take", path: [key] }], "popItem");
-    return "results" in outcome && outcome.results[0] !== "" ? outcome.results[0] : undefined;
+    try {
+      const outcome = await turn.commit([{ kind: "take", path: [key] }]);
+      return "results" in outcome && outcome.results[0] !== "" ? outcome.results[0] : undefined;
+    } catch (error) {
+      throw this.#changeError(error, "popItem", [key]);
+    }
   }
 
   /** Does the work of a search, and until it is over that of what is issued meanwhile. */
@@ -677,11 +711,14 @@ export class Store {
     return name;
   }
 
-  async #run(groups: readonly Group[]): Promise<readonly (Outcome | Error)[]> {
+  async #run(
+    groups: readonly Group[],
+    after?: readonly (readonly number[])[],
+  ): Promise<readonly (Outcome | Error)[]> {
     const { prefix, delivery } = this.options;
     const read = (answer: unknown): readonly Outcome[] => readOutcomes(groups, answer);
     if (delivery === "at-most-once") {
-      const call = compile(prefix, groups);
+      const call = compile(prefix, groups, undefined, after);
       return await this.#runner.run(() => call, "once", read);
     }
     const record = this.#records.next(prefix + groups[0][0].path[0]);
@@ -689,7 +726,7 @@ export class Store {
     const onceFor = this.#once(record);
     try {
       const outcomes = await this.#runner.run(
-        (ahead) => compile(prefix, groups, onceFor(ahead)),
+        (ahead) => compile(prefix, groups, onceFor(ahead), after),
         "repeat",
         read,
       );

@@ -85,7 +85,7 @@ describe("compile()", () => {
     assertEquals([...new Set(OPS.map(([op]) => op.kind))].sort(), Object.keys(APPLY_OPS).sort());
     const written = new Set(OPS.flatMap(([, text]) => text.split("|")));
     for (const name of Object.keys(APPLY_MODIFIERS)) {
-      assert(written.has(name) || ["@", ";", "once"].includes(name), name);
+      assert(written.has(name) || ["@", ";", "once", "after"].includes(name), name);
     }
   });
 
@@ -96,6 +96,11 @@ describe("compile()", () => {
     assertStrictEquals(call.args.join("|"), "once|3|80000|1700000000000|set|0|1|@|2|set|0|1|;|set|0|1");
     const empty = compile("p:", [], once);
     assertEquals([empty.keys, empty.args], [["op:{x}id"], ["once", "1", "80000", "1700000000000"]]);
+  });
+
+  it("compile() names the groups that must be applied for another one, counted from 1", () => {
+    const call = compile("", [[set("a")], [set("a")], [set("a")]], undefined, [[], [0], [0, 1]]);
+    assertStrictEquals(call.args.join("|"), "set|0|1|;|after|1|set|0|1|;|after|1|after|2|set|0|1");
   });
 
   it('compile() writes names in quotes and integers bare, so that 0 and "0" differ', () => {

@@ -19,6 +19,8 @@ const LAYERS = [
   "call.ts",
   "client.ts",
   "runner.ts",
+  "speculation.ts",
+  "seat.ts",
   "lanes.ts",
   "search.ts",
   "scan.ts",
