@@ -9,7 +9,7 @@ import { draftDictionary, draftFragment, type DraftRoot } from "./draft.ts";
 import { AmbiguousResultError, ConflictError, TimeoutError, TypeMismatchError } from "./errors.ts";
 import type { Fragment } from "./fragment.ts";
 import type { Part } from "./lanes.ts";
-import type { Group, Op } from "./op.ts";
+import type { Group } from "./op.ts";
 import { type Path, readKey } from "./path.ts";
 import { draftOf, isContainer, Session } from "./session.ts";
 import type { Store } from "./store.ts";

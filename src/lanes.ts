@@ -40,6 +40,9 @@ const MAX_LENGTH = 1024 * 1024;
 /** The longest pause before groups are sent again that others were in the way of, in milliseconds. */
 const MAX_PAUSE = 100;
 
+/** How many edits the first call of a batch has; each further one has twice as many, as long as nobody is in the way. */
+const FIRST_EDITS = 32;
+
 interface Work {
   readonly group: Group;
   readonly resolve: (outcome: Outcome) => void;
@@ -306,8 +309,10 @@ interface Sent {
 class Sitting {
   readonly #delivery: Delivery;
   readonly #speculation: Speculation = new Speculation();
-  /** How often others were in the way. */
+  /** How often others were in the way, one time after the other. */
   #conflicts: number = 0;
+  /** How many edits a call may have: the fewer, the shorter is the time in which others can get in the way. */
+  #limit: number = FIRST_EDITS;
 
   constructor(delivery: Delivery) {
     this.#delivery = delivery;
@@ -321,7 +326,8 @@ class Sitting {
       const { sent, rest } = await this.#gather(waiting);
       const again = sent.length === 0 ? [] : await this.#send(sent, waiting);
       waiting = [...again, ...rest];
-      if (again.length > 0) await this.#pause(performance.now() - startedAt);
+      if (again.length > 0) await this.#yield(performance.now() - startedAt, sent.length);
+      else this.#limit *= 2;
     }
   }
 
@@ -333,16 +339,18 @@ class Sitting {
     const chains = new Chains();
     const room = new Room([]);
     let next = 0;
+    let edits = 0;
     for (; next < waiting.length; next++) {
       const work = waiting[next];
       const isFirst = sent.length === 0;
       // What an edit will say cannot be kept for another call, so there must be room for it before it is asked.
       const known = work instanceof Seat ? [] : work.group;
-      if (!isFirst && !room.fits(new Room(known))) break;
+      if (!isFirst && (!room.fits(new Room(known)) || edits >= this.#limit)) break;
       const group = work instanceof Seat ? await this.#ask(work, waiting, isFirst) : known;
       if (group === "later") break;
       if (group === undefined) continue;
       room.add(new Room(group));
+      if (work instanceof Seat) edits++;
       const after = chains.add(sent.length, group, !(work instanceof Seat));
       sent.push({ work, group, after });
       this.#speculation.apply(group);
@@ -420,10 +428,13 @@ class Sitting {
     return again;
   }
 
-  /** Lets others go on who are in the way, the longer the more often that has happened; the first time not at all. */
-  async #pause(duration: number): Promise<void> {
+  /** Lets others go on who are in the way: sends less at once, and the second time waits before it does. */
+  async #yield(duration: number, sent: number): Promise<void> {
+    this.#limit = Math.ceil(sent / 8);
     const longest = Math.min(duration * (2 ** this.#conflicts++ - 1), MAX_PAUSE);
-    if (longest > 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * longest));
+    if (longest === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * longest));
+    this.#speculation.forget(); // what was fresh before the pause is so no more
   }
 }
 
