@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Records } from "./record.ts";
+import { isRecord } from "./record.ts";
 import { Refused, type Runner } from "./runner.ts";
 import { tagOf } from "./slot.ts";
 
@@ -13,6 +13,8 @@ const COUNT = 1000;
 
 /** How often a cluster whose slots move is walked over. */
 const MAX_PASSES = 5;
+/** What clients read in place of bytes that are not UTF-8; a key may contain it, too. */
+const REPLACEMENT = "\uFFFD";
 /** Between two looks at a cluster of which a part is not there, in milliseconds. */
 const PAUSE = 50;
 const SLOTS = 16_384;
@@ -22,34 +24,38 @@ const SLOTS = 16_384;
  * cluster.
  *
  * A key that is there from the first to the last page comes exactly once; one that is made or removed meanwhile
- * comes at most once. A cluster is walked over until no slot has moved meanwhile, but no more than five times.
+ * comes at most once. A name that is not UTF-8 is left out: no string addresses it. A cluster is walked over until no
+ * slot has moved meanwhile, but no more than five times.
  *
  * @param runner Sends the commands.
  * @param prefix The prefix of the dictionary.
- * @param records Tells the records of calls from keys.
  * @param timeout How long a part of a cluster may be away, in milliseconds.
  * @returns Pages of names in Redis, prefix included, of strings only; no page is empty.
  */
 export async function* scanKeys(
   runner: Runner,
   prefix: string,
-  records: Records,
   timeout: number,
 ): AsyncGenerator<readonly string[], void> {
-  const mayMeet = records.mayMeet(prefix);
   const seen = new Set<string>();
   const isNew = (name: string): boolean => {
-    if (!name.startsWith(prefix) || seen.has(name) || mayMeet && records.has(name)) return false;
+    if (!name.startsWith(prefix) || seen.has(name) || isRecord(name)) return false;
     seen.add(name);
     return true;
   };
-  if (!runner.isCluster) return yield* scanServer(runner, prefix, isNew);
+  const select = async (names: readonly string[]): Promise<readonly string[]> => {
+    const unsure = names.filter((name) => name.includes(REPLACEMENT, prefix.length));
+    const types = await Promise.all(unsure.map((name) => runner.command("repeat", "TYPE", name)));
+    const strangers = new Set(unsure.filter((_, index) => types[index] !== "string"));
+    return names.filter((name) => !strangers.has(name) && isNew(name)); // new only once nothing can fail any more
+  };
+  if (!runner.isCluster) return yield* scanServer(runner, prefix, select);
   let giveUpAt: number | undefined;
   for (let pass = 1; pass <= MAX_PASSES;) {
     try {
       const masters = runner.masters();
       const layout = await readLayout(runner, masters);
-      for (const master of masters) yield* scanServer(master, prefix, isNew);
+      for (const master of masters) yield* scanServer(master, prefix, select);
       giveUpAt = undefined;
       pass++;
       if (!layout.isMoving && layout.text === (await readLayout(runner, runner.masters())).text) return;
@@ -100,7 +106,7 @@ async function readLayout(runner: Runner, masters: readonly Runner[]): Promise<L
 async function* scanServer(
   runner: Runner,
   prefix: string,
-  isNew: (name: string) => boolean,
+  select: (names: readonly string[]) => Promise<readonly string[]>,
 ): AsyncGenerator<readonly string[], void> {
   const pattern = `${prefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
   const step = (cursor: string): Promise<unknown> => {
@@ -120,7 +126,7 @@ async function* scanServer(
       // Ahead of time: the server looks for the next page while the caller has this one.
       if (!isOver) answer = step(isMoved ? "0" : next);
       isMoved = false;
-      const page = names.filter(isNew);
+      const page = await select(names);
       if (page.length > 0) yield page;
       if (isOver) return;
     }

@@ -31,7 +31,7 @@ import { decode, encode, type Json } from "./json.ts";
 import { Lanes } from "./lanes.ts";
 import type { Group, Op, Read } from "./op.ts";
 import { formatPlace, type Path } from "./path.ts";
-import { maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
+import { isRecord, maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
 import { NoAnswer, Refused, Runner } from "./runner.ts";
 import { scanKeys } from "./scan.ts";
 import { slotOf } from "./slot.ts";
@@ -46,7 +46,7 @@ export interface StoreOptions {
   readonly timeout: number;
   /** Whether a change is sent again when its answer is lost, under the protection of a record. */
   readonly delivery: Delivery;
-  /** What records are called, before tag and id. */
+  /** What records are called, before marker, tag and id. */
   readonly recordPrefix: string;
   /** Which changes are taken for safe; all when left out. */
   readonly durability?: Durability;
@@ -100,8 +100,6 @@ export class Store {
   readonly #runner: Runner;
   readonly #lanes: Lanes;
   readonly #records: Records;
-  /** Whether a key could be named like a record. */
-  readonly #mayMeet: boolean;
   #isClosed: boolean = false;
   /** Sends what live documents hold back until the end of the turn. */
   readonly #bursts: Set<() => void> = new Set();
@@ -122,7 +120,6 @@ export class Store {
     }
     this.options = options;
     this.#records = new Records(options.recordPrefix);
-    this.#mayMeet = this.#records.mayMeet(options.prefix);
     this.#runner = new Runner(client, options.timeout);
     this.#lanes = new Lanes((groups) => this.#run(groups));
   }
@@ -135,7 +132,7 @@ export class Store {
    */
   async attempt(group: Group, operation: string = group[0].kind): Promise<Outcome> {
     this.check();
-    if (this.#mayMeet) { for (const op of group) this.#name(String(op.path[0])); }
+    for (const op of group) this.#name(String(op.path[0]));
     this.checkSlots(group.map((op) => String(op.path[0])), operation);
     try {
       return await this.#lanes.commit(group);
@@ -261,7 +258,7 @@ export class Store {
     const { prefix, timeout } = this.options;
     try {
       await this.idle();
-      for await (const page of scanKeys(this.#runner, prefix, this.#records, timeout)) {
+      for await (const page of scanKeys(this.#runner, prefix, timeout)) {
         yield page.map((name) => name.slice(prefix.length));
       }
     } catch (error) {
@@ -421,7 +418,7 @@ export class Store {
   /** The name in Redis of a key. */
   #name(key: string): string {
     const name = this.options.prefix + key;
-    if (this.#mayMeet && this.#records.has(name)) {
+    if (isRecord(name)) {
       throw new TypeError(
         `Cannot use the key ${formatPlace([key])}: with its prefix it is named like the records of calls`,
       );

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cluster } from "ioredis";
 import { type DictOptions, RedisJsonDict } from "../src/dict.ts";
 import { CrossSlotError } from "../src/errors.ts";
-import { RECORD_PREFIX } from "../src/record.ts";
+import { isRecord } from "../src/record.ts";
 import { slotOf } from "../src/slot.ts";
 import { TestCluster } from "./support/cluster.ts";
 
@@ -79,8 +79,8 @@ describe("RedisJsonDict in a cluster", () => {
     assertEquals((await Array.fromAsync(lab.keys())).sort(), [...KEYS].sort());
     for (const node of cluster.nodes) {
       const names = await node.client.keys("*");
-      const records = names.filter((name) => name.startsWith(RECORD_PREFIX));
-      const slots = new Set(names.filter((name) => !name.startsWith(RECORD_PREFIX)).map(slotOf));
+      const records = names.filter(isRecord);
+      const slots = new Set(names.filter((name) => !isRecord(name)).map(slotOf));
       for (const slot of slots) assert(records.some((name) => slotOf(name) === slot), String(slot));
     }
     assertEquals(await lab.clear(), KEYS.length);

@@ -6,7 +6,7 @@
 
 import { Redis } from "ioredis";
 import { importMapArgs } from "./offline.ts";
-import { RECORD_PREFIX, Records } from "../src/record.ts";
+import { isRecord } from "../src/record.ts";
 import { startRedis } from "./redis_server.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
@@ -93,7 +93,7 @@ async function leftBehind(url: string): Promise<string[]> {
   try {
     const problems: string[] = [];
     // Records of calls expire by themselves.
-    const keys = (await client.keys("*")).filter((key) => !new Records(RECORD_PREFIX).has(key));
+    const keys = (await client.keys("*")).filter((key) => !isRecord(key));
     if (keys.length > 0) problems.push(`keys such as ${JSON.stringify(keys.slice(0, 5))}`);
     const others = String(await client.client("LIST")).trim().split("\n").length - 1;
     if (others > 0) problems.push(`${others} open connections`);
