@@ -128,7 +128,7 @@ describe("RedisJsonDict without a cluster", () => {
     const program = `
       import { RedisJsonDict } from ${JSON.stringify(new URL("../mod.ts", import.meta.url).href)};
       for (const isAwaited of [false, true]) {
-        const lab = RedisJsonDict.connect(["redis://127.0.0.1:1", "redis://127.0.0.1:2"], { timeout: 200 });
+        const lab = RedisJsonDict.connect(["redis://127.0.0.1:1", "redis://127.0.0.1:2"], { timeout: 1000 });
         const read = lab.get("x").catch((error) => console.log(error.code));
         if (isAwaited) await read;
         await lab.close();
@@ -209,7 +209,7 @@ describe("RedisJsonDict in a cluster whose slots move", () => {
 
 describe("RedisJsonDict in a cluster that loses a master", () => {
   it("RedisJsonDict goes on with the replica, and settles each call", async () => {
-    await using own = await TestCluster.start({ replicas: 1, nodeTimeout: 500 });
+    await using own = await TestCluster.start({ replicas: 1, nodeTimeout: 2_000 });
     await using lab = open({ timeout: 60_000 }, own);
     const keys = Array.from({ length: 30 }, (_, index) => `k${index}`);
     for (const key of keys) await lab.set(key, [0]);
