@@ -77,12 +77,15 @@ describe("RedisJsonDict in a cluster", () => {
     await using lab = open({ prefix: "" });
     for (const key of KEYS) await lab.set(key, [1]);
     assertEquals((await Array.fromAsync(lab.keys())).sort(), [...KEYS].sort());
+    let slotsOfKeys = 0;
     for (const node of cluster.nodes) {
       const names = await node.client.keys("*");
       const records = names.filter(isRecord);
       const slots = new Set(names.filter((name) => !isRecord(name)).map(slotOf));
+      slotsOfKeys += slots.size;
       for (const slot of slots) assert(records.some((name) => slotOf(name) === slot), String(slot));
     }
+    assertEquals(slotsOfKeys, new Set(KEYS.map(slotOf)).size);
     assertEquals(await lab.clear(), KEYS.length);
   });
 

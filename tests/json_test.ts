@@ -642,7 +642,7 @@ describe("decode()", () => {
       const value = decode(text, BIGINTS) as Json[];
       const took = performance.now() - start;
       assertStrictEquals(value.at(-1) as unknown, BigInt(long));
-      assert(took < 5000, `${text.slice(0, 30)}: ${took} ms`);
+      assert(took < 30_000, `${text.slice(0, 30)}: ${took} ms`);
     }
   });
 });
