@@ -47,7 +47,7 @@ function newId(): string {
 export class Records {
   readonly #prefix: string;
 
-  /** @param prefix What records are called, before tag and id; the marker is added where it is missing. It holds no `{`. */
+  /** @param prefix What their names begin with; the marker is added where it does not end with it. It holds no `{`. */
   constructor(prefix: string) {
     this.#prefix = prefix.endsWith(RECORD_MARKER) ? prefix : prefix + RECORD_MARKER;
   }
@@ -71,7 +71,7 @@ export class Records {
  * @returns Whether it is that of a record, whatever its prefix.
  */
 export function isRecord(name: string): boolean {
-  return name.at(-13) === "}" && RECORD_END.test(name); // one look at most names, for each op asks
+  return name.at(-13) === "}" && RECORD_END.test(name); // each op asks, and most names need one look
 }
 
 /**

@@ -98,10 +98,9 @@ async function leftBehind(url: string): Promise<string[]> {
     if (keys.length > 0) problems.push(`keys such as ${JSON.stringify(keys.slice(0, 5))}`);
     // The server sees a closed socket a moment after it was closed.
     const giveUpAt = performance.now() + PATIENCE;
-    let others: number;
-    do others = String(await client.client("LIST")).trim().split("\n").length - 1; while (
-      others > 0 && performance.now() < giveUpAt
-    );
+    const countOthers = async () => String(await client.client("LIST")).trim().split("\n").length - 1;
+    let others = await countOthers();
+    while (others > 0 && performance.now() < giveUpAt) others = await countOthers();
     if (others > 0) problems.push(`${others} open connections`);
     return problems;
   } finally {
