@@ -1,9 +1,8 @@
 /**
  * The part of `@std/assert` that the tests use, over `node:assert`, for machines that cannot reach JSR.
  *
- * A test that passes with one passes with the other: what counts as equal is the same, with its surprises. 0 equals -0,
- * an object without a prototype equals a plain one, errors are told apart by class only, and two objects with an own
- * member `constructor` are equal only if it is the same one. `assertSame` in `tests/support/same.ts` is strict.
+ * A test that passes with one passes with the other: what counts as equal is the same, with its surprises: 0 equals -0,
+ * and an object without a prototype equals a plain one. `assertSame` in `tests/support/same.ts` is strict.
  *
  * @module
  */
@@ -85,15 +84,12 @@ type Members = Record<PropertyKey, unknown>;
 
 /** @param pairs What is being compared further out, so that cycles end. */
 function isEqual(a: unknown, b: unknown, pairs: Map<unknown, unknown>): boolean {
-  if (typeof a === "number" && typeof b === "number") return a === b || Number.isNaN(a) && Number.isNaN(b);
-  if (Object.is(a, b)) return true;
+  if (a === b || Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  for (const type of [Date, RegExp, URL]) {
-    if (a instanceof type && b instanceof type) return isEqual(textOf(a), textOf(b), pairs);
-  }
-  const [classA, classB] = [a.constructor, b.constructor];
-  const isPlain = classA === Object && !classB || classB === Object && !classA;
-  if (classA !== classB && !isPlain) return false;
+  if (a instanceof Date && b instanceof Date) return Object.is(a.getTime(), b.getTime());
+  const prototypes = [a, b].map((it) => Object.getPrototypeOf(it) ?? Object.prototype);
+  if (prototypes[0] !== prototypes[1]) return false;
+  if ([RegExp, URL].some((type) => a instanceof type)) return String(a) === String(b);
   if (pairs.get(a) === b) return true;
   if (Object.keys(a).length !== Object.keys(b).length) return false;
   pairs.set(a, b);
@@ -108,19 +104,20 @@ function isEqual(a: unknown, b: unknown, pairs: Map<unknown, unknown>): boolean 
       return others.some((other) => isEqual(entry, other, pairs));
     });
   }
-  const names = new Set<PropertyKey>([a, b].flatMap((it) => [
-    ...Object.keys(it),
-    ...Object.getOwnPropertySymbols(it).filter((symbol) =>
-      Object.prototype.propertyIsEnumerable.call(it, symbol)
-    ),
-  ]));
-  return [...names].every((name) =>
+  return [...new Set([...namesOf(a), ...namesOf(b)])].every((name) =>
     name in a === name in b && isEqual((a as Members)[name], (b as Members)[name], pairs)
   );
 }
 
-function textOf(value: Date | RegExp | URL): string | number {
-  return value instanceof Date ? value.getTime() : String(value);
+/** What is compared: of a plain object or array what is enumerable; of others everything, and that of their class. */
+function namesOf(value: object): PropertyKey[] {
+  const isPlain = (it: object | null) => it === null || it === Object.prototype || it === Array.prototype;
+  if (isPlain(Object.getPrototypeOf(value))) {
+    return Reflect.ownKeys(value).filter((name) => Object.prototype.propertyIsEnumerable.call(value, name));
+  }
+  const names: PropertyKey[] = [];
+  for (let it = value; !isPlain(it); it = Object.getPrototypeOf(it)) names.push(...Reflect.ownKeys(it));
+  return names;
 }
 
 /** Fails unless `fn` throws; returns what was thrown. */

@@ -1,6 +1,6 @@
 /**
  * Equality to the letter, which `assertEquals` is not: that takes 0 for -0, and an object without a prototype for a plain
- * one; it takes values with a member named `constructor` for different ones.
+ * one. Earlier versions of it take values with a member named `constructor` for different ones.
  *
  * @module
  */
