@@ -13,7 +13,7 @@ import type { Group, Op } from "./op.ts";
 import { type At, type KeyOf, readKey, type Selected, type Selection } from "./path.ts";
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import { createRef, type Ref } from "./ref.ts";
-import { RECORD_PREFIX } from "./record.ts";
+import { RECORD_MARKER } from "./record.ts";
 import { type Delivery, type Durability, Store, type StoreOptions } from "./store.ts";
 
 /** How a dictionary works. */
@@ -50,8 +50,9 @@ export interface DictOptions {
    */
   readonly delivery?: Delivery;
   /**
-   * What records are called, before a hash tag and an id. Users of the server who may not use all keys need the right
-   * to it.
+   * What the names of records begin with. Where it does not end with `json-dict:op:`, that is added, so that no
+   * dictionary takes the records of another one for its own keys; a hash tag and an id follow. Users of the server who
+   * may not use all keys need the right to it.
    *
    * @default {"json-dict:op:"}
    */
@@ -116,7 +117,7 @@ const MAX_TIMEOUT = 2 ** 31 - 1;
  * | --- | --- | --- |
  * | `get`, `getOrThrow` | GET | 1 |
  * | `getMany` | MGET | 1, or 2 if some are missing |
- * | `has`, `ttl` | TYPE, PTTL | 1 |
+ * | `has`, `ttl` | TYPE; PTTL, TYPE | 1 |
  * | `set`, `delete`, `pop`, `getOrInsert`, `update`, `expire`, `persist` | EVALSHA | 1 |
  * | `at(...)` and its methods | EVALSHA | 1 |
  * | `keys`, `size` | SCAN | 1 for each 1000 keys of the server |
@@ -549,14 +550,22 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   // ---- Expiry ----
 
   /**
-   * Tells when a value expires. One round trip (PTTL).
+   * Tells when a value expires. One round trip (PTTL and TYPE).
    *
    * @param key The key.
    * @returns Milliseconds from now; `Infinity` if it does not expire, `undefined` if there is none.
    * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {WrongTypeError} If the key is no Redis string.
    */
   async ttl(key: Key<T>): Promise<number | undefined> {
-    const ttl = Number(await this.#store.command("ttl", "PTTL", readKey(key)));
+    const [left, type] = await Promise.all([
+      this.#store.command("ttl", "PTTL", readKey(key)),
+      this.#store.command("ttl", "TYPE", key), // PTTL answers for every type
+    ]);
+    if (type !== "string" && type !== "none") {
+      throw new WrongTypeError({ operation: "ttl", path: [key], found: String(type) });
+    }
+    const ttl = Number(left);
     return ttl === -2 ? undefined : ttl === -1 ? Infinity : ttl;
   }
 
@@ -828,7 +837,7 @@ function readOptions(options: DictOptions): StoreOptions {
     bigints = false,
     timeout = DEFAULT_TIMEOUT,
     delivery = "exactly-once",
-    recordPrefix = RECORD_PREFIX,
+    recordPrefix = RECORD_MARKER,
     durability,
   } = options;
   if (typeof prefix !== "string") {

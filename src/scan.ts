@@ -5,7 +5,7 @@
  */
 
 import type { Lanes } from "./lanes.ts";
-import type { Records } from "./record.ts";
+import { isRecord } from "./record.ts";
 import { Refused, type Runner } from "./runner.ts";
 import { tagOf } from "./slot.ts";
 
@@ -14,6 +14,8 @@ const COUNT = 1000;
 
 /** How often a cluster whose slots move is walked over. */
 const MAX_PASSES = 5;
+/** What clients read in place of bytes that are not UTF-8; a key may contain it, too. */
+const REPLACEMENT = "\uFFFD";
 /** Between two looks at a cluster of which a part is not there, in milliseconds. */
 const PAUSE = 50;
 const SLOTS = 16_384;
@@ -31,11 +33,11 @@ export interface Page {
  * cluster.
  *
  * A key that is there from the first to the last page comes exactly once; one that is made or removed meanwhile
- * comes at most once. A cluster is walked over until no slot has moved meanwhile, but no more than five times.
+ * comes at most once. A name that is not UTF-8 is left out: no string addresses it. A cluster is walked over until no
+ * slot has moved meanwhile, but no more than five times.
  *
  * @param runner Sends the commands.
  * @param prefix The prefix of the dictionary.
- * @param records Tells the records of calls from keys.
  * @param timeout How long a part of a cluster may be away, in milliseconds.
  * @param lanes Changes that each page must be read after; none when left out.
  * @param from Where to begin; a cluster is always walked over as a whole.
@@ -44,26 +46,30 @@ export interface Page {
 export async function* scanKeys(
   runner: Runner,
   prefix: string,
-  records: Records,
   timeout: number,
   lanes?: Lanes,
   from: string = "0",
 ): AsyncGenerator<Page, void> {
-  const mayMeet = records.mayMeet(prefix);
   const seen = new Set<string>();
   const isNew = (name: string): boolean => {
-    if (!name.startsWith(prefix) || seen.has(name) || mayMeet && records.has(name)) return false;
+    if (!name.startsWith(prefix) || seen.has(name) || isRecord(name)) return false;
     seen.add(name);
     return true;
   };
-  if (!runner.isCluster) return yield* scanServer(runner, prefix, isNew, lanes, from);
+  const select = async (names: readonly string[]): Promise<readonly string[]> => {
+    const unsure = names.filter((name) => name.includes(REPLACEMENT, prefix.length));
+    const types = await Promise.all(unsure.map((name) => runner.command("repeat", "TYPE", name)));
+    const strangers = new Set(unsure.filter((_, index) => types[index] !== "string"));
+    return names.filter((name) => !strangers.has(name) && isNew(name)); // new only once nothing can fail any more
+  };
+  if (!runner.isCluster) return yield* scanServer(runner, prefix, select, lanes, from);
   let giveUpAt: number | undefined;
   for (let pass = 1; pass <= MAX_PASSES;) {
     try {
       const masters = runner.masters();
       const layout = await readLayout(runner, masters);
       for (const master of masters) {
-        for await (const { keys } of scanServer(master, prefix, isNew, lanes)) yield { keys, next: "0" };
+        for await (const { keys } of scanServer(master, prefix, select, lanes)) yield { keys, next: "0" };
       }
       giveUpAt = undefined;
       pass++;
@@ -115,7 +121,7 @@ async function readLayout(runner: Runner, masters: readonly Runner[]): Promise<L
 async function* scanServer(
   runner: Runner,
   prefix: string,
-  isNew: (name: string) => boolean,
+  select: (names: readonly string[]) => Promise<readonly string[]>,
   lanes: Lanes | undefined,
   from: string = "0",
 ): AsyncGenerator<Page, void> {
@@ -149,7 +155,7 @@ async function* scanServer(
       issued = lanes?.issued;
       if (!isOver) answer = step(cursor);
       isMoved = false;
-      const keys = names.filter(isNew);
+      const keys = await select(names);
       if (keys.length > 0) yield { keys, next };
       if (isOver) return;
     }

@@ -31,7 +31,7 @@ import { decode, encode, type Json } from "./json.ts";
 import { Lanes, type Part, type Turn } from "./lanes.ts";
 import type { Group, Op, Read } from "./op.ts";
 import { formatPlace, type Path } from "./path.ts";
-import { maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
+import { isRecord, maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
 import { NoAnswer, Refused, Runner } from "./runner.ts";
 import { type Page, scanKeys } from "./scan.ts";
 import { Search } from "./search.ts";
@@ -48,7 +48,7 @@ export interface StoreOptions {
   readonly timeout: number;
   /** Whether a change is sent again when its answer is lost, under the protection of a record. */
   readonly delivery: Delivery;
-  /** What records are called, before tag and id. */
+  /** What records are called, before marker, tag and id. */
   readonly recordPrefix: string;
   /** Which changes are taken for safe; all when left out. */
   readonly durability?: Durability;
@@ -102,8 +102,6 @@ export class Store {
   readonly #runner: Runner;
   readonly #lanes: Lanes;
   readonly #records: Records;
-  /** Whether a key could be named like a record. */
-  readonly #mayMeet: boolean;
   #isClosed: boolean = false;
   /** How many calls were taken and are not settled. */
   #taken: number = 0;
@@ -133,7 +131,6 @@ export class Store {
     }
     this.options = options;
     this.#records = new Records(options.recordPrefix);
-    this.#mayMeet = this.#records.mayMeet(options.prefix);
     this.#runner = new Runner(client, options.timeout);
     this.#lanes = new Lanes({
       apply: (groups, after) => this.#run(groups, after),
@@ -163,8 +160,7 @@ export class Store {
   /** Checks before any I/O that a group can be sent. Returns its keys. */
   #checkGroup(group: Group, operation: string): readonly string[] {
     const keys = [...new Set(group.map((op) => String(op.path[0])))];
-    if (this.#mayMeet) keys.forEach((key) => this.#name(key));
-    this.checkSlots(keys, operation);
+    this.#checkKeys(keys, operation);
     return keys;
   }
 
@@ -426,7 +422,7 @@ export class Store {
   async all(operation: string): Promise<(readonly [string, string])[]> {
     return await this.run(async () => {
       const items: (readonly [string, string])[] = [];
-      for await (const page of this.#items(operation)) items.push(...page);
+      for await (const page of this.#items(operation)) for (const item of page) items.push(item);
       return items;
     });
   }
@@ -442,7 +438,7 @@ export class Store {
       await (before ?? this.#earlier());
       // A search minds what is issued meanwhile by itself.
       const lanes = before ? undefined : this.#lanes;
-      for await (const page of scanKeys(this.#runner, prefix, this.#records, timeout, lanes, from)) {
+      for await (const page of scanKeys(this.#runner, prefix, timeout, lanes, from)) {
         yield { keys: page.keys.map((name) => name.slice(prefix.length)), next: page.next };
       }
     } catch (error) {
@@ -703,7 +699,7 @@ export class Store {
   /** The name in Redis of a key. */
   #name(key: string): string {
     const name = this.options.prefix + key;
-    if (this.#mayMeet && this.#records.has(name)) {
+    if (isRecord(name)) {
       throw new TypeError(
         `Cannot use the key ${formatPlace([key])}: with its prefix it is named like the records of calls`,
       );

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/ass
 import fc from "fast-check";
 import { decode, encode, encodeName, formatPath, formatPlace, type Json, MAX_DEPTH } from "../src/json.ts";
 import { fuzz } from "./support/fuzz.ts";
+import { assertSame } from "./support/same.ts";
 
 const BIGINTS = { bigints: true };
 const HOSTILE_NAMES = [
@@ -413,8 +414,8 @@ describe("decode()", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom(undefined, 1, "\t"), (value, space) => {
         for (const text of [encode(value), JSON.stringify(value, null, space)]) {
-          assertEquals(decode(text) as unknown, readBack(value));
-          assertEquals(decode(text, BIGINTS) as unknown, readBack(value, true));
+          assertSame(decode(text), readBack(value));
+          assertSame(decode(text, BIGINTS), readBack(value, true));
         }
       }),
       fuzz(),
@@ -430,7 +431,7 @@ describe("decode()", () => {
       fc.property(fc.array(fc.array(fc.tuple(name, fc.nat(2)), { maxLength: 5 })), (lists) => {
         const value = lists.map((entries) => objectOf(...entries));
         const back = decode(encode(value)) as Record<string, Json>[];
-        assertEquals(back as unknown, value);
+        assertSame(back, value);
         assertEquals(back.map(Object.keys), value.map(Object.keys));
       }),
       fuzz(),
@@ -560,8 +561,8 @@ describe("decode()", () => {
     ];
     for (const [before, text, value] of cases) {
       decode(before);
-      assertEquals(decode(text) as unknown, value);
-      assertEquals(decode(text, BIGINTS) as unknown, value);
+      assertSame(decode(text), value);
+      assertSame(decode(text, BIGINTS), value);
     }
   });
 
@@ -603,7 +604,7 @@ describe("decode()", () => {
       fc.property(value, (value) => {
         const written = encode(value, BIGINTS);
         JSON.parse(written);
-        assertEquals(decode(written, BIGINTS) as unknown, readBack(value, true));
+        assertSame(decode(written, BIGINTS), readBack(value, true));
       }),
       fuzz(),
     );
@@ -641,7 +642,7 @@ describe("decode()", () => {
       const value = decode(text, BIGINTS) as Json[];
       const took = performance.now() - start;
       assertStrictEquals(value.at(-1) as unknown, BigInt(long));
-      assert(took < 5000, `${text.slice(0, 30)}: ${took} ms`);
+      assert(took < 30_000, `${text.slice(0, 30)}: ${took} ms`);
     }
   });
 });

@@ -286,7 +286,7 @@ describe("apply", () => {
 });
 
 describe("apply, of expiry", () => {
-  const ttl = async (): Promise<number> => Math.round(await client.pttl(KEY) / 1000);
+  const ttl = async (): Promise<number> => Math.ceil(await client.pttl(KEY) / 10_000) * 10;
 
   it("apply set with ttl sets the expiry of a whole value, 0 ends it, without ttl it stays", async () => {
     await client.set(KEY, "1");
