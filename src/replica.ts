@@ -2,7 +2,7 @@
  * Replicas: what the scripts would make of known values, computed here.
  *
  * Given texts that `decode` accepts, each op and each read gives the reply, the refusal and the text that
- * `lua/apply.lua` and `lua/read.lua` give, byte for byte; `tests/text_fuzz_test.ts` holds them to it. On a text that is
+ * `lua/apply.lua` and `lua/read.lua` give, byte for byte; `tests/replica_fuzz_test.ts` holds them to it. On a text that is
  * not JSON a replica may refuse where a script would not, or elsewhere. So it is for texts that were decoded.
  *
  * A text is a JavaScript string. One that was not UTF-8 holds U+FFFD where the server has other bytes; only the caller
@@ -13,7 +13,7 @@
 
 import { sameValue } from "./compare.ts";
 import type { JsonType } from "./errors.ts";
-import { decode, encodeName } from "./json.ts";
+import { encodeName } from "./json.ts";
 import { addNumbers, isNumber } from "./number.ts";
 import type { Group, Op, Read } from "./op.ts";
 import type { Path, Segment } from "./path.ts";
@@ -21,6 +21,7 @@ import {
   afterSpace,
   afterValue,
   beforeSpace,
+  charactersOf,
   type Container,
   Damage,
   Item,
@@ -571,5 +572,5 @@ function namesOf(object: Value): string {
 
 /** The length of a string in UTF-16 code units. */
 function unitsOf(text: string): number {
-  return (decode(text) as string).length;
+  return charactersOf(text).length;
 }

@@ -75,6 +75,15 @@ export function afterValue(text: string, at: number): number {
   return end;
 }
 
+/** The characters that a string spells; its text with the quotes. */
+export function charactersOf(string: string): string {
+  try {
+    return decode(string) as string;
+  } catch {
+    throw new Damage(string, 0);
+  }
+}
+
 /** Letters, digits, `.`, `+` and `-`: what numbers, `true`, `false` and `null` are made of. */
 function isWord(code: number): boolean {
   return code >= 0x30 && code <= 0x39 || code === 0x2e || code === 0x2d || code === 0x2b ||
@@ -283,7 +292,7 @@ export class Container {
       if (id !== undefined) return this.#position(id);
     }
     this.count();
-    const id = this.#hasEscapes ? this.#decodedIndex().get(decode(name) as string) : this.#index().get(name);
+    const id = this.#hasEscapes ? this.#decodedIndex().get(charactersOf(name)) : this.#index().get(name);
     return id === undefined ? -1 : this.#position(id);
   }
 
@@ -490,7 +499,7 @@ export class Container {
     if (this.#decoded !== undefined) return this.#decoded;
     this.#decoded = new Map();
     for (const item of this.#items) {
-      const name = decode(this.#nameOf(item)) as string;
+      const name = charactersOf(this.#nameOf(item));
       if (this.#decoded.has(name)) this.#hasTwins = true;
       else this.#decoded.set(name, idOf(item));
     }
@@ -502,7 +511,7 @@ export class Container {
     if (this.#names?.has(name)) this.#hasTwins = true;
     else this.#names?.set(name, id);
     // This name was looked for, and so there is none of the same characters.
-    if (typeof id !== "number") this.#decoded?.set(decode(name) as string, id);
+    if (typeof id !== "number") this.#decoded?.set(charactersOf(name), id);
   }
 
   #position(id: number | Item): number {
@@ -544,7 +553,7 @@ export class Container {
   #forget(name: string): void {
     if (this.#hasTwins) this.#names = this.#decoded = undefined;
     this.#names?.delete(name);
-    this.#decoded?.delete(decode(name) as string);
+    this.#decoded?.delete(charactersOf(name));
   }
 }
 
