@@ -5,7 +5,7 @@
  */
 
 import { encodeName, MAX_DEPTH } from "./json.ts";
-import { afterSpace, afterString, afterValue, charactersOf } from "./text.ts";
+import { afterSpace, afterString, afterValue, charactersOf } from "./token.ts";
 
 /**
  * Tells whether two texts hold the same value: members in any order, of several with one name the last, characters

@@ -12,94 +12,24 @@
  * @module
  */
 
-import { decode, endOfString } from "./json.ts";
 import type { JsonType } from "./errors.ts";
-
-/** The text is not JSON at a position. */
-export class Damage {
-  /** The text. */
-  readonly source: string;
-  /** The position in it. */
-  readonly position: number;
-
-  constructor(source: string, position: number) {
-    this.source = source;
-    this.position = position;
-  }
-}
+import {
+  afterSpace,
+  afterString,
+  afterValue,
+  beforeSpace,
+  BRACE,
+  BRACKET,
+  charactersOf,
+  COLON,
+  COMMA,
+  Damage,
+  QUOTE,
+  TO_CLOSE,
+} from "./token.ts";
 
 /** What takes changes back, last one first. */
 export type Undo = (() => void)[];
-
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const BRACKET = 0x5b;
-const BRACE = 0x7b;
-/** From an opening bracket or brace to the closing one. */
-const TO_CLOSE = 2;
-
-// ---- Scanning ----
-
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
-}
-
-/** The first position from `at` on that holds no white space. */
-export function afterSpace(text: string, at: number): number {
-  while (isSpace(text.charCodeAt(at))) at++;
-  return at;
-}
-
-/** The position behind the last character before `at` that is no white space. */
-export function beforeSpace(text: string, at: number): number {
-  while (at > 0 && isSpace(text.charCodeAt(at - 1))) at--;
-  return at;
-}
-
-/** The position behind the string whose opening quote stands at `at`. */
-export function afterString(text: string, at: number): number {
-  const end = endOfString(text, at + 1);
-  if (end <= at) throw new Damage(text, at); // no closing quote
-  return end;
-}
-
-/** The position behind the value that starts at `at`. */
-export function afterValue(text: string, at: number): number {
-  const first = text.charCodeAt(at);
-  if (first === QUOTE) return afterString(text, at);
-  if (first === BRACE || first === BRACKET) return afterContainer(text, at, first);
-  let end = at;
-  while (isWord(text.charCodeAt(end))) end++;
-  if (end === at) throw new Damage(text, at);
-  return end;
-}
-
-/** The characters that a string spells; its text with the quotes. */
-export function charactersOf(string: string): string {
-  try {
-    return decode(string) as string;
-  } catch {
-    throw new Damage(string, 0);
-  }
-}
-
-/** Letters, digits, `.`, `+` and `-`: what numbers, `true`, `false` and `null` are made of. */
-function isWord(code: number): boolean {
-  return code >= 0x30 && code <= 0x39 || code === 0x2e || code === 0x2d || code === 0x2b ||
-    code >= 0x61 && code <= 0x7a || code >= 0x41 && code <= 0x5a;
-}
-
-function afterContainer(text: string, at: number, open: number): number {
-  let depth = 0;
-  for (let p = at; p < text.length; p++) {
-    const code = text.charCodeAt(p);
-    if (code === QUOTE) p = afterString(text, p) - 1;
-    else if (code === open) depth++;
-    else if (code === open + TO_CLOSE && --depth === 0) return p + 1;
-  }
-  throw new Damage(text, at);
-}
 
 // ---- Values ----
 
@@ -149,7 +79,7 @@ export class Value {
 
   /** The position behind it in the source; what was changed inside does not move it. */
   end(): number {
-    return this.#to ??= afterValue(this.#source, this.#from);
+    return this.#to ??= this.#inside?.end ?? afterValue(this.#source, this.#from);
   }
 
   damage(): Damage {
@@ -160,14 +90,10 @@ export class Value {
    * Writes its text.
    *
    * @param out Takes the pieces.
-   * @returns -1, or from where on the source goes on unchanged, where the end of this value has not been looked for.
+   * @returns -1, or where the source goes on unchanged, if the end of this value has not been looked for.
    */
   write(out: string[]): number {
-    if (this.#inside === undefined) {
-      out.push(this.#source.slice(this.#from, this.end()));
-      return -1;
-    }
-    const rest = this.#inside.write(out);
+    const rest = this.#inside === undefined ? this.#from : this.#inside.write(out);
     if (rest < 0 || this.#to === undefined) return rest;
     out.push(this.#source.slice(rest, this.#to));
     return -1;
@@ -264,6 +190,11 @@ export class Container {
     this.isArray = source.charCodeAt(from) === BRACKET;
     this.#source = source;
     this.#marks = [from];
+  }
+
+  /** The position behind it in the source; `undefined` while that was not read. */
+  get end(): number | undefined {
+    return this.#isComplete ? this.#marks.at(-1)! + 1 : undefined;
   }
 
   /** How many items there are. Reads all of them. */
@@ -514,12 +445,12 @@ export class Container {
     if (typeof id !== "number") this.#decoded?.set(charactersOf(name), id);
   }
 
+  /** Where a member is now: removals move it towards the start, and new ones stand behind all others. */
   #position(id: number | Item): number {
-    if (typeof id === "number") {
-      const there = this.#items[id];
-      if (there !== undefined && idOf(there) === id) return id;
-    }
-    return this.#items.findIndex((item) => idOf(item) === id);
+    if (typeof id !== "number") return this.#items.lastIndexOf(id);
+    let index = Math.min(id, this.#items.length - 1);
+    while (idOf(this.#items[index]) !== id) index--;
+    return index;
   }
 
   // ---- Changing ----

@@ -322,7 +322,11 @@ describe("Replica.apply()", () => {
           { kind: "append", path, text: '"a"' },
           { kind: "delete", path },
         ];
-        for (const op of group) assertStrictEquals(replica.apply([op])?.length, 1, text);
+        for (const op of group) {
+          assertStrictEquals(replica.apply([op])?.length, 1, text);
+          if (next(2) === 0) replica.text("k");
+        }
+        replica.text("k");
         for (const kind of ["get", "type", "length", "keys", "exists"] as const) {
           assertStrictEquals(typeof replica.read({ kind, path }), "string", text);
         }
