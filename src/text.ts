@@ -1,13 +1,12 @@
 /**
  * Splicing: the text of a JSON value, changed in places, with every other character kept.
  *
- * The walk reads no more than it needs: a container is read up to the item that is looked for, and what has been read
- * is remembered. So many changes of one text cost little more than one: a change costs its depth, not the length of the
- * text. White space belongs to what stands beside it; {@linkcode Container} says which goes with an item and which stays,
- * as `lua/apply.lua` decides it.
+ * A container is read up to the item that is looked for, and what has been read is remembered. So a change costs its
+ * depth and the text that nobody looked at before, and many changes of one text cost little more than one. Which white
+ * space goes with an item and which stays is decided as `lua/apply.lua` does.
  *
  * Nothing here checks text that it jumps over. On valid JSON every answer is exact. On anything else an answer may be
- * wrong, but every loop moves forward and ends; damage that the walk meets is thrown as {@linkcode Damage}.
+ * wrong, but every loop ends; damage that the walk meets is thrown as {@linkcode Damage}.
  *
  * @module
  */
@@ -253,7 +252,7 @@ export class Container {
     return text.slice(items[0].lead.length, text.length - items.at(-1)!.trail!.length);
   }
 
-  /** Puts items before the one of an index, or behind the last one. They take over no white space behind them. */
+  /** Puts items right before the value of an index, or right behind the last value; white space there stays outside. */
   insert(index: number, items: readonly Item[], undo: Undo): void {
     if (items.length === 0) return;
     const last = items.at(-1)!;
@@ -280,8 +279,8 @@ export class Container {
   }
 
   /**
-   * Removes items that are there, and one comma. With it goes the white space behind it; where nothing follows, that
-   * between the comma before and the items goes. What stands inside the brackets beside them stays.
+   * Removes items that are there, and one comma with the white space behind it: the comma behind them or, where nothing
+   * follows, the one before them.
    */
   remove(index: number, count: number, undo: Undo): void {
     const { lead } = this.at(index);
