@@ -4,8 +4,8 @@
  * @module
  */
 
-import { decode, encodeName, MAX_DEPTH } from "./json.ts";
-import { afterSpace, afterString, afterValue } from "./text.ts";
+import { encodeName, MAX_DEPTH } from "./json.ts";
+import { afterSpace, afterString, afterValue, charactersOf } from "./token.ts";
 
 /**
  * Tells whether two texts hold the same value: members in any order, of several with one name the last, characters
@@ -56,7 +56,7 @@ class Canonical {
     const from = this.#at;
     this.#at = afterValue(text, from);
     const word = text.slice(from, this.#at);
-    if (open === '"') return encodeName(decode(word) as string);
+    if (open === '"') return encodeName(charactersOf(word));
     return word === "true" || word === "false" || word === "null" ? word : numberSpelling(word);
   }
 
@@ -82,7 +82,7 @@ class Canonical {
   #name(): string {
     const from = this.#at;
     this.#at = afterString(this.#text, from);
-    const name = encodeName(decode(this.#text.slice(from, this.#at)) as string);
+    const name = encodeName(charactersOf(this.#text.slice(from, this.#at)));
     this.#skip();
     this.#at++; // the colon
     this.#skip();

@@ -1,96 +1,34 @@
 /**
  * Splicing: the text of a JSON value, changed in places, with every other character kept.
  *
- * The walk reads no more than it needs: a container is read up to the item that is looked for, and what has been read
- * is remembered. So many changes of one text cost little more than one: a change costs its depth, not the length of the
- * text. White space belongs to what stands beside it; {@linkcode Container} says which goes with an item and which stays,
- * as `lua/apply.lua` decides it.
+ * A container is read up to the item that is looked for, and what has been read is remembered. So a change costs its
+ * depth and the text that nobody looked at before, and many changes of one text cost little more than one. Which white
+ * space goes with an item and which stays is decided as `lua/apply.lua` does.
  *
  * Nothing here checks text that it jumps over. On valid JSON every answer is exact. On anything else an answer may be
- * wrong, but every loop moves forward and ends; damage that the walk meets is thrown as {@linkcode Damage}.
+ * wrong, but every loop ends; damage that the walk meets is thrown as {@linkcode Damage}.
  *
  * @module
  */
 
-import { decode, endOfString } from "./json.ts";
 import type { JsonType } from "./errors.ts";
-
-/** The text is not JSON at a position. */
-export class Damage {
-  /** The text. */
-  readonly source: string;
-  /** The position in it. */
-  readonly position: number;
-
-  constructor(source: string, position: number) {
-    this.source = source;
-    this.position = position;
-  }
-}
+import {
+  afterSpace,
+  afterString,
+  afterValue,
+  beforeSpace,
+  BRACE,
+  BRACKET,
+  charactersOf,
+  COLON,
+  COMMA,
+  Damage,
+  QUOTE,
+  TO_CLOSE,
+} from "./token.ts";
 
 /** What takes changes back, last one first. */
 export type Undo = (() => void)[];
-
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const BRACKET = 0x5b;
-const BRACE = 0x7b;
-/** From an opening bracket or brace to the closing one. */
-const TO_CLOSE = 2;
-
-// ---- Scanning ----
-
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
-}
-
-/** The first position from `at` on that holds no white space. */
-export function afterSpace(text: string, at: number): number {
-  while (isSpace(text.charCodeAt(at))) at++;
-  return at;
-}
-
-/** The position behind the last character before `at` that is no white space. */
-export function beforeSpace(text: string, at: number): number {
-  while (at > 0 && isSpace(text.charCodeAt(at - 1))) at--;
-  return at;
-}
-
-/** The position behind the string whose opening quote stands at `at`. */
-export function afterString(text: string, at: number): number {
-  const end = endOfString(text, at + 1);
-  if (end <= at) throw new Damage(text, at); // no closing quote
-  return end;
-}
-
-/** The position behind the value that starts at `at`. */
-export function afterValue(text: string, at: number): number {
-  const first = text.charCodeAt(at);
-  if (first === QUOTE) return afterString(text, at);
-  if (first === BRACE || first === BRACKET) return afterContainer(text, at, first);
-  let end = at;
-  while (isWord(text.charCodeAt(end))) end++;
-  if (end === at) throw new Damage(text, at);
-  return end;
-}
-
-/** Letters, digits, `.`, `+` and `-`: what numbers, `true`, `false` and `null` are made of. */
-function isWord(code: number): boolean {
-  return code >= 0x30 && code <= 0x39 || code === 0x2e || code === 0x2d || code === 0x2b ||
-    code >= 0x61 && code <= 0x7a || code >= 0x41 && code <= 0x5a;
-}
-
-function afterContainer(text: string, at: number, open: number): number {
-  let depth = 0;
-  for (let p = at; p < text.length; p++) {
-    const code = text.charCodeAt(p);
-    if (code === QUOTE) p = afterString(text, p) - 1;
-    else if (code === open) depth++;
-    else if (code === open + TO_CLOSE && --depth === 0) return p + 1;
-  }
-  throw new Damage(text, at);
-}
 
 // ---- Values ----
 
@@ -140,7 +78,7 @@ export class Value {
 
   /** The position behind it in the source; what was changed inside does not move it. */
   end(): number {
-    return this.#to ??= afterValue(this.#source, this.#from);
+    return this.#to ??= this.#inside?.end ?? afterValue(this.#source, this.#from);
   }
 
   damage(): Damage {
@@ -151,14 +89,10 @@ export class Value {
    * Writes its text.
    *
    * @param out Takes the pieces.
-   * @returns -1, or from where on the source goes on unchanged, where the end of this value has not been looked for.
+   * @returns -1, or where the source goes on unchanged, if the end of this value has not been looked for.
    */
   write(out: string[]): number {
-    if (this.#inside === undefined) {
-      out.push(this.#source.slice(this.#from, this.end()));
-      return -1;
-    }
-    const rest = this.#inside.write(out);
+    const rest = this.#inside === undefined ? this.#from : this.#inside.write(out);
     if (rest < 0 || this.#to === undefined) return rest;
     out.push(this.#source.slice(rest, this.#to));
     return -1;
@@ -257,6 +191,11 @@ export class Container {
     this.#marks = [from];
   }
 
+  /** The position behind it in the source; `undefined` while that was not read. */
+  get end(): number | undefined {
+    return this.#isComplete ? this.#marks.at(-1)! + 1 : undefined;
+  }
+
   /** How many items there are. Reads all of them. */
   count(): number {
     while (this.#readNext());
@@ -283,7 +222,7 @@ export class Container {
       if (id !== undefined) return this.#position(id);
     }
     this.count();
-    const id = this.#hasEscapes ? this.#decodedIndex().get(decode(name) as string) : this.#index().get(name);
+    const id = this.#hasEscapes ? this.#decodedIndex().get(charactersOf(name)) : this.#index().get(name);
     return id === undefined ? -1 : this.#position(id);
   }
 
@@ -313,7 +252,7 @@ export class Container {
     return text.slice(items[0].lead.length, text.length - items.at(-1)!.trail!.length);
   }
 
-  /** Puts items before the one of an index, or behind the last one. They take over no white space behind them. */
+  /** Puts items right before the value of an index, or right behind the last value; white space there stays outside. */
   insert(index: number, items: readonly Item[], undo: Undo): void {
     if (items.length === 0) return;
     const last = items.at(-1)!;
@@ -340,8 +279,8 @@ export class Container {
   }
 
   /**
-   * Removes items that are there, and one comma. With it goes the white space behind it; where nothing follows, that
-   * between the comma before and the items goes. What stands inside the brackets beside them stays.
+   * Removes items that are there, and one comma with the white space behind it: the comma behind them or, where nothing
+   * follows, the one before them.
    */
   remove(index: number, count: number, undo: Undo): void {
     const { lead } = this.at(index);
@@ -490,7 +429,7 @@ export class Container {
     if (this.#decoded !== undefined) return this.#decoded;
     this.#decoded = new Map();
     for (const item of this.#items) {
-      const name = decode(this.#nameOf(item)) as string;
+      const name = charactersOf(this.#nameOf(item));
       if (this.#decoded.has(name)) this.#hasTwins = true;
       else this.#decoded.set(name, idOf(item));
     }
@@ -502,15 +441,15 @@ export class Container {
     if (this.#names?.has(name)) this.#hasTwins = true;
     else this.#names?.set(name, id);
     // This name was looked for, and so there is none of the same characters.
-    if (typeof id !== "number") this.#decoded?.set(decode(name) as string, id);
+    if (typeof id !== "number") this.#decoded?.set(charactersOf(name), id);
   }
 
+  /** Where a member is now: removals move it towards the start, and new ones stand behind all others. */
   #position(id: number | Item): number {
-    if (typeof id === "number") {
-      const there = this.#items[id];
-      if (there !== undefined && idOf(there) === id) return id;
-    }
-    return this.#items.findIndex((item) => idOf(item) === id);
+    if (typeof id !== "number") return this.#items.lastIndexOf(id);
+    let index = Math.min(id, this.#items.length - 1);
+    while (idOf(this.#items[index]) !== id) index--;
+    return index;
   }
 
   // ---- Changing ----
@@ -544,7 +483,7 @@ export class Container {
   #forget(name: string): void {
     if (this.#hasTwins) this.#names = this.#decoded = undefined;
     this.#names?.delete(name);
-    this.#decoded?.delete(decode(name) as string);
+    this.#decoded?.delete(charactersOf(name));
   }
 }
 
