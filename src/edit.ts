@@ -10,7 +10,7 @@ import { ConflictError, TypeMismatchError } from "./errors.ts";
 import type { Fragment } from "./fragment.ts";
 import type { Group, Op } from "./op.ts";
 import { type Path, readKey } from "./path.ts";
-import { draftOf, isContainer, Session } from "./session.ts";
+import { disarmPromises, draftOf, isContainer, Session } from "./session.ts";
 import type { Store } from "./store.ts";
 
 /** How an edit works. */
@@ -145,7 +145,11 @@ export function readContainer(store: Store, text: string, operation: string, pat
   const fragment = store.fragment(text, operation, path);
   const { value } = fragment;
   if (isContainer(value)) return fragment;
-  const found = value === null ? "null" : typeof value as "string" | "number" | "boolean";
+  const found = value === null
+    ? "null"
+    : typeof value === "bigint"
+    ? "number"
+    : typeof value as "string" | "number" | "boolean";
   throw new TypeMismatchError({ operation, path, at: path.length, expected: ["object", "array"], found });
 }
 
@@ -224,13 +228,18 @@ async function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): 
     store.check();
     const session = new Session(store.options);
     const root = scope.draft(session);
+    let isAsync = false;
     try {
       const returned = recipe(root.draft as never);
-      if (session.missing === undefined) {
-        refusePromise(returned);
+      isAsync = returnsPromise(returned);
+      if (!isAsync && session.missing === undefined) {
+        session.refuseChanges(() =>
+          new TypeError("Cannot change the draft: its recipe is over, and what it has written is sent")
+        );
         const ops = session.takeOps();
         const value = session.toPlain(returned) as R;
-        return { value, guards: root.guards(), ops };
+        // case: a getter or a toJSON has read what is not there yet, and has caught what stops the recipe then.
+        if (session.missing === undefined) return { value, guards: root.guards(), ops };
       }
     } catch (error) {
       if (session.missing === undefined) throw error;
@@ -239,17 +248,19 @@ async function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): 
         new TypeError("Cannot use the draft: its edit is over; return what is needed later from the recipe")
       );
     }
+    if (isAsync) {
+      throw new TypeError(
+        "Cannot edit: the recipe returned a promise; it must be synchronous, so await before it",
+      );
+    }
     await scope.fetch(session.missing);
   }
 }
 
-function refusePromise(value: unknown): void {
-  if (typeof value !== "object" || value === null || draftOf(value)) return;
-  if (!("then" in value) || typeof value.then !== "function") return;
-  if (value instanceof Promise) value.catch(() => {}); // it may fail for want of its draft
-  throw new TypeError(
-    "Cannot edit: the recipe returned a promise; it must be synchronous, so await before it",
-  );
+/** Whether a recipe is asynchronous. Looked at in every run: it is a promise that fails for want of a value, too. */
+function returnsPromise(returned: unknown): boolean {
+  if (typeof returned !== "object" || returned === null || draftOf(returned)) return false;
+  return disarmPromises(returned) || ("then" in returned && typeof returned.then === "function");
 }
 
 /** Guards of long texts by their SHA-1 instead. */
