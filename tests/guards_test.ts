@@ -10,7 +10,18 @@ import { Session } from "../src/session.ts";
 import { fuzz } from "./support/fuzz.ts";
 import { parseText } from "./support/json_text.ts";
 import { applyGroup, type Texts } from "./support/text_model.ts";
-import { document, KEYS, meddle, type Use, use, uses } from "./support/uses.ts";
+import {
+  ACTION_COUNT,
+  describeUse,
+  DICTIONARY_DELETE,
+  DICTIONARY_SET,
+  document,
+  KEYS,
+  meddle,
+  type Use,
+  use,
+  uses,
+} from "./support/uses.ts";
 
 interface Outcome {
   readonly seen: unknown;
@@ -66,22 +77,91 @@ describe("guards", () => {
 
         const after: Texts = new Map(before);
         for (const step of foreign.slice(0, 2)) meddleWith(after, step);
-        const again = run(after, recipe);
-        const result = new Map(after);
-        if (!apply(result, [...first.guards, ...first.ops])) return void counts.refused++;
-        counts.merged++;
-        assert(!(again instanceof Error), `it would have failed: ${again}`);
-        assertEquals(first.seen, again.seen, "what it saw");
-        const expected = new Map(after);
-        assert(apply(expected, again.ops), "its ops are refused");
-        assertEquals(JSON.stringify(valuesOf(result)), JSON.stringify(valuesOf(expected)), "what came of it");
+        if (checkMerge(first, after, recipe)) counts.merged++;
+        else counts.refused++;
       }),
       fuzz(10),
     );
     const total = counts.merged + counts.refused + counts.failed;
     assert(counts.merged > total / 8 && counts.refused > total / 8, JSON.stringify(counts));
   });
+
+  it("each single use is a read of what it tells, of a value in its place, a replaced and a removed one", () => {
+    const lists = [
+      "[3,1,2]",
+      "[]",
+      "[3]",
+      "[3,1]",
+      "[0,1,2]",
+      "[3,1,0]",
+      "[1,3,2]",
+      "[3,1,2,4]",
+      "[5,3,1,2]",
+    ];
+    const others = ['[{"id":1},1,2]', "[[],1,2]", '{"0":3,"1":1,"2":2}', "7", '"x"'];
+    const objects = ['{"a":1,"0":3,"b":{"id":1}}', "{}", '{"a":2,"0":3,"b":{"id":1}}', '{"a":1,"0":3}'];
+    const more = [
+      '{"b":{"id":1},"a":1,"0":3}',
+      '{"a":1,"0":3,"b":[1]}',
+      '{"a":1,"0":3,"b":{"id":2},"id":1}',
+      "[1]",
+    ];
+    const before = (value: Json): Use => ({ on: 1, action: 0, name: "", numbers: [0], value, other: 0 });
+    const states: Use[][] = [
+      [],
+      [{ ...before([]), action: 3 * DICTIONARY_SET }],
+      [{ ...before(0), action: 3 * DICTIONARY_DELETE }],
+    ];
+    const names = ["a", "0", "1", "length", "b", "id"];
+    const numbers = [[0, 1, 2], [1, 2, 0], [2, 0, 1], [3, 4, 1], [-1, 1, 3], [4, 0, 2]];
+    let merged = 0;
+    for (const texts of [[...lists, ...others], [...objects, ...more]]) {
+      for (const state of states) {
+        for (let action = 0; action < ACTION_COUNT; action++) {
+          if (action % 3 === 2) continue; // the same as the one before
+          for (const [index, name] of names.entries()) {
+            const step: Use = {
+              on: 0,
+              action,
+              name,
+              numbers: numbers[index],
+              value: index % 2 ? 7 : 2,
+              other: 0,
+            };
+            const recipe = (draft: never): string[] => use(draft, [...state, step]);
+            const start: Texts = new Map([["one", texts[0]]]);
+            const first = run(start, recipe);
+            if (first instanceof Error) continue;
+            assert(apply(new Map(start), [...first.guards, ...first.ops]));
+            for (const text of texts) {
+              try {
+                if (checkMerge(first, new Map([["one", text]]), recipe)) merged++;
+              } catch (error) {
+                throw new Error(`${describeUse(texts[0], step)} after ${JSON.stringify(state)}: ${text}`, {
+                  cause: error,
+                });
+              }
+            }
+          }
+        }
+      }
+    }
+    assert(merged > 10_000, String(merged));
+  });
 });
+
+/** Commits an outcome to what is there now; returns whether it was applied, which must be as good as running again. */
+function checkMerge(first: Outcome, now: Texts, recipe: (draft: never) => unknown): boolean {
+  const result = new Map(now);
+  if (!apply(result, [...first.guards, ...first.ops])) return false;
+  const again = run(now, recipe);
+  assert(!(again instanceof Error), `it would have failed: ${again}`);
+  assertEquals(first.seen, again.seen, "what it saw");
+  const expected = new Map(now);
+  assert(apply(expected, again.ops), "its ops are refused");
+  assertEquals(JSON.stringify(valuesOf(result)), JSON.stringify(valuesOf(expected)), "what came of it");
+  return true;
+}
 
 function meddleWith(texts: Texts, step: Use): void {
   const key = KEYS[step.other % 2];

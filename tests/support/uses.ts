@@ -258,6 +258,14 @@ const DICTIONARY: readonly Action<Members>[] = [
   (at) => String(at),
 ];
 
+/** Actions on the dictionary that take a value out of its place. */
+export const DICTIONARY_SET = 5;
+/** The other one. */
+export const DICTIONARY_DELETE = 6;
+
+/** How many actions there are, so that each can be tried. */
+export const ACTION_COUNT = 3 * Math.max(ANY.length + GENERIC.length, ARRAY.length);
+
 /** The keys that a program knows of. */
 export const KEYS = ["one", "two", "none"];
 
@@ -281,11 +289,8 @@ export function use(draft: unknown, program: readonly Use[]): string[] {
     try {
       let seen: unknown;
       const at = parts[step.on % (parts.length + 1)];
-      if (at === undefined) seen = DICTIONARY[step.action % DICTIONARY.length](root, step, sight);
-      else if (!Array.isArray(at)) seen = pick<never>([...ANY, ...GENERIC], step)(at as never, step, sight);
-      else if (step.action % 3 === 0) {
-        seen = pick<never>([...ANY, ...GENERIC], step)(at as never, step, sight);
-      } else seen = pick(ARRAY, step)(at, step, sight);
+      if (at === undefined) seen = pick(DICTIONARY, step)(root, step, sight);
+      else seen = actionFor(Array.isArray(at), step)(at as never, step, sight);
       // What an action returns as an array was made by it, out of what it saw.
       return Array.isArray(seen) && !parts.includes(seen) && isPlain(seen)
         ? seen.map(tell).join()
@@ -298,6 +303,17 @@ export function use(draft: unknown, program: readonly Use[]): string[] {
 
 const pick = <A>(actions: readonly Action<A>[], { action }: Use): Action<A> =>
   actions[Math.floor(action / 3) % actions.length];
+
+const actionFor = (isArray: boolean, step: Use): Action<never> =>
+  isArray && step.action % 3 > 0 ? pick<never>(ARRAY, step) : pick<never>([...ANY, ...GENERIC], step);
+
+/** One use as a reader of a failure needs it. */
+export function describeUse(text: string, step: Use): string {
+  const { name, numbers, value } = step;
+  return `${actionFor(text.startsWith("["), step)} of ${text} with ${
+    JSON.stringify({ name, numbers, value })
+  }`;
+}
 
 /** Whether an array is none of a draft, which nobody can tell but by what cannot be cloned. */
 function isPlain(value: unknown[]): boolean {
