@@ -6,7 +6,7 @@
 
 import { type Refusal, toError } from "./call.ts";
 import { draftDictionary, draftFragment, type DraftRoot } from "./draft.ts";
-import { ConflictError, TypeMismatchError } from "./errors.ts";
+import { ConflictError, CorruptValueError, TypeMismatchError } from "./errors.ts";
 import type { Fragment } from "./fragment.ts";
 import type { Group, Op } from "./op.ts";
 import { type Path, readKey } from "./path.ts";
@@ -261,6 +261,23 @@ async function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): 
 function returnsPromise(returned: unknown): boolean {
   if (typeof returned !== "object" || returned === null || draftOf(returned)) return false;
   return disarmPromises(returned) || ("then" in returned && typeof returned.then === "function");
+}
+
+/**
+ * The reason why a guard can never hold, if that is why it was refused.
+ *
+ * Bytes that are no UTF-8 are read as U+FFFD, so that the text that was read is not the text in Redis. Nobody has
+ * changed anything then, and to run the recipe again is of no use.
+ *
+ * @param path The key, or the fragment, that was read.
+ * @param read Its text as the recipe saw it.
+ * @param fresh Its text as the call that was refused has read it.
+ * @returns The error; `undefined` if somebody did change it.
+ */
+export function unreadable(path: Path, read: string, fresh: string): CorruptValueError | undefined {
+  if (read !== fresh || !read.includes("\ufffd")) return undefined;
+  const cause = new TypeError("it holds bytes that are not UTF-8");
+  return new CorruptValueError({ operation: "edit", path, text: read, cause });
 }
 
 /** Guards of long texts by their SHA-1 instead. */

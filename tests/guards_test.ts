@@ -115,7 +115,8 @@ describe("guards", () => {
     const names = ["a", "0", "1", "length", "b", "id"];
     const numbers = [[0, 1, 2], [1, 2, 0], [2, 0, 1], [3, 4, 1], [-1, 1, 3], [4, 0, 2]];
     let merged = 0;
-    for (const texts of [[...lists, ...others], [...objects, ...more]]) {
+    const ends = [[...lists.slice(1), "{}"], [...objects.slice(1), "[]"]];
+    for (const texts of [[...lists, ...others], [...objects, ...more], ...ends]) {
       for (const state of states) {
         for (let action = 0; action < ACTION_COUNT; action++) {
           if (action % 3 === 2) continue; // the same as the one before
