@@ -588,16 +588,19 @@ export class Node implements Draftable {
     this.#checkPlace();
     const target = this.#target as unknown[];
     this.#length();
-    const before = target.map((value, index): Slot => ({ value, origin: this.#origins[index] }));
+    const before = target.map((value, index): Slot => ({
+      value,
+      origin: this.#origins[index],
+      isNew: false,
+      isTaken: false,
+    }));
     const slots = [...before];
     change(slots);
-    const known = new Set(before);
-    const left = new Set(before);
-    const after = slots.map((slot, index): Slot => {
-      if (left.delete(slot)) return slot;
+    const after = slots.map((slot, index) => {
+      const isFirst = !slot.isNew && !slot.isTaken;
+      slot.isTaken = true;
       // case: what is new, or stands twice, is a copy where there are only trees.
-      const isOld = known.has(slot) && (this.session.isEdit || !isContainer(slot.value));
-      if (isOld) return slot;
+      if (isFirst || (!slot.isNew && (this.session.isEdit || !isContainer(slot.value)))) return slot;
       return { value: place(this.session, slot.value, [...this.#path, index]).kept, origin: -1 };
     });
     this.#isChanged = true;
@@ -614,8 +617,8 @@ export class Node implements Draftable {
       this.detach(); // the op above writes all that comes of it
       return this.proxy;
     }
-    for (const { value } of left) {
-      const child = draftOf(value);
+    for (const { value, isTaken } of before) {
+      const child = isTaken ? undefined : draftOf(value);
       if (child instanceof Node) child.#parent = undefined;
     }
     after.forEach(({ value }, index) => {
@@ -638,6 +641,10 @@ export class Node implements Draftable {
 interface Slot {
   readonly value: unknown;
   readonly origin: number;
+  /** It is an argument, no element. */
+  readonly isNew: boolean;
+  /** It stands somewhere in the new order. */
+  isTaken: boolean;
 }
 
 /** Methods of arrays that are ops of their own, or would be many. All others work by what they read and assign. */
@@ -666,7 +673,7 @@ const ARRAY_METHODS: Readonly<Record<string, (this: unknown, ...args: unknown[])
     return nodeOf(this, "reverse").rearrange((slots) => slots.reverse());
   },
   fill(value, start, end) {
-    const slot = { value, origin: -1 };
+    const slot: Slot = { value, origin: -1, isNew: true, isTaken: false };
     return nodeOf(this, "fill").rearrange((slots) => slots.fill(slot, start as number, end as number));
   },
   copyWithin(target, start, end) {

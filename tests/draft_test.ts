@@ -105,7 +105,7 @@ describe("drafts: what counts as a read", () => {
       "type object",
     ]);
     assertEquals(guardsOf(value, (d) => Object.getOwnPropertyDescriptors(d.k)), ['keys ["a","b"]']);
-    assertEquals(guardsOf(value, (d) => Object.getOwnPropertyDescriptors(d.k).a.get()), [
+    assertEquals(guardsOf(value, (d) => Object.getOwnPropertyDescriptors(d.k).a.get?.()), [
       "test a 1",
       'keys ["a","b"]',
     ]);
@@ -125,7 +125,7 @@ describe("drafts: what counts as a read", () => {
     for (const names of [Object.keys, (k: object) => Object.keys(k).length]) {
       assertEquals(guardsOf(value, (d) => names(d.k)), ['keys ["a","b"]']);
     }
-    assertEquals(guardsOf(value, (d) => Object.hasOwn(d.k, "a")), ["exists a", "type object"]);
+    assertEquals(guardsOf(value, (d) => Object.hasOwn(d.k, "a")), ["exists a"]);
     assertEquals(guardsOf([1], (d) => 0 in d.k), ["exists 0", "type array"]);
     assertEquals(guardsOf(value, (d) => JSON.stringify(d.k)), whole(value));
     assertEquals(guardsOf(value, (d) => Deno.inspect(d.k)), whole(value));
