@@ -138,7 +138,13 @@ const ANY: readonly Action<Members>[] = [
     at[name] = was + 1;
   },
   (at, use, sight) => sight.tell(at === other(sight, use)),
-  (at) => structuredClone(at),
+  (at) => {
+    try {
+      return structuredClone(at);
+    } catch (error) {
+      return (error as Error).name; // the engine looks past every trap for what it calls the object in the message
+    }
+  },
   (at) => Array.isArray(at),
   (at, { name }) => Object.create(at)[name],
   (at, { name, value }) => void (Object.create(at)[name] = value),
