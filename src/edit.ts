@@ -6,12 +6,18 @@
 
 import { type Outcome, type Refusal, toError } from "./call.ts";
 import { draftDictionary, draftFragment, type DraftRoot } from "./draft.ts";
-import { AmbiguousResultError, ConflictError, TimeoutError, TypeMismatchError } from "./errors.ts";
+import {
+  AmbiguousResultError,
+  ConflictError,
+  CorruptValueError,
+  TimeoutError,
+  TypeMismatchError,
+} from "./errors.ts";
 import type { Fragment } from "./fragment.ts";
 import type { Part } from "./lanes.ts";
 import type { Group } from "./op.ts";
 import { type Path, readKey } from "./path.ts";
-import { draftOf, isContainer, Session } from "./session.ts";
+import { disarmPromises, draftOf, isContainer, Session } from "./session.ts";
 import type { Store } from "./store.ts";
 
 /** How an edit works. */
@@ -131,7 +137,11 @@ export function readContainer(store: Store, text: string, operation: string, pat
   const fragment = store.fragment(text, operation, path);
   const { value } = fragment;
   if (isContainer(value)) return fragment;
-  const found = value === null ? "null" : typeof value as "string" | "number" | "boolean";
+  const found = value === null
+    ? "null"
+    : typeof value === "bigint"
+    ? "number"
+    : typeof value as "string" | "number" | "boolean";
   throw new TypeMismatchError({ operation, path, at: path.length, expected: ["object", "array"], found });
 }
 
@@ -239,6 +249,7 @@ class Edit {
       // What was only read, and is certain, was there at one moment: there is nothing to ask for.
       if (!isChange && (isCertain || guards.length === 0)) return finish(end);
       const group = Object.freeze([...await shorten(guards), ...isChange ? ops : []]);
+      const read = scope.places;
       const outcome = await this.#commit(group, isChange);
       if ("results" in outcome) return finish(end);
       const { refusal } = outcome;
@@ -246,6 +257,12 @@ class Edit {
       if (refusal.index >= guards.length && !CONFLICTS.has(refusal.code)) {
         throw toError(group[refusal.index], refusal, "edit");
       }
+      read.forEach((path, index) => {
+        const [before, after] = [answers[index], outcome.fresh[index]];
+        if (typeof before !== "string" || typeof after !== "string") return;
+        const error = unreadable(path, before, after);
+        if (error) throw error;
+      });
       this.#collide(group[refusal.index].path);
     }
   }
@@ -320,14 +337,19 @@ const CONFLICTS: ReadonlySet<string> = new Set(["NO_KEY", "NOT_FOUND", "TYPE", "
 function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): Run<R> {
   const session = new Session(store.options);
   const root = scope.draft(session);
+  let isAsync = false;
   try {
     const returned = recipe(root.draft as never);
-    if (session.missing === undefined) {
-      refusePromise(returned);
+    isAsync = returnsPromise(returned);
+    if (!isAsync && session.missing === undefined) {
+      session.refuseChanges(() =>
+        new TypeError("Cannot change the draft: its recipe is over, and what it has written is sent")
+      );
       const keys = session.changed;
       const ops = session.takeOps();
       const value = session.toPlain(returned) as R;
-      return { keys, end: { value }, guards: root.guards(), ops };
+      // case: a getter or a toJSON has read what is not there yet, and has caught what stops the recipe then.
+      if (session.missing === undefined) return { keys, end: { value }, guards: root.guards(), ops };
     }
   } catch (error) {
     if (session.missing === undefined) {
@@ -338,7 +360,18 @@ function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): Run<R>
       new TypeError("Cannot use the draft: its edit is over; return what is needed later from the recipe")
     );
   }
-  return { keys: [...session.changed, session.missing], missing: session.missing, guards: [], ops: [] };
+  if (isAsync) {
+    throw new TypeError(
+      "Cannot edit: the recipe returned a promise; it must be synchronous, so await before it",
+    );
+  }
+  const { missing } = session;
+  return {
+    keys: [...session.changed, ...missing === undefined ? [] : [missing]],
+    missing,
+    guards: [],
+    ops: [],
+  };
 }
 
 function checkCount(keys: readonly string[]): void {
@@ -346,13 +379,27 @@ function checkCount(keys: readonly string[]): void {
   throw new RangeError(`Cannot edit: the recipe uses more than ${MAX_EDIT_KEYS} keys`);
 }
 
-function refusePromise(value: unknown): void {
-  if (typeof value !== "object" || value === null || draftOf(value)) return;
-  if (!("then" in value) || typeof value.then !== "function") return;
-  if (value instanceof Promise) value.catch(() => {}); // it may fail for want of its draft
-  throw new TypeError(
-    "Cannot edit: the recipe returned a promise; it must be synchronous, so await before it",
-  );
+/** Whether a recipe is asynchronous. Looked at in every run: it is a promise that fails for want of a value, too. */
+function returnsPromise(returned: unknown): boolean {
+  if (typeof returned !== "object" || returned === null || draftOf(returned)) return false;
+  return disarmPromises(returned) || ("then" in returned && typeof returned.then === "function");
+}
+
+/**
+ * The reason why a guard can never hold, if that is why it was refused.
+ *
+ * Bytes that are no UTF-8 are read as U+FFFD, so that the text that was read is not the text in Redis. Nobody has
+ * changed anything then, and to run the recipe again is of no use.
+ *
+ * @param path The key, or the fragment, that was read.
+ * @param read Its text as the recipe saw it.
+ * @param fresh Its text as the call that was refused has read it.
+ * @returns The error; `undefined` if somebody did change it.
+ */
+export function unreadable(path: Path, read: string, fresh: string): CorruptValueError | undefined {
+  if (read !== fresh || !read.includes("\ufffd")) return undefined;
+  const cause = new TypeError("it holds bytes that are not UTF-8");
+  return new CorruptValueError({ operation: "edit", path, text: read, cause });
 }
 
 /** Guards of long texts by their SHA-1 instead. */

@@ -10,7 +10,7 @@ import type { Outcome, Refusal } from "./call.ts";
 import type { Group, Op } from "./op.ts";
 import type { Path } from "./path.ts";
 import { Seat } from "./seat.ts";
-import { Chains, Speculation } from "./speculation.ts";
+import { Chains, idOf, Speculation } from "./speculation.ts";
 
 /** What is below the lanes: it sends, and waits for answers. */
 export interface Delivery {
@@ -403,6 +403,12 @@ class Sitting {
       for (const { work } of sent) fail(work, error);
       return [];
     }
+    const last = places.length > 0 ? outcomes[sent.length] : undefined;
+    const answers = last === undefined || last instanceof Error
+      ? []
+      : "results" in last
+      ? last.results
+      : last.fresh;
     const again: (Work | Seat)[] = [];
     let isAsExpected = true;
     sent.forEach(({ work }, index) => {
@@ -414,16 +420,16 @@ class Sitting {
       const isOrphaned = "refusal" in outcome && outcome.refusal.code === "AFTER";
       if ("refusal" in outcome) isAsExpected = false;
       if (isOrphaned || work instanceof Seat && "refusal" in outcome) again.push(work);
-      if (work instanceof Seat) work.answer(outcome);
+      if (work instanceof Seat) work.answer(withFresh(outcome, work.places, places, answers));
       else if (!isOrphaned) work.resolve(outcome);
     });
     if (isAsExpected) {
       this.#speculation.confirm();
       this.#conflicts = 0;
+    } else if (answers.length > 0) {
+      this.#speculation.take(places, answers);
     } else {
-      const last = outcomes[sent.length];
-      if (last === undefined || last instanceof Error) this.#speculation.forget();
-      else this.#speculation.take(places, "results" in last ? last.results : last.fresh);
+      this.#speculation.forget();
     }
     return again;
   }
@@ -443,9 +449,21 @@ function placesOf(works: readonly (Work | Seat)[]): Path[] {
   const places = new Map<string, Path>();
   for (const work of works) {
     if (!(work instanceof Seat) || work.isLeft) continue;
-    for (const path of work.places) places.set(JSON.stringify(path), path);
+    for (const path of work.places) places.set(idOf(path), path);
   }
   return [...places.values()];
+}
+
+/** The outcome of an edit, with what is at its places where it was refused. */
+function withFresh(
+  outcome: Outcome,
+  wanted: readonly Path[],
+  places: readonly Path[],
+  answers: readonly (string | Refusal)[],
+): Outcome {
+  if ("results" in outcome) return outcome;
+  const fresh = wanted.map((path) => answers[places.findIndex((place) => idOf(place) === idOf(path))]);
+  return { refusal: outcome.refusal, fresh: fresh.filter((answer) => answer !== undefined) };
 }
 
 function fail(work: Work | Seat, error: unknown): void {

@@ -128,7 +128,8 @@ function isFromEnd(segment: Segment): boolean {
   return /^-\d*$/.test(String(segment));
 }
 
-function idOf(path: Path): string {
+/** A name for a place. */
+export function idOf(path: Path): string {
   return JSON.stringify(path);
 }
 

@@ -293,6 +293,59 @@ describe("encode()", () => {
     assertStrictEquals(encode(inherited), "1");
   });
 
+  it("encode() writes what it has checked, whatever a getter or a proxy answers the next time", () => {
+    const cycle: Record<string, unknown> = {};
+    cycle.self = cycle;
+    for (
+      const bad of [NaN, undefined, new Map([[1, 2]]), new Date(NaN), () => 1, Symbol(), 1n, cycle, [
+        undefined,
+      ]]
+    ) {
+      for (const beside of [1, new Date(0)]) {
+        for (let good = 0; good < 4; good++) {
+          const answers = (): () => unknown => {
+            let asked = 0;
+            return () => asked++ < good ? asked : bad;
+          };
+          const [get, index, shown] = [answers(), answers(), answers()];
+          const list: unknown[] = [0];
+          Object.defineProperty(list, 0, { get: index, enumerable: true });
+          const proxy = new Proxy({ p: 0 }, { get: (_, name) => name === "p" ? shown() : undefined });
+          const value = {
+            beside,
+            get a() {
+              return get();
+            },
+            list,
+            proxy,
+          };
+          let text: string;
+          try {
+            text = encode(value);
+          } catch (error) {
+            assert(error instanceof TypeError, String(error));
+            continue;
+          }
+          const { a, list: [first], proxy: { p } } = JSON.parse(text);
+          for (const part of [a, first, p]) {
+            assert(Number.isInteger(part) || (part === undefined && bad === undefined), text);
+          }
+        }
+      }
+    }
+  });
+
+  it("encode() writes JSON.rawJSON as it is, beside anything", () => {
+    const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+    const raw = { n: rawJSON("1e1000"), s: rawJSON('"\\u0061"'), list: [rawJSON("-0"), rawJSON("null")] };
+    const text = '{"n":1e1000,"s":"\\u0061","list":[-0,null]}';
+    assertStrictEquals(encode(raw), text);
+    assertStrictEquals(encode({ raw, at: new Date(0) }), `{"raw":${text},"at":"1970-01-01T00:00:00.000Z"}`);
+    assertStrictEquals(encode({ toJSON: () => rawJSON("12345678901234567890") }), "12345678901234567890");
+    assertStrictEquals(encode(rawJSON('"\ud800 😀"')), '"\\ud800 😀"'); // UTF-8 could not carry it
+    assertStrictEquals(encode({ rawJSON: "1" }), '{"rawJSON":"1"}'); // only looks like one
+  });
+
   it("encode() lets errors of getters and of toJSON through", () => {
     const error = new Error("mine");
     const fail = (): never => {
