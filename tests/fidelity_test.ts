@@ -340,6 +340,40 @@ describe("fidelity", () => {
     );
   });
 
+  it("apply and read take of equal names the first that is spelled as ours, else the first", async () => {
+    const NAMES = ["a", ",a", "é", "}", '"', "/", ""];
+    const spelled = fc.constantFrom(...NAMES).chain((name) => {
+      const units = Array.from(name, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+      return fc.constantFrom(
+        JSON.stringify(name),
+        `"${units.join("")}"`,
+        `"${units.join("").toUpperCase().replaceAll("U", "u")}"`,
+      );
+    });
+    const object = fc.array(fc.tuple(spelled, fc.constantFrom("1", '{"a":"}"}', '["\\u0061"]', '"x\\n"')), {
+      maxLength: 8,
+    }).map((members) => `{${members.map(([name, value]) => `${name}:${value}`).join(",")}}`);
+    await fc.assert(
+      fc.asyncProperty(object, fc.constantFrom(...NAMES), async (text, name) => {
+        const key = uniquePrefix("names");
+        const read: Read = { kind: "get", path: [key, "o", name] };
+        const whole = `{"o":${text}}`;
+        await client.set(key, whole);
+        const reads = compileReads("", [read]);
+        const expected = applyRead(new Map([[key, whole]]), read);
+        assertEquals(await client.evalsha(shaOf.get(0)!.read, 1, key, ...reads.args), [expected]);
+        const groups: Group[] = [[{ kind: "delete", path: [key, "o", name] }]];
+        const texts: Texts = new Map([[key, whole]]);
+        const replies = applyGroup(texts, groups[0]);
+        const { keys, args } = compile("", groups);
+        assertEquals(await client.evalsha(shaOf.get(0)!.apply, 1, ...keys, ...args), replies);
+        assertStrictEquals(await client.get(key), texts.get(key));
+        await client.unlink(key);
+      }),
+      fuzz(0.5),
+    );
+  });
+
   it("apply increments as BigInt does where both are integers, and as doubles do elsewhere", async () => {
     const double = fc.oneof(
       fc.double({ noNaN: true, noDefaultInfinity: true }),

@@ -104,7 +104,9 @@ function walk(text: string, path: readonly Segment[]): Place {
     const segment = path[depth + 1];
     let index: number;
     if (parent.type === "object") {
-      index = parent.children.findIndex((child) => child.name === String(segment));
+      const name = String(segment);
+      index = parent.children.findIndex((child) => firstString(text, child.at) === JSON.stringify(name));
+      if (index < 0) index = parent.children.findIndex((child) => child.name === name);
     } else if (parent.type === "array") {
       index = indexOf(segment, depth);
       if (index < 0) index += parent.children.length;
