@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import type { Group, Op, Read } from "../../src/op.ts";
 import type { Segment } from "../../src/path.ts";
-import { locate, type Node, parseText } from "./json_text.ts";
+import { locate, type Node } from "./json_text.ts";
 
 /** A refusal, spelled as the scripts spell it. */
 export class Refused extends Error {}
