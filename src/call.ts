@@ -17,6 +17,7 @@ import {
   NumberRangeError,
   PathNotFoundError,
   TypeMismatchError,
+  UnavailableError,
   WrongTypeError,
 } from "./errors.ts";
 import { encodeName } from "./json.ts";
@@ -58,7 +59,14 @@ const REFUSAL_CODES = [
   "TEST",
   "LIMIT",
   "AFTER",
+  "OOM",
 ] as const;
+
+/**
+ * The word that an error of the script starts with if a write failed behind another one of the same call: part of the
+ * call was applied.
+ */
+export const PARTIAL = "PARTIAL";
 
 /** A word of the scripts for a refusal. */
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
@@ -328,6 +336,8 @@ export function toError(target: Op | Read, refusal: Refusal, operation: string =
       return new WrongTypeError({ ...data, found });
     case "LIMIT":
       return new LimitError({ ...data, limit: found === "depth" ? "depth" : "bytes" });
+    case "OOM":
+      return new UnavailableError({ ...data, reason: "OOM" });
     case "TEST":
     case "AFTER":
       throw new Error(

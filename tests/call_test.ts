@@ -19,6 +19,7 @@ import {
   NumberRangeError,
   PathNotFoundError,
   TypeMismatchError,
+  UnavailableError,
   WrongTypeError,
 } from "../src/errors.ts";
 import type { Group, Op, Read } from "../src/op.ts";
@@ -306,6 +307,12 @@ describe("toError()", () => {
     assertStrictEquals(error.limit, "depth");
   });
 
+  it("toError() tells of memory that is short, as of any refusal of the server", () => {
+    const error = toError(target, refusal("OOM"));
+    assertInstanceOf(error, UnavailableError);
+    assertStrictEquals(error.reason, "OOM");
+  });
+
   it("toError() carries the op's word and path in every error", () => {
     const codes = [
       "NO_KEY",
@@ -316,6 +323,7 @@ describe("toError()", () => {
       "CORRUPT",
       "WRONG_TYPE",
       "LIMIT",
+      "OOM",
     ] as const;
     for (const code of codes) {
       const error = toError(target, refusal(code, 1, "1"));
