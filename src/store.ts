@@ -21,18 +21,20 @@ import {
   CorruptValueError,
   CrossSlotError,
   DurabilityError,
+  LimitError,
   TimeoutError,
   UnavailableError,
   type Verdict,
   WrongTypeError,
 } from "./errors.ts";
+import { MAX_TEXT, NoAnswer, Partial, Refused } from "./failure.ts";
 import { Fragment } from "./fragment.ts";
 import { decode, encode, type Json } from "./json.ts";
 import { Lanes } from "./lanes.ts";
 import type { Group, Op, Read } from "./op.ts";
 import { formatPlace, type Path } from "./path.ts";
 import { maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
-import { NoAnswer, Refused, Runner } from "./runner.ts";
+import { Runner } from "./runner.ts";
 import { scanKeys } from "./scan.ts";
 import { slotOf } from "./slot.ts";
 
@@ -444,6 +446,7 @@ export class Store {
         (ahead) => compile(prefix, groups, onceFor(ahead)),
         "repeat",
         read,
+        (ahead) => compile("", [], onceFor(ahead)),
       );
       const unsafe = await this.#replicate(record, groups, outcomes);
       // What was answered need not be said again. What remains stops a request that arrives late.
@@ -553,6 +556,9 @@ export class Store {
     if (error instanceof NoAnswer) return this.#notApplied(error, operation, path);
     if (!(error instanceof Refused)) return error;
     const { reason, cause } = error;
+    if (reason === "LIMIT") {
+      return new LimitError({ operation, path, limit: "bytes", maximum: MAX_TEXT, cause });
+    }
     if (reason === "WRONGTYPE") return new WrongTypeError({ operation, path, cause });
     return new UnavailableError({ operation, path, reason, cause });
   }
@@ -566,7 +572,7 @@ export class Store {
       const { replicas } = this.options.durability!;
       return new DurabilityError({ operation, path, replicas, acknowledged, result, cause });
     }
-    if (error instanceof NoAnswer && error.sent) {
+    if (error instanceof Partial || error instanceof NoAnswer && error.sent) {
       return new AmbiguousResultError({ operation, path, cause: error.cause });
     }
     return this.#readError(error, operation, path);
