@@ -169,7 +169,10 @@ export class Attempts<R> {
   #unprepared(error: unknown): void {
     const refused = toRefused(error) ?? (isListening(error) ? modeRefusal(error) : undefined);
     if (error instanceof Unusable) return this.#refuse(error);
-    if (refused === undefined) return this.#again();
+    if (refused === undefined) {
+      this.#failure = error;
+      return this.#again();
+    }
     if (!isTransient(refused) && !this.#connection.wasUsable) return this.#refuse(refused);
     this.#refusal = refused;
     this.#again();
@@ -268,7 +271,7 @@ export class Attempts<R> {
   #late(): void {
     const connection = this.#connection;
     const failure = this.#failure === undefined ? undefined : toCause(this.#failure, this.#job.written);
-    const cause = connection.failure ?? failure;
+    const cause = connection.failure ?? this.#refusal?.cause ?? failure;
     if (this.#mayBeApplied) this.#fail(new NoAnswer(true, true, cause));
     else this.#fail(this.#refusal ?? connection.refusal ?? new NoAnswer(false, true, cause));
   }

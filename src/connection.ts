@@ -122,6 +122,10 @@ export class Connection {
   readonly #failed = (error?: Error): void => {
     // A server that has answered says more than the socket that breaks behind it.
     if (answerOf(this.#failure) === undefined || answerOf(error) !== undefined) this.#failure = error;
+    const { client } = this;
+    const { command } = Object(error) as { command?: { name?: unknown } };
+    // ioredis would go on with database 0, and send there what it keeps. So it must begin again.
+    if (command?.name === "select" && client.status === "connect") client.disconnect?.(true);
     this.#tell("error");
   };
 
@@ -191,7 +195,7 @@ export class Connection {
     return Number((this.client as { condition?: { select?: unknown } }).condition?.select ?? 0);
   }
 
-  /** Selects the database again: ioredis goes on with database 0 when the server has refused it. */
+  /** Selects the database again: ioredis may have gone on with database 0, as the server has refused it unheard. */
   async #select(): Promise<void> {
     await this.client.call("SELECT", this.#database);
   }

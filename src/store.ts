@@ -27,7 +27,7 @@ import {
   type Verdict,
   WrongTypeError,
 } from "./errors.ts";
-import { MAX_TEXT, NoAnswer, Partial, Refused } from "./failure.ts";
+import { MAX_TEXT, NoAnswer, Partial, Refused, Unusable } from "./failure.ts";
 import { Fragment } from "./fragment.ts";
 import { decode, encode, type Json } from "./json.ts";
 import { Lanes } from "./lanes.ts";
@@ -572,7 +572,10 @@ export class Store {
       const { replicas } = this.options.durability!;
       return new DurabilityError({ operation, path, replicas, acknowledged, result, cause });
     }
-    if (error instanceof Partial || error instanceof NoAnswer && error.sent) {
+    if (error instanceof Partial) {
+      return new AmbiguousResultError({ operation, path, cause: error.cause, isPartial: true });
+    }
+    if (error instanceof NoAnswer && error.sent) {
       return new AmbiguousResultError({ operation, path, cause: error.cause });
     }
     return this.#readError(error, operation, path);
@@ -580,6 +583,7 @@ export class Store {
 
   #notApplied(error: NoAnswer, operation: string, path: Path): unknown {
     const { cause } = error;
+    if (cause instanceof Unusable) return cause;
     if (!error.isLate) return new UnavailableError({ operation, path, reason: "CLOSED", cause });
     return new TimeoutError({ operation, path, timeout: this.options.timeout, cause });
   }
