@@ -73,7 +73,7 @@ describe("texts that the runtime cannot hold", () => {
     try {
       const lab = new RedisJsonDict<Lab>(client, { timeout: LONG });
       const length = MAX_TEXT + 1;
-      await client.eval(`redis.call('SET', 'long', '"' .. string.rep('x', ${length - 2}) .. '"')`, 0);
+      await client.setrange("long", length - 1, '"'); // as long as it must be; what it says does not matter
       const start = performance.now();
       for (const call of [() => lab.get("long"), () => lab.getMany(["long"])]) {
         const error = await assertRejects(call, LimitError);
