@@ -234,7 +234,9 @@ async function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): 
       isAsync = returnsPromise(returned);
       if (!isAsync && session.missing === undefined) {
         session.refuseChanges(() =>
-          new TypeError("Cannot change the draft: its recipe is over, and what it has written is sent")
+          new TypeError(
+            "Cannot change the draft: its recipe is over, and its changes are being written; change it in the recipe",
+          )
         );
         const ops = session.takeOps();
         const value = session.toPlain(returned) as R;

@@ -81,6 +81,7 @@ export class Node implements Draftable {
   #drift = 0;
   /** What it was in when it was fetched. */
   readonly #origin: Node | undefined;
+  /** No name on the way to it stands twice. */
   #isAddressable = false;
 
   constructor(session: Session, fragment: Fragment, path: Path, origin?: Node) {
@@ -410,7 +411,7 @@ export class Node implements Draftable {
     if (where === undefined) return false;
     const holds = (value: unknown): boolean => this.#holds(value);
     this.session.record({ kind, path: [...where, ...inside], values, holds, ...more });
-    if (kind !== "delete") this.#imply(kind, inside);
+    if (kind !== "delete") this.#imply(inside);
     return true;
   }
 
@@ -436,9 +437,8 @@ export class Node implements Draftable {
   }
 
   /** The server refuses an op that leads through anything else, so no guard has to say what is on the way. */
-  #imply(kind: Change["kind"], inside: readonly Segment[]): void {
-    // case: the array itself is set, after its elements have moved. Then its text is read.
-    if (inside.length === 0 ? kind !== "set" : isName(inside[0])) this.#reads.isImplied = true;
+  #imply(inside: readonly Segment[]): void {
+    if (inside.length === 0 || isName(inside[0])) this.#reads.isImplied = true;
     let below: Segment = this.#hint;
     for (let node = this.#parent; node !== undefined; node = node.#parent) {
       if (isName(below)) node.#reads.isImplied = true;
