@@ -180,6 +180,16 @@ describe("Replica.apply()", () => {
       [{ kind: "delete", path: ["a"] }, '{"a":1,"a":2}', "true", '{"a":2}'],
     ]));
 
+  it("where the first of several members with one name is removed the next one is found", () => {
+    const replica = new Replica([["k", '{"a":1,"\\u0061":2,"a":3,"b":4}']]);
+    assertEquals(replica.read({ kind: "get", path: ["k", "b"] }), "4");
+    const replies = ["a", "a", "a", "a"].map((name) =>
+      replica.apply([{ kind: "take", path: ["k", name] }])![0]
+    );
+    assertEquals(replies, ["1", "3", "2", ""]);
+    assertStrictEquals(replica.text("k"), '{"b":4}');
+  });
+
   it("a group is applied as a whole or not at all", () => {
     const replica = new Replica([["a", '{"n": 1, "l": [1, 2]}'], ["b", null]]);
     const group: Group = [
