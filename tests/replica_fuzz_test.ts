@@ -147,7 +147,13 @@ const FITTING: Readonly<Partial<Record<Op["kind"], Node["type"]>>> = {
 
 /** A path: mostly one that leads to what the op works on, now and then beside it, above or below it. */
 function pathFor({ key, pick, twist, name }: Seed, text: string | null, type?: Node["type"]): Path {
-  if (text === null) return twist % 3 === 0 ? [key] : twist % 3 === 1 ? [key, name] : [key, name, 0, "x"];
+  if (text === null) {
+    return twist % 3 === 0
+      ? [key]
+      : twist % 3 === 1
+      ? [key, name]
+      : [key, name, pick % 2 === 0 ? 0 : "0", "x"];
+  }
   const all = pathsOf(locate(text));
   const fitting = type === undefined ? all : all.filter((it) => it.node.type === type);
   const chosen = fitting.length > 0 && twist !== 0 ? fitting : all;
@@ -159,7 +165,7 @@ function pathFor({ key, pick, twist, name }: Seed, text: string | null, type?: N
   const last = path.at(-1);
   if (twist === 1) return [key, ...path, name];
   if (twist === 2) return [key, ...path, name, twist];
-  if (twist === 3) return [key, ...path, 0, "new"];
+  if (twist === 3) return [key, ...path, "new", pick % 2 === 0 ? 0 : "0", "x"];
   if (twist === 4 && path.length > 0) return [key, ...above, name];
   if (twist === 5 && path.length > 0) return [key, ...above, siblings];
   if (twist === 10 && path.length > 0) return [key, ...above, siblings + 1];

@@ -58,6 +58,7 @@ describe("Replica.apply()", () => {
       [{ kind: "set", path: ["a", "b"], value: "4" }, "{}", "!NOT_FOUND 0 "],
       [{ kind: "set", path: ["a"], value: "4" }, null, "!NO_KEY 0 "],
       [{ kind: "set", path: ["a", 0, 1], value: "4", parents: true }, null, "", '{"a":[{"1":4}]}'],
+      [{ kind: "set", path: ["a", "0", 1], value: "4", parents: true }, "{}", "", '{"a":{"0":{"1":4}}}'],
       [{ kind: "set", path: ["a", "b", 0], value: "4", parents: true }, '{"a":{}}', "", '{"a":{"b":[4]}}'],
     ]));
 
