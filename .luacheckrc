@@ -4,7 +4,7 @@ std = {
   read_globals = {
     "KEYS", "ARGV", "cjson",
     redis = { fields = {
-      "call", "pcall", "error_reply", "status_reply", "sha1hex", "log",
+      "acl_check_cmd", "call", "pcall", "error_reply", "status_reply", "sha1hex", "log",
       "LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING",
     } },
     math = { fields = { "abs", "ceil", "floor", "fmod", "huge", "max", "min", "modf" } },

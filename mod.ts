@@ -24,7 +24,14 @@
  */
 
 // The dictionary
-export { type DictOptions, type Entry, type Key, RedisJsonDict, type SetOptions } from "./src/dict.ts";
+export {
+  type CloseOptions,
+  type DictOptions,
+  type Entry,
+  type Key,
+  RedisJsonDict,
+  type SetOptions,
+} from "./src/dict.ts";
 export type { RedisClient } from "./src/client.ts";
 export type { Delivery } from "./src/store.ts";
 export type { Json } from "./src/json.ts";

@@ -3,6 +3,7 @@
 -- ARGV: one flat list of tokens: ops, each preceded by its modifiers; lua/README.md gives their meaning
 --   modifier once key ttl until
 --   modifier ;
+--   modifier after group
 --   modifier @ key
 --   modifier parents
 --   modifier ifAbsent
@@ -37,8 +38,8 @@
 --   persist depth segment...
 --   fresh depth segment...
 -- Returns: one bulk string for each op: its JSON result, "" for none, or a refusal "!CODE segment found"
--- Errors: LATE and the time of the server, where the call came after its time; Redis's own (OOM, READONLY, ...).
---   All come before anything is written
+-- Errors: LATE and the time of the server, where the call came after its time; Redis's own (OOM, READONLY, ...),
+--   before anything is written; PARTIAL and an error of Redis, where a write failed behind another one
 -- Cost: O(bytes up to the target) to find, O(bytes of the value) to write; one write command a changed key,
 --   and one for the record
 local find, byte, sub = string.find, string.byte, string.sub
@@ -180,150 +181,192 @@ local function run(name, first, last, x, all, ttl)
   return more()[name](p, x, at)
 end
 
-local replies, done, i, size = {}, 0, record and 5 or 1, #tokens
+local replies, done, i, groups
+local size = #tokens
 -- The value under work, besides text (nil: not read yet, false: no such key) and partial:
-local ttl          -- what its expiry becomes: nil stays, 0 none, else ms
-local edits = 0    -- how often it was changed since it was read
+local ttl    -- what its expiry becomes: nil stays, 0 none, else ms
+local edits  -- how often it was changed since it was read
 local from, to, fragment -- a change not made in text yet
 
 -- Keys by number: { text, partial, ttl, edits }, of those that are not the current one. The states of the keys
 -- of this group before it, in order: { number, text, partial, ttl, edits }.
-local current, others, before, failed = 1, nil, nil, false
-key = KEYS[1]
+local current, others, before, failed
+-- Which groups were refused, by number; whether this one builds on one of them.
+local refused, orphaned
 
-while i <= size do
-  if from then -- there is more to do: make the pending change
-    if partial then load(true) end
-    text, from = sub(text, 1, from - 1) .. fragment .. sub(text, to + 1), nil
-  end
-  local name = tokens[i]
-  local first = i + 2
-  if name == ';' or name == '@' then
-    local number = name == '@' and tonumber(tokens[i + 1]) or 1
-    if number ~= current then
-      others = others or {}
-      others[current] = { text, partial, ttl, edits }
-      current, key = number, KEYS[number]
-      local state = others[number]
-      if state then
-        text, partial, ttl, edits = state[1], state[2], state[3], state[4]
+-- Where memory is short the ops run once more: then every op that writes text is refused, and with it its group.
+-- So what needs no memory is done. short is the number of groups that were refused for this, nil at first, and
+-- shortage the error of Redis.
+local short, shortage
+
+repeat
+  replies, done, i, groups = {}, 0, record and 5 or 1, 1
+  text, partial, ttl, edits, from = nil, nil, nil, 0, nil
+  current, others, before, failed = 1, nil, nil, false
+  refused, orphaned = nil, false
+  key = KEYS[1]
+
+  while i <= size do
+    if from then -- there is more to do: make the pending change
+      if partial then load(true) end
+      text, from = sub(text, 1, from - 1) .. fragment .. sub(text, to + 1), nil
+    end
+    local name = tokens[i]
+    local first = i + 2
+    if name == ';' or name == '@' then
+      local number = name == '@' and tonumber(tokens[i + 1]) or 1
+      if number ~= current then
+        others = others or {}
+        others[current] = { text, partial, ttl, edits }
+        current, key = number, KEYS[number]
+        local state = others[number]
+        if state then
+          text, partial, ttl, edits = state[1], state[2], state[3], state[4]
+        else
+          text, partial, ttl, edits = nil, false, nil, 0
+        end
+      end
+      if name == ';' then
+        before, failed, orphaned, groups = {}, false, false, groups + 1
+        i = i + 1
       else
-        text, partial, ttl, edits = nil, false, nil, 0
-      end
-    end
-    if name == ';' then
-      before, failed = {}, false
-      i = i + 1
-    else
-      before = before or { { 1, nil, false, nil, 0 } }
-      i = first
-    end
-    before[#before + 1] = { current, text, partial, ttl, edits }
-  elseif name == 'parents' or name == 'ifAbsent' or name == 'ifPresent' or name == 'unlessObject'
-    or name == 'bytes' or name == 'sha1' or name == 'exact' or name == 'copied' or name == 'last'
-  then
-    modifiers = modifiers or {}
-    modifiers[name] = true
-    i = i + 1
-  elseif name == 'ttl' then
-    modifiers = modifiers or {}
-    modifiers.ttl = tonumber(tokens[i + 1])
-    i = first
-  else
-    local x = first + tokens[i + 1]
-    if name == 'set' or name == 'increment' or name == 'test' or name == 'append' or name == 'expire'
-      or name == 'type' or name == 'length' or name == 'keys' or name == 'add'
-    then
-      i = x + 1
-    elseif name == 'push' or name == 'unshift' then
-      i = x + 2
-    elseif name == 'splice' then
-      i = x + 4
-    else
-      i = x
-    end
-    local reply = ''
-    -- What is asked for afresh is told only where the group was refused.
-    if failed == (name == 'fresh') then
-      local ok
-      ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, false, ttl)
-      if not ok and partial then
-        load(true)
-        ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, true, ttl)
-      end
-      if ok and from and from > 0 then
-        local MAX_BYTES = 536870912 -- of a Redis string (proto-max-bulk-len)
-        local length = partial and redis.call('STRLEN', key) or #text
-        if length - (to - from + 1) + #fragment > MAX_BYTES then ok, reply = false, { 'LIMIT', 'bytes' } end
-      end
-      if not ok then
-        failed, from = true, nil
-        -- @include "lib/refusal.lua"
         before = before or { { 1, nil, false, nil, 0 } }
-        for n = #before, 1, -1 do
-          local b = before[n]
-          if b[1] == current then
-            text, partial, ttl, edits = b[2], b[3], b[4], b[5]
-          else
-            others[b[1]] = { b[2], b[3], b[4], b[5] }
+        i = first
+      end
+      before[#before + 1] = { current, text, partial, ttl, edits }
+    elseif name == 'parents' or name == 'ifAbsent' or name == 'ifPresent' or name == 'unlessObject'
+      or name == 'bytes' or name == 'sha1' or name == 'exact' or name == 'copied' or name == 'last'
+    then
+      modifiers = modifiers or {}
+      modifiers[name] = true
+      i = i + 1
+    elseif name == 'after' then
+      orphaned = orphaned or refused and refused[tonumber(tokens[i + 1])]
+      i = first
+    elseif name == 'ttl' then
+      modifiers = modifiers or {}
+      modifiers.ttl = tonumber(tokens[i + 1])
+      i = first
+    else
+      local x = first + tokens[i + 1]
+      if name == 'set' or name == 'increment' or name == 'test' or name == 'append' or name == 'expire'
+        or name == 'type' or name == 'length' or name == 'keys' or name == 'add'
+      then
+        i = x + 1
+      elseif name == 'push' or name == 'unshift' then
+        i = x + 2
+      elseif name == 'splice' then
+        i = x + 4
+      else
+        i = x
+      end
+      local reply = ''
+      if orphaned and not failed and name ~= 'fresh' then
+        failed, refused[groups] = true, true
+        reply = '!AFTER 0 '
+      -- What is asked for afresh is reported only where a group was refused.
+      elseif name == 'fresh' and refused or name ~= 'fresh' and not failed then
+        local ok
+        ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, false, ttl)
+        if not ok and partial then
+          load(true)
+          ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, true, ttl)
+        end
+        if ok and from and from > 0 then
+          local MAX_BYTES = 536870912 -- of a Redis string (proto-max-bulk-len)
+          local length = partial and redis.call('STRLEN', key) or #text
+          if length - (to - from + 1) + #fragment > MAX_BYTES then ok, reply = false, { 'LIMIT', 'bytes' } end
+        end
+        if short and ok and from and from >= 0 and fragment then
+          ok, reply, short = false, { 'OOM' }, short + 1
+        end
+        if not ok then
+          failed, from = true, nil
+          refused = refused or {}
+          refused[groups] = true
+          -- @include "lib/refusal.lua"
+          before = before or { { 1, nil, false, nil, 0 } }
+          for n = #before, 1, -1 do
+            local b = before[n]
+            if b[1] == current then
+              text, partial, ttl, edits = b[2], b[3], b[4], b[5]
+            else
+              others[b[1]] = { b[2], b[3], b[4], b[5] }
+            end
+          end
+        elseif from == -1 then
+          ttl, from = to, nil
+        elseif from then
+          edits = edits + 1
+          if from == 0 then
+            text, partial, from = fragment, false, nil
+            if not fragment then ttl = 0 elseif modifiers and modifiers.ttl then ttl = modifiers.ttl end
           end
         end
-      elseif from == -1 then
-        ttl, from = to, nil
-      elseif from then
-        edits = edits + 1
-        if from == 0 then
-          text, partial, from = fragment, false, nil
-          if not fragment then ttl = 0 elseif modifiers and modifiers.ttl then ttl = modifiers.ttl end
+      end
+      done = done + 1
+      replies[done] = reply
+      modifiers = nil
+    end
+  end
+
+  if short == groups then return { err = shortage } end -- nothing is left to do
+
+  -- Everything is decided: each changed key gets one command, behind the record.
+  local queue, problem
+  local written = 0
+  if others then
+    -- @include "lib/queue.lua"
+  end
+  -- @include "lib/record.lua"
+  if not problem then
+    repeat
+      if queue then
+        local state = queue[written + 1]
+        if not state then break end
+        text, partial, ttl, edits, key = state[1], state[2], state[3], state[4], state[8]
+        from, to, fragment = state[5], state[6], state[7]
+      end
+      local answer
+      if edits == 0 then
+        if ttl == 0 then
+          answer = redis.pcall('PERSIST', key)
+        elseif ttl then
+          answer = redis.pcall('PEXPIRE', key, string.format('%.0f', ttl))
+        end
+      elseif not (from and edits == 1 and not ttl and #fragment == to - from + 1 and #text > 128
+        -- Refused where the value is longer than the server takes in one piece (proto-max-bulk-len); SET does not look.
+        and type(redis.pcall('SETRANGE', key, string.format('%.0f', from - 1), fragment)) == 'number')
+      then
+        if from then
+          local tail
+          if partial then
+            tail = redis.call('GETRANGE', key, string.format('%.0f', to), '-1')
+          else
+            tail = sub(text, to + 1)
+          end
+          text = sub(text, 1, from - 1) .. fragment .. tail
+        end
+        if not text then
+          answer = redis.pcall('DEL', key)
+        elseif not ttl then
+          answer = redis.pcall('SET', key, text, 'KEEPTTL')
+        elseif ttl == 0 then
+          answer = redis.pcall('SET', key, text)
+        else
+          answer = redis.pcall('SET', key, text, 'PX', string.format('%.0f', ttl))
         end
       end
-    end
-    done = done + 1
-    replies[done] = reply
-    modifiers = nil
-  end
-end
-
--- @include "lib/record.lua"
-
--- Everything is decided: write, with one command for each changed key. None of them may fail now. Only SETRANGE
--- can, where the value is longer than the server takes in one piece (proto-max-bulk-len); SET does not look.
-local number, state = current
-repeat
-  if edits == 0 then
-    if ttl == 0 then
-      redis.call('PERSIST', key)
-    elseif ttl then
-      redis.call('PEXPIRE', key, string.format('%.0f', ttl))
-    end
-  elseif not (from and edits == 1 and not ttl and #fragment == to - from + 1 and #text > 128
-    and type(redis.pcall('SETRANGE', key, string.format('%.0f', from - 1), fragment)) == 'number')
-  then
-    if from then
-      local tail
-      if partial then
-        tail = redis.call('GETRANGE', key, string.format('%.0f', to), '-1')
-      else
-        tail = sub(text, to + 1)
+      if answer and answer ~= 1 and answer ~= 0 and answer.err then
+        problem = answer.err
+        break
       end
-      text = sub(text, 1, from - 1) .. fragment .. tail
-    end
-    if not text then
-      redis.call('DEL', key)
-    elseif not ttl then
-      redis.call('SET', key, text, 'KEEPTTL')
-    elseif ttl == 0 then
-      redis.call('SET', key, text)
-    else
-      redis.call('SET', key, text, 'PX', string.format('%.0f', ttl))
-    end
+      written = written + 1
+    until not queue
   end
-  if not others then break end
-  if number == current then number = nil end
-  repeat number, state = next(others, number) until number ~= current
-  if number then key, text, ttl, edits, from = KEYS[number], state[1], state[3], state[4], nil end
-until not number
-if unrecorded then redis.call('SET', record, unrecorded, 'PX', record_ttl) end
-return replies
+  if not problem then return replies end
+
+  -- @include "lib/failure.lua"
+until false
 
 end)()

@@ -17,6 +17,7 @@ import {
   NumberRangeError,
   PathNotFoundError,
   TypeMismatchError,
+  UnavailableError,
   WrongTypeError,
 } from "./errors.ts";
 import { encodeName } from "./json.ts";
@@ -57,7 +58,15 @@ const REFUSAL_CODES = [
   "WRONG_TYPE",
   "TEST",
   "LIMIT",
+  "AFTER",
+  "OOM",
 ] as const;
+
+/**
+ * The word that an error of the script starts with if a write failed behind another one of the same call: part of the
+ * call was applied.
+ */
+export const PARTIAL = "PARTIAL";
 
 /** A word of the scripts for a refusal. */
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
@@ -87,12 +96,19 @@ export interface Once {
  * @param groups The groups, each of at least one op. A call of none asks for a record, and leaves an empty one where
  * there is none.
  * @param once Its record; none if it is sent once only.
+ * @param after For each group the places, from 0, of those before it that must be applied, if it is to be.
  * @returns The call.
  */
-export function compile(prefix: string, groups: readonly Group[], once?: Once): Call {
+export function compile(
+  prefix: string,
+  groups: readonly Group[],
+  once?: Once,
+  after: readonly (readonly number[])[] = [],
+): Call {
   const writer = new TokenWriter(prefix, once);
   groups.forEach((group, index) => {
     if (index > 0) writer.startGroup();
+    for (const place of after[index] ?? []) writer.modifier("after", String(place + 1));
     for (const op of group) writeOp(writer, op);
   });
   return writer.finish(APPLY);
@@ -320,7 +336,10 @@ export function toError(target: Op | Read, refusal: Refusal, operation: string =
       return new WrongTypeError({ ...data, found });
     case "LIMIT":
       return new LimitError({ ...data, limit: found === "depth" ? "depth" : "bytes" });
+    case "OOM":
+      return new UnavailableError({ ...data, reason: "OOM" });
     case "TEST":
+    case "AFTER":
       throw new Error(
         `Cannot tell of a failed guard at ${target.kind}: its caller must decide what it means`,
       );

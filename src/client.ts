@@ -45,8 +45,8 @@ export interface RedisClient {
 export interface OwnClient {
   /** The client. */
   readonly client: RedisClient;
-  /** Ends the connection once all that was sent is answered, or the deadline is over. */
-  readonly quit: () => Promise<void>;
+  /** Ends the connection once all that was sent is answered, or so many milliseconds are over. */
+  readonly quit: (ms?: number) => Promise<void>;
 }
 
 /**
@@ -96,7 +96,7 @@ export function isResending({ options, nodes }: RedisClient): boolean {
  * Makes a client that sends no change twice by itself.
  *
  * @param url Where the server is, as `redis://localhost:6379/0`; for a cluster, a list with some of its nodes.
- * @param timeout How long ending may take, in milliseconds.
+ * @param timeout How long ending may take by default, in milliseconds.
  * @returns The client; it connects at once and again after a loss.
  * @throws {TypeError} If the address is not one of Redis.
  */
@@ -104,15 +104,16 @@ export function openClient(url: string | URL | readonly (string | URL)[], timeou
   const client = Array.isArray(url) ? openCluster(url) : openServer(url as string | URL);
   // Without a listener ioredis writes each failed attempt to the console. What failed is told by the calls.
   client.on("error", () => {});
-  const quit = async (): Promise<void> => {
+  const quit = async (ms: number = timeout): Promise<void> => {
+    const endsAt = performance.now() + ms;
     // A server that answers no more must not keep anyone waiting; nor is it a failure if it is gone already.
-    if (client.status === "ready") await within(timeout, client.quit().catch(() => {}));
+    if (client.status === "ready" && ms > 0) await within(ms, client.quit().catch(() => {}));
     const isOver = new Promise((resolve) => client.once("end", resolve));
     const { status } = client;
     client.disconnect();
     // case: between two attempts to connect nothing is open, and ioredis will not tell of an end.
     if (status === "end" || status === "close" || status === "reconnecting") return;
-    await within(timeout, isOver);
+    await within(Math.max(endsAt - performance.now(), DISCONNECT_TIMEOUT), isOver);
   };
   return { client: client as RedisClient, quit };
 }

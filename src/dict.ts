@@ -13,7 +13,7 @@ import type { Group, Op } from "./op.ts";
 import { type At, type KeyOf, readKey, type Selected, type Selection } from "./path.ts";
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import { createRef, type Ref } from "./ref.ts";
-import { RECORD_PREFIX } from "./record.ts";
+import { RECORD_MARKER } from "./record.ts";
 import { type Delivery, type Durability, Store, type StoreOptions } from "./store.ts";
 
 /** How a dictionary works. */
@@ -50,8 +50,9 @@ export interface DictOptions {
    */
   readonly delivery?: Delivery;
   /**
-   * What records are called, before a hash tag and an id. Users of the server who may not use all keys need the right
-   * to it.
+   * What the names of records begin with. Where it does not end with `json-dict:op:`, that is added, so that no
+   * dictionary takes the records of another one for its own keys; a hash tag and an id follow. Users of the server who
+   * may not use all keys need the right to it.
    *
    * @default {"json-dict:op:"}
    */
@@ -63,6 +64,16 @@ export interface DictOptions {
    * makes the loss of a change with its server unlikely, not impossible: Redis may promote a replica without it.
    */
   readonly durability?: { readonly replicas: number; readonly timeout?: number };
+}
+
+/** How a dictionary is closed. */
+export interface CloseOptions {
+  /**
+   * How long closing may take, in milliseconds.
+   *
+   * @default The `timeout` of the dictionary.
+   */
+  readonly timeout?: number;
 }
 
 /** How a whole value is written. */
@@ -106,10 +117,11 @@ const MAX_TIMEOUT = 2 ** 31 - 1;
  * | --- | --- | --- |
  * | `get`, `getOrThrow` | GET | 1 |
  * | `getMany` | MGET | 1, or 2 if some are missing |
- * | `has`, `ttl` | TYPE, PTTL | 1 |
+ * | `has`, `ttl` | TYPE; PTTL, TYPE | 1 |
  * | `set`, `delete`, `pop`, `getOrInsert`, `update`, `expire`, `persist` | EVALSHA | 1 |
  * | `at(...)` and its methods | EVALSHA | 1 |
- * | `keys`, `size`, `clear` | SCAN (UNLINK) | 1 for each 1000 keys of the server |
+ * | `keys`, `size` | SCAN | 1 for each 1000 keys of the server |
+ * | `clear` | SCAN, script | 2 for each 1000 keys of the server |
  * | `values`, `entries`, `toObject` | SCAN, MGET | 2 for each 1000 keys of the server |
  *
  * @typeParam T The types of the values by key: an interface, or `Record<string, V>`.
@@ -136,7 +148,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   /** The prefix that is put before each key. */
   readonly prefix: string;
   readonly #store: Store;
-  #quit: (() => Promise<void>) | undefined;
+  #quit: ((ms: number) => Promise<void>) | undefined;
 
   static {
     // On the prototype and not in the class body, where declarations do not carry a name that is computed.
@@ -356,19 +368,18 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   }
 
   /**
-   * Removes some value and returns it with its key. A scan until there is one, and one round trip more.
+   * Removes some value and returns it with its key. One round trip where an earlier `popItem` has seen more keys than it
+   * took. Else a scan up to the first key, which goes on where the last one ended: one round trip for each 1000 keys of
+   * the server, whatever their prefix. That the dictionary is empty takes a scan of the whole server.
    *
    * @returns The key and the value; `undefined` if the dictionary is empty.
    * @throws {CorruptValueError} If the text was not JSON; it is removed, and the error carries it.
    */
   async popItem(): Promise<Entry<T> | undefined> {
-    for await (const page of this.#store.keys("popItem")) {
-      for (const key of page) {
-        const text = await this.#apply({ kind: "take", path: [key] }, "popItem");
-        if (text !== "") return [key, this.#decode(text, "popItem", key)] as Entry<T>;
-      }
-    }
-    return undefined;
+    const item = await this.#store.popItem();
+    if (item === undefined) return undefined;
+    const [key, text] = item;
+    return [key, this.#decode(text, "popItem", key)] as Entry<T>;
   }
 
   /**
@@ -539,14 +550,22 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   // ---- Expiry ----
 
   /**
-   * Tells when a value expires. One round trip (PTTL).
+   * Tells when a value expires. One round trip (PTTL and TYPE).
    *
    * @param key The key.
    * @returns Milliseconds from now; `Infinity` if it does not expire, `undefined` if there is none.
    * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {WrongTypeError} If the key is no Redis string.
    */
   async ttl(key: Key<T>): Promise<number | undefined> {
-    const ttl = Number(await this.#store.command("ttl", "PTTL", readKey(key)));
+    const [left, type] = await Promise.all([
+      this.#store.command("ttl", "PTTL", readKey(key)),
+      this.#store.command("ttl", "TYPE", key), // PTTL answers for every type
+    ]);
+    if (type !== "string" && type !== "none") {
+      throw new WrongTypeError({ operation: "ttl", path: [key], found: String(type) });
+    }
+    const ttl = Number(left);
     return ttl === -2 ? undefined : ttl === -1 ? Infinity : ttl;
   }
 
@@ -674,9 +693,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @returns How many there are.
    */
   async size(): Promise<number> {
-    let size = 0;
-    for await (const page of this.#store.keys("size")) size += page.length;
-    return size;
+    return await this.#store.count("size");
   }
 
   /**
@@ -686,10 +703,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @returns How many were removed.
    */
   async clear(): Promise<number> {
-    const store = this.#store;
-    let count = 0;
-    for await (const page of store.keys("clear")) count += await store.remove(page);
-    return count;
+    return await this.#store.clear();
   }
 
   /**
@@ -699,8 +713,8 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @throws {CorruptValueError} If a text in Redis is not JSON.
    */
   async toObject(): Promise<{ [K in Key<T>]?: At<T, K> }> {
-    const entries: Entry<T>[] = [];
-    for await (const entry of this.entries()) entries.push(entry);
+    const items = await this.#store.all("toObject");
+    const entries = items.map(([key, text]) => [key, this.#decode(text, "toObject", key)] as Entry<T>);
     return Object.fromEntries(entries) as { [K in Key<T>]?: At<T, K> };
   }
 
@@ -762,12 +776,33 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   // ---- Ending ----
 
   /**
-   * Waits for all changes that were issued, then ends the connection if the dictionary made it. A client that was
-   * brought stays open. Twice is as good as once.
+   * Closes the dictionary. It takes no more calls, waits for all that it took, and ends the connection if `connect` made
+   * it.
+   *
+   * What is not settled in time ends: a call that was not sent with `TimeoutError`, one that was sent with
+   * {@linkcode AmbiguousResultError}. An iteration that is at a pause ends at its next step.
+   *
+   * @param options How long it may take.
+   * @returns Resolves when nothing is under way any more.
+   * @throws {JsonDictError} What a live document failed with, if nobody asked before; the dictionary is closed then, too.
+   * @throws {RangeError} If `timeout` is not a positive number of milliseconds.
+   *
+   * @example In a function that is stopped soon
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   *
+   * const counters = RedisJsonDict.connect<Record<string, number>>("redis://localhost:6379", {
+   *   prefix: "close:",
+   * });
+   * counters.at("visits").increment(1, { parents: true }).catch(console.error); // not awaited
+   * await counters.close({ timeout: 4_000 }); // but waited for here
+   * ```
    */
-  async close(): Promise<void> {
-    const wasOpen = await this.#store.close();
-    if (wasOpen) await this.#quit?.();
+  async close(options: CloseOptions = {}): Promise<void> {
+    const ms = readCloseTimeout(options, this.#store.options.timeout);
+    const endsAt = performance.now() + ms;
+    const wasOpen = await this.#store.close(ms);
+    if (wasOpen) await this.#quit?.(endsAt - performance.now());
     await this.#store.settled();
   }
 
@@ -802,7 +837,7 @@ function readOptions(options: DictOptions): StoreOptions {
     bigints = false,
     timeout = DEFAULT_TIMEOUT,
     delivery = "exactly-once",
-    recordPrefix = RECORD_PREFIX,
+    recordPrefix = RECORD_MARKER,
     durability,
   } = options;
   if (typeof prefix !== "string") {
@@ -860,6 +895,15 @@ function readDurability(
     throw new TypeError('Cannot use the durability: it needs the records of delivery "exactly-once"');
   }
   return Object.freeze({ replicas, timeout: Math.floor(ms) });
+}
+
+function readCloseTimeout(options: CloseOptions, timeout: number): number {
+  if (options === null || typeof options !== "object") {
+    throw new TypeError(`Cannot close: received ${String(options)}, expected an object with timeout`);
+  }
+  const { timeout: ms = timeout } = options;
+  if (typeof ms === "number" && ms > 0 && ms <= MAX_TIMEOUT) return ms;
+  throw new RangeError(`Cannot close: timeout is ${String(ms)}, expected 1 to ${MAX_TIMEOUT} ms`);
 }
 
 function checkTtl(ttl: number): number {

@@ -9,7 +9,7 @@ import type { Json } from "./json.ts";
 import { formatPlace, type Path, readKey } from "./path.ts";
 import { Node, place } from "./node.ts";
 import type { Op } from "./op.ts";
-import { createProxy, type Draftable, full, isContainer, type Session } from "./session.ts";
+import { createProxy, type Draftable, isContainer, missingMember, type Session } from "./session.ts";
 
 /**
  * The type of a draft of a value: the value's own type, `readonly` and all; `any` where it can be any JSON.
@@ -45,20 +45,24 @@ class DictionaryNode implements Draftable {
   }
 
   get(key: string): unknown {
-    readKey(key);
+    if (!this.has(key)) return missingMember(this, key);
     if (this.#replaced.has(key)) return this.#replaced.get(key);
-    const fragment = this.#fragment(key);
-    if (fragment === undefined) this.#present.add(key);
-    else if (isContainer(fragment.value)) return this.#node(key, fragment).proxy;
-    else this.#values.add(key);
-    return fragment?.value;
+    const fragment = this.#fragment(key)!;
+    if (isContainer(fragment.value)) return this.#node(key, fragment).proxy;
+    this.#values.add(key);
+    return fragment.value;
   }
 
   set(key: string, value: unknown): void {
     const path = [readKey(key)];
     const { kept, change } = place(this.session, value, path);
     this.#put(key, kept);
-    this.session.record({ kind: "set", path, values: [change] });
+    this.session.record({
+      kind: "set",
+      path,
+      values: [change],
+      holds: () => this.#replaced.get(key) === kept,
+    });
   }
 
   has(key: string): boolean {
@@ -70,18 +74,17 @@ class DictionaryNode implements Draftable {
 
   delete(key: string): void {
     this.#put(readKey(key), undefined);
-    this.session.record({ kind: "delete", path: [key], values: [] });
+    this.session.record({ kind: "delete", path: [key], values: [], holds: () => false });
   }
 
-  names(): never {
+  hasOwn(key: string): boolean {
+    return this.has(key);
+  }
+
+  readNames(): never {
     throw new TypeError(
       "Cannot list the keys of the dictionary in an edit: they are not read in one moment; use keys() before it",
     );
-  }
-
-  descriptor(key: string): PropertyDescriptor | undefined {
-    const value = this.get(key);
-    return value === undefined ? undefined : full(value);
   }
 
   text(where: Path): never {
@@ -111,7 +114,7 @@ class DictionaryNode implements Draftable {
   #node(key: string, fragment: Fragment): Node {
     let node = this.#nodes.get(key);
     if (node === undefined) {
-      node = Node.createRoot(this.session, fragment, [key]);
+      node = Node.createRoot(this.session, fragment, [key], () => !this.#replaced.has(key));
       this.#nodes.set(key, node);
     }
     return node;

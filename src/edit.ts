@@ -4,22 +4,28 @@
  * @module
  */
 
-import { type Refusal, toError } from "./call.ts";
+import { type Outcome, type Refusal, toError } from "./call.ts";
 import { draftDictionary, draftFragment, type DraftRoot } from "./draft.ts";
-import { ConflictError, TypeMismatchError } from "./errors.ts";
+import {
+  AmbiguousResultError,
+  ConflictError,
+  CorruptValueError,
+  TimeoutError,
+  TypeMismatchError,
+} from "./errors.ts";
 import type { Fragment } from "./fragment.ts";
-import type { Group, Op } from "./op.ts";
+import type { Part } from "./lanes.ts";
+import type { Group } from "./op.ts";
 import { type Path, readKey } from "./path.ts";
-import { draftOf, isContainer, Session } from "./session.ts";
+import { disarmPromises, draftOf, isContainer, Session } from "./session.ts";
 import type { Store } from "./store.ts";
 
 /** How an edit works. */
 export interface EditOptions {
   /**
    * How often the recipe may run while others change what it reads; then the edit fails with a `ConflictError`.
-   * Runs that only find out what to read do not count.
-   *
-   * @default {100}
+   * Runs that only find out what to read, and those for another edit of this dictionary, do not count. Without it, the
+   * recipe runs until the `timeout` of the dictionary is over.
    */
   readonly attempts?: number;
 }
@@ -33,9 +39,6 @@ export interface DictEditOptions extends EditOptions {
   readonly keys?: Iterable<string>;
 }
 
-const DEFAULT_ATTEMPTS = 100;
-/** The longest pause between two runs, in milliseconds; the first of them comes at once. */
-const MAX_PAUSE = 16;
 /** Longer texts are compared by their SHA-1. */
 const MAX_GUARD_LENGTH = 128;
 /** How many keys an edit may touch. */
@@ -43,67 +46,64 @@ const MAX_EDIT_KEYS = 1000;
 
 /** What a recipe works on: where its values come from. */
 export interface Scope {
-  /** Reads what is there, and of the dictionary one key more. */
-  fetch(missing?: string): Promise<void>;
-  /** Drafts what was read. */
-  draft(session: Session): DraftRoot;
-  /** What a failed commit is asked for. */
+  /** The keys that are known before the recipe runs. */
+  readonly keys: readonly string[];
+  /** Whether a run without values finds more keys. */
+  readonly isOpen: boolean;
+  /** What is read. */
   readonly places: readonly Path[];
-  /** Takes what a failed commit has told of these. */
-  renew(answers: readonly (string | Refusal)[]): void;
+  /** Of a dictionary, reads the value of one key more. */
+  want(key: string): void;
+  /** Takes what is at the places. */
+  take(answers: readonly (string | Refusal)[]): void;
+  /** Drafts what was taken. */
+  draft(session: Session): DraftRoot;
 }
 
 /** The whole dictionary; values are read when the recipe asks for them. */
 export class DictScope implements Scope {
+  readonly keys: readonly string[];
+  readonly isOpen: boolean = true;
   readonly #store: Store;
-  #fetched: Map<string, Fragment | undefined> = new Map();
+  /** The keys that are read. */
+  readonly #wanted: Set<string>;
+  #fetched: ReadonlyMap<string, Fragment | undefined> = new Map();
 
   /** @param keys What is read at first. */
   constructor(store: Store, keys: Iterable<string> = []) {
     this.#store = store;
-    for (const key of keys) this.#fetched.set(readKey(key), undefined);
+    this.keys = [...new Set([...keys].map(readKey))];
+    this.#wanted = new Set(this.keys);
   }
 
   get places(): readonly Path[] {
-    return [...this.#fetched.keys()].map((key) => [key]);
+    return [...this.#wanted].map((key) => [key]);
   }
 
-  async fetch(missing?: string): Promise<void> {
-    const keys = [...this.#fetched.keys()];
-    if (missing !== undefined) keys.push(missing);
-    if (keys.length > MAX_EDIT_KEYS) {
-      throw new RangeError(`Cannot edit: the recipe reads more than ${MAX_EDIT_KEYS} keys`);
-    }
-    this.#store.checkSlots(keys, "edit");
-    // All of them again: the recipe must see the values of one moment.
-    this.#take(keys, await this.#store.texts(keys, "edit"));
+  want(key: string): void {
+    this.#wanted.add(key);
+  }
+
+  take(answers: readonly (string | Refusal)[]): void {
+    this.#fetched = new Map([...this.#wanted].map((key, index) => {
+      const answer = answers[index];
+      if (typeof answer === "string") return [key, this.#store.fragment(answer, "edit", [key])];
+      if (answer.code === "NO_KEY") return [key, undefined];
+      throw toError({ kind: "get", path: [key] }, answer, "edit");
+    }));
   }
 
   draft(session: Session): DraftRoot {
     return draftDictionary(session, this.#fetched);
-  }
-
-  renew(answers: readonly (string | Refusal)[]): void {
-    const keys = [...this.#fetched.keys()];
-    const texts = answers.map((answer, index) => {
-      if (typeof answer === "string") return answer;
-      if (answer.code === "NO_KEY") return undefined;
-      throw toError({ kind: "get", path: [keys[index]] }, answer, "edit");
-    });
-    this.#take(keys, texts);
-  }
-
-  #take(keys: readonly string[], texts: readonly (string | undefined)[]): void {
-    this.#fetched = new Map(keys.map((key, index) => {
-      const text = texts[index];
-      return [key, text === undefined ? undefined : this.#store.fragment(text, "edit", [key])];
-    }));
   }
 }
 
 /** One object or array. */
 export class FragmentScope implements Scope {
   readonly path: Path;
+  readonly keys: readonly string[];
+  readonly isOpen: boolean = false;
+  readonly places: readonly Path[];
   readonly #store: Store;
   #fragment: Fragment | undefined;
 
@@ -111,27 +111,19 @@ export class FragmentScope implements Scope {
   constructor(store: Store, path: Path) {
     this.#store = store;
     this.path = path;
+    this.keys = [String(path[0])];
+    this.places = [path];
   }
 
-  get places(): readonly Path[] {
-    return [this.path];
-  }
+  want(): void {}
 
-  async fetch(): Promise<void> {
-    this.#take(await this.#store.read({ kind: "get", path: this.path }, "edit"));
+  take([answer]: readonly (string | Refusal)[]): void {
+    if (typeof answer !== "string") throw toError({ kind: "get", path: this.path }, answer, "edit");
+    this.#fragment = readContainer(this.#store, answer, "edit", this.path);
   }
 
   draft(session: Session): DraftRoot {
     return draftFragment(session, this.#fragment!, this.path);
-  }
-
-  renew([answer]: readonly (string | Refusal)[]): void {
-    if (typeof answer === "string") this.#take(answer);
-    else throw toError({ kind: "get", path: this.path }, answer, "edit"); // it is gone
-  }
-
-  #take(text: string): void {
-    this.#fragment = readContainer(this.#store, text, "edit", this.path);
   }
 }
 
@@ -145,19 +137,31 @@ export function readContainer(store: Store, text: string, operation: string, pat
   const fragment = store.fragment(text, operation, path);
   const { value } = fragment;
   if (isContainer(value)) return fragment;
-  const found = value === null ? "null" : typeof value as "string" | "number" | "boolean";
+  const found = value === null
+    ? "null"
+    : typeof value === "bigint"
+    ? "number"
+    : typeof value as "string" | "number" | "boolean";
   throw new TypeMismatchError({ operation, path, at: path.length, expected: ["object", "array"], found });
 }
 
 /** What one run of a recipe has come to. */
 interface Run<R> {
-  readonly value: R;
+  /** The keys that it has changed or wants to read. */
+  readonly keys: readonly string[];
+  /** The key whose value it needs and has not. */
+  readonly missing?: string;
+  /** How it ended: nothing where a value was missing. */
+  readonly end?: { readonly value: R } | { readonly error: unknown };
+  /** What must still be so for that to be true. */
   readonly guards: Group;
+  /** What it did. */
   readonly ops: Group;
 }
 
 /**
- * Edits.
+ * Edits. The edit takes its place among the calls of the dictionary before this returns, at the keys that are known by
+ * then: those of the scope, and those that the recipe touches up to the first value that it reads.
  *
  * @param store Where the values are.
  * @param scope What the recipe works on.
@@ -171,85 +175,231 @@ export async function edit<R>(
   recipe: (draft: never) => R,
   options: EditOptions,
 ): Promise<R> {
-  const { attempts = DEFAULT_ATTEMPTS } = options;
-  if (!Number.isInteger(attempts) || attempts < 1) {
+  const { attempts = Infinity } = options;
+  if (attempts !== Infinity && (!Number.isInteger(attempts) || attempts < 1)) {
     throw new RangeError(`Cannot edit: attempts is ${String(attempts)}, expected a positive integer`);
   }
-  const conflicts = new Map<string, Path>();
-  await begin(scope);
-  for (let attempt = 1;; attempt++) {
-    const { value, guards, ops } = await run(store, scope, recipe);
-    // What was only read was there at one moment, so there is nothing to ask for.
-    if (ops.length === 0) return value;
-    const fresh = scope.places.map((path): Op => ({ kind: "fresh", path }));
-    const group = Object.freeze([...await shorten(guards), ...ops, ...fresh]);
-    const outcome = await store.attempt(group, "edit");
-    if ("results" in outcome) return value;
-    const { refusal } = outcome;
-    const refused = group[refusal.index];
-    if (refusal.index >= guards.length && !CONFLICTS.has(refusal.code)) {
-      throw toError(refused, refusal, "edit");
+  return await store.run(async () => {
+    let keys = scope.keys;
+    if (scope.isOpen) {
+      const first = run(store, scope, recipe);
+      // It read nothing, so whatever is there, it does the same.
+      if (first.end) return await applyBlind(store, first.end, first.ops);
+      keys = [...new Set([...keys, ...first.keys])];
+      scope.want(first.missing!);
     }
-    conflicts.set(JSON.stringify(refused.path), refused.path);
-    if (attempt === attempts) {
-      const paths = Object.freeze([...conflicts.values()]);
-      throw new ConflictError({ operation: "edit", path: paths[0], paths, attempts });
+    const edit = new Edit(store, scope, keys, attempts);
+    try {
+      return await edit.run(recipe);
+    } finally {
+      edit.leave();
     }
-    scope.renew(outcome.fresh);
-    if (attempt > 1) await pause(Math.random() * Math.min(2 ** (attempt - 2), MAX_PAUSE));
+  });
+}
+
+async function applyBlind<R>(store: Store, end: NonNullable<Run<R>["end"]>, ops: Group): Promise<R> {
+  if (!("error" in end) && ops.length > 0) {
+    const outcome = await store.attempt(ops, "edit");
+    if ("refusal" in outcome) throw toError(ops[outcome.refusal.index], outcome.refusal, "edit");
+  }
+  return finish(end);
+}
+
+function finish<R>(end: NonNullable<Run<R>["end"]>): R {
+  if ("error" in end) throw end.error;
+  return end.value;
+}
+
+/** An edit that has its place among the calls of the dictionary. */
+class Edit {
+  readonly #store: Store;
+  readonly #scope: Scope;
+  readonly #attempts: number;
+  readonly #endsAt: number;
+  #part: Part;
+  /** Where others were in the way. */
+  readonly #conflicts: Map<string, Path> = new Map();
+  #attempt: number = 0;
+
+  constructor(store: Store, scope: Scope, keys: readonly string[], attempts: number) {
+    checkCount(keys);
+    this.#store = store;
+    this.#scope = scope;
+    this.#attempts = attempts;
+    this.#endsAt = performance.now() + store.options.timeout;
+    this.#part = store.join(keys, scope.places, "edit");
+  }
+
+  /** Gives up its place. */
+  leave(): void {
+    this.#part.seat.leave();
+  }
+
+  /** Runs the recipe, and applies what it did, until nobody was in its way. */
+  async run<R>(recipe: (draft: never) => R): Promise<R> {
+    const store = this.#store;
+    const scope = this.#scope;
+    while (true) {
+      const { answers, isCertain } = await store.look(this.#part, scope.places, "edit");
+      scope.take(answers);
+      const { keys, missing, end, guards, ops } = run(store, scope, recipe);
+      if (missing !== undefined) scope.want(missing);
+      if (!this.#hold(keys) || !end) continue;
+      const isChange = ops.length > 0 && !("error" in end);
+      // What was only read, and is certain, was there at one moment: there is nothing to ask for.
+      if (!isChange && (isCertain || guards.length === 0)) return finish(end);
+      const group = Object.freeze([...await shorten(guards), ...isChange ? ops : []]);
+      const read = scope.places;
+      const outcome = await this.#commit(group, isChange);
+      if ("results" in outcome) return finish(end);
+      const { refusal } = outcome;
+      if (refusal.code === "AFTER") continue; // it saw what another edit could not do
+      if (refusal.index >= guards.length && !CONFLICTS.has(refusal.code)) {
+        throw toError(group[refusal.index], refusal, "edit");
+      }
+      read.forEach((path, index) => {
+        const [before, after] = [answers[index], outcome.fresh[index]];
+        if (typeof before !== "string" || typeof after !== "string") return;
+        const error = unreadable(path, before, after);
+        if (error) throw error;
+      });
+      this.#collide(group[refusal.index].path);
+    }
+  }
+
+  async #commit(group: Group, isChange: boolean): Promise<Outcome> {
+    try {
+      return await this.#store.commit(this.#part, group, "edit");
+    } catch (error) {
+      // It was to change nothing, so there is nothing that could have been changed.
+      if (isChange || !(error instanceof AmbiguousResultError)) throw error;
+      const { path, cause } = error;
+      throw new TimeoutError({ operation: "edit", path, timeout: this.#store.options.timeout, cause });
+    }
+  }
+
+  /** Somebody was in the way. */
+  #collide(path: Path): void {
+    this.#conflicts.set(JSON.stringify(path), path);
+    this.#attempt++;
+    if (this.#attempt < this.#attempts && performance.now() < this.#endsAt) return;
+    const paths = Object.freeze([...this.#conflicts.values()]);
+    throw new ConflictError({ operation: "edit", path: paths[0], paths, attempts: this.#attempt });
+  }
+
+  /**
+   * Takes its place at keys that nobody knew of. It must not wait for one place while it holds another, so where it
+   * would have to, it gives up all of them and queues again.
+   *
+   * @returns Whether it still has the turn.
+   */
+  #hold(keys: readonly string[]): boolean {
+    const part = this.#part;
+    const held = new Set(part.keys);
+    const late = keys.filter((key) => !held.has(key));
+    if (late.length === 0) return true;
+    const all = [...held, ...late];
+    checkCount(all);
+    if (this.#store.extend(part, late, "edit")) return true;
+    part.seat.leave();
+    this.#part = this.#store.join(all, this.#scope.places, "edit");
+    return false;
   }
 }
 
 /**
- * Tells what an edit would send now, and sends nothing but what it reads.
+ * Reports what an edit would send now, and sends nothing but what it reads.
  *
  * @returns The guards and the ops.
  */
 export async function explain(store: Store, scope: Scope, recipe: (draft: never) => unknown): Promise<Group> {
-  await begin(scope);
-  const { guards, ops } = await run(store, scope, recipe);
-  return Object.freeze(ops.length === 0 ? [] : [...await shorten(guards), ...ops]);
+  return await store.run(async () => {
+    while (true) {
+      const { places } = scope;
+      if (places.length > 0) {
+        const keys = places.map(([key]) => String(key));
+        store.checkSlots(keys, "edit");
+        scope.take(await store.after(keys, () => store.readNow(places, "edit")));
+      }
+      const { missing, end, guards, ops } = run(store, scope, recipe);
+      if (missing !== undefined) scope.want(missing);
+      if (!end) continue;
+      finish(end);
+      return Object.freeze(ops.length === 0 ? [] : [...await shorten(guards), ...ops]);
+    }
+  });
 }
 
 /** Refusals of ops that come of what others did: the recipe would see it, too. */
 const CONFLICTS: ReadonlySet<string> = new Set(["NO_KEY", "NOT_FOUND", "TYPE", "RANGE"]);
 
-async function begin(scope: Scope): Promise<void> {
-  if (scope.places.length > 0) await scope.fetch();
-}
-
-/** Runs the recipe until it has all that it reads. */
-async function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): Promise<Run<R>> {
-  while (true) {
-    store.check();
-    const session = new Session(store.options);
-    const root = scope.draft(session);
-    try {
-      const returned = recipe(root.draft as never);
-      if (session.missing === undefined) {
-        refusePromise(returned);
-        const ops = session.takeOps();
-        const value = session.toPlain(returned) as R;
-        return { value, guards: root.guards(), ops };
-      }
-    } catch (error) {
-      if (session.missing === undefined) throw error;
-    } finally {
-      session.end(() =>
-        new TypeError("Cannot use the draft: its edit is over; return what is needed later from the recipe")
+/** Runs the recipe on what was read. */
+function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): Run<R> {
+  const session = new Session(store.options);
+  const root = scope.draft(session);
+  let isAsync = false;
+  try {
+    const returned = recipe(root.draft as never);
+    isAsync = returnsPromise(returned);
+    if (!isAsync && session.missing === undefined) {
+      session.refuseChanges(() =>
+        new TypeError("Cannot change the draft: its recipe is over, and what it has written is sent")
       );
+      const keys = session.changed;
+      const ops = session.takeOps();
+      const value = session.toPlain(returned) as R;
+      // case: a getter or a toJSON has read what is not there yet, and has caught what stops the recipe then.
+      if (session.missing === undefined) return { keys, end: { value }, guards: root.guards(), ops };
     }
-    await scope.fetch(session.missing);
+  } catch (error) {
+    if (session.missing === undefined) {
+      return { keys: [], end: { error }, guards: root.guards(), ops: [] };
+    }
+  } finally {
+    session.end(() =>
+      new TypeError("Cannot use the draft: its edit is over; return what is needed later from the recipe")
+    );
   }
+  if (isAsync) {
+    throw new TypeError(
+      "Cannot edit: the recipe returned a promise; it must be synchronous, so await before it",
+    );
+  }
+  const { missing } = session;
+  return {
+    keys: [...session.changed, ...missing === undefined ? [] : [missing]],
+    missing,
+    guards: [],
+    ops: [],
+  };
 }
 
-function refusePromise(value: unknown): void {
-  if (typeof value !== "object" || value === null || draftOf(value)) return;
-  if (!("then" in value) || typeof value.then !== "function") return;
-  if (value instanceof Promise) value.catch(() => {}); // it may fail for want of its draft
-  throw new TypeError(
-    "Cannot edit: the recipe returned a promise; it must be synchronous, so await before it",
-  );
+function checkCount(keys: readonly string[]): void {
+  if (keys.length <= MAX_EDIT_KEYS) return;
+  throw new RangeError(`Cannot edit: the recipe uses more than ${MAX_EDIT_KEYS} keys`);
+}
+
+/** Whether a recipe is asynchronous. Looked at in every run: it is a promise that fails for want of a value, too. */
+function returnsPromise(returned: unknown): boolean {
+  if (typeof returned !== "object" || returned === null || draftOf(returned)) return false;
+  return disarmPromises(returned) || ("then" in returned && typeof returned.then === "function");
+}
+
+/**
+ * The reason why a guard can never hold, if that is why it was refused.
+ *
+ * Bytes that are no UTF-8 are read as U+FFFD, so that the text that was read is not the text in Redis. Nobody has
+ * changed anything then, and to run the recipe again is of no use.
+ *
+ * @param path The key, or the fragment, that was read.
+ * @param read Its text as the recipe saw it.
+ * @param fresh Its text as the call that was refused has read it.
+ * @returns The error; `undefined` if somebody did change it.
+ */
+export function unreadable(path: Path, read: string, fresh: string): CorruptValueError | undefined {
+  if (read !== fresh || !read.includes("\ufffd")) return undefined;
+  const cause = new TypeError("it holds bytes that are not UTF-8");
+  return new CorruptValueError({ operation: "edit", path, text: read, cause });
 }
 
 /** Guards of long texts by their SHA-1 instead. */
@@ -260,8 +410,4 @@ function shorten(guards: Group): Promise<Group> {
     const value = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     return { ...guard, value, by: "sha1" };
   }));
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

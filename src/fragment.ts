@@ -7,12 +7,15 @@
 import { decode, endOfString, type Json, type JsonOptions } from "./json.ts";
 import type { Segment } from "./path.ts";
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** A piece of valid JSON text with the value that it holds. Texts of parts are found when first asked for. */
 export class Fragment {
   /** The value. It must not be changed. */
   readonly value: Json;
   readonly #source: string | (() => string);
   #parts: Map<Segment, string> | undefined;
+  readonly #twins: Set<string> = new Set();
 
   private constructor(value: Json, source: string | (() => string)) {
     this.value = value;
@@ -56,12 +59,20 @@ export class Fragment {
     return `[${names.join(",")}]`;
   }
 
+  /** The names that stand more than once. */
+  get twins(): ReadonlySet<string> {
+    if (Array.isArray(this.value)) return NONE;
+    this.#split();
+    return this.#twins;
+  }
+
   #split(): Map<Segment, string> {
     if (this.#parts === undefined) {
       const parts = new Map<Segment, string>();
       const isArray = Array.isArray(this.value);
       walk(this.text, (name, text) => {
         const segment: Segment = isArray ? parts.size : JSON.parse(name);
+        if (!isArray && parts.has(segment)) this.#twins.add(segment as string);
         parts.set(segment, text); // of members with one name the last counts, as for the value
       });
       this.#parts = parts;

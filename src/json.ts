@@ -41,7 +41,8 @@ export const MAX_DEPTH = 1000;
  *
  * The text is that of `JSON.stringify` wherever that says what the value holds: `toJSON` is honoured, a member
  * that is `undefined` is left out, `-0` is `0`, members named by symbols are not data. What `JSON.stringify` would
- * quietly turn into something else is refused. A getter may be called twice; its second answer is written.
+ * quietly turn into something else is refused. The text of `JSON.rawJSON` is written as it is. A getter may be called
+ * twice; what it returns the last time is what is checked, and what is written.
  *
  * Linear in the size of the value.
  *
@@ -61,7 +62,8 @@ export function encode(
   where: readonly (string | number)[] = [],
   source?: TextSource,
 ): string {
-  if (isPlain(value, Math.max(where.length - 1, 0), source)) return JSON.stringify(value);
+  const plain = copyPlain(value, Math.max(where.length - 1, 0), source);
+  if (plain !== NOT_PLAIN) return JSON.stringify(plain);
   const text = new Writer(options.bigints === true, where, source).write(value, "");
   return text ??
     refuse(where, "undefined is not JSON", "use null for an empty value, or delete to remove one");
@@ -130,38 +132,55 @@ function quote(name: string): string {
 /** Deeper values take the careful way. Low, so that a cycle is not followed far before it is noticed. */
 const PLAIN_DEPTH = 64;
 
+const NOT_PLAIN: unique symbol = Symbol("not plain");
+
 /**
- * Tells whether `JSON.stringify` is sure to say exactly what the value holds.
+ * Copies a value of which `JSON.stringify` is sure to say exactly what it holds.
  *
- * A fast "no" is no refusal: the careful writer then decides, with the path at hand.
+ * Every property is read once, and the copy is what is written: a getter or a proxy that answers differently the next
+ * time changes nothing. `NOT_PLAIN` is no refusal: the careful writer then decides, with the path at hand.
  */
-function isPlain(value: unknown, depth: number, source: TextSource | undefined): boolean {
+function copyPlain(value: unknown, depth: number, source: TextSource | undefined): unknown {
   switch (typeof value) {
     case "string":
     case "boolean":
-      return true;
+      return value;
     case "number":
-      return Number.isFinite(value);
+      return Number.isFinite(value) ? value : NOT_PLAIN;
     case "object":
       break;
     default:
-      return false;
+      return NOT_PLAIN;
   }
-  if (value === null) return true;
-  if (depth >= PLAIN_DEPTH || source?.has(value) || "toJSON" in value) return false;
+  if (value === null) return null;
+  if (depth >= PLAIN_DEPTH || source?.has(value) || "toJSON" in value) return NOT_PLAIN;
   if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) {
-      if (!isPlain(value[index], depth + 1, source)) return false;
+    const copy: unknown[] = [];
+    const { length } = value;
+    for (let index = 0; index < length; index++) {
+      const part = copyPlain(value[index], depth + 1, source);
+      if (part === NOT_PLAIN) return NOT_PLAIN;
+      copy.push(part);
     }
-    return true;
+    return copy;
   }
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return false;
+  if (!isOrdinary(value) || isRawJson(value)) return NOT_PLAIN;
+  const copy: Record<string, unknown> = {};
   for (const name of Object.keys(value)) {
     const member = (value as Record<string, unknown>)[name];
-    if (member !== undefined && !isPlain(member, depth + 1, source)) return false;
+    if (member === undefined) continue;
+    const part = copyPlain(member, depth + 1, source);
+    // case: to assign to __proto__ would set the prototype.
+    if (part === NOT_PLAIN || name === "__proto__") return NOT_PLAIN;
+    copy[name] = part;
   }
-  return true;
+  return copy;
+}
+
+/** Whether an object stands for a text of its own. Not every runtime has them. */
+function isRawJson(value: object): value is { readonly rawJSON: string } {
+  const { isRawJSON } = JSON as { isRawJSON?: (value: unknown) => boolean };
+  return isRawJSON !== undefined && isRawJSON(value);
 }
 
 /** Writes text part by part, reading every property once, and names the path of what it has to refuse. */
@@ -218,6 +237,8 @@ class Writer {
     if (typeof value === "function") {
       return this.#refuse("a function is not JSON", "leave it out, or call it and use its result");
     }
+    // case: JSON.rawJSON(text) has made sure of all but this, which UTF-8 cannot carry.
+    if (isRawJson(value)) return value.rawJSON.replace(LONE_SURROGATES, escape);
     if (this.#ancestors.includes(value)) {
       return this.#refuse("it contains itself, and JSON has no cycles", "write a copy without the cycle");
     }
@@ -273,6 +294,13 @@ class Writer {
   #refuse(state: string, advice: string): never {
     return refuse([...this.#where, ...this.#inside], state, advice, this.#where.length === 0);
   }
+}
+
+/** With the `u` flag a pair is one character, so that only a lone one is left to match. */
+const LONE_SURROGATES = /\p{Surrogate}/gu;
+
+function escape(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16)}`;
 }
 
 const BOXED: ReadonlySet<string> = new Set(["Number", "String", "Boolean", "BigInt"]);

@@ -19,6 +19,7 @@ import {
   type Draftable,
   draftOf,
   isContainer,
+  missingMember,
   type Session,
   Written,
 } from "./session.ts";
@@ -72,21 +73,34 @@ export class Node implements Draftable {
   /** The node whose ops lead here. A node without one, apart from the root, is written by an op of another. */
   #parent: Node | undefined;
   #isRoot = false;
+  /** A root: whether nothing else stands in its place. */
+  #isInPlace: () => boolean = () => true;
   /** Where in the parent it was seen last. */
   #hint: Segment = "";
+  /** Arrays: how far the element that was last looked for had gone from where it was seen before. */
+  #drift = 0;
+  /** What it was in when it was fetched. */
+  readonly #origin: Node | undefined;
+  #isAddressable = false;
 
-  constructor(session: Session, fragment: Fragment, path: Path) {
+  constructor(session: Session, fragment: Fragment, path: Path, origin?: Node) {
     this.session = session;
+    this.#origin = origin;
     this.#fragment = fragment;
     this.#path = path;
     this.#target = Array.isArray(fragment.value) ? [] : {};
     this.proxy = createProxy(this, this.#target);
   }
 
-  /** The topmost node of a value, at the path where it was fetched. */
-  static createRoot(session: Session, fragment: Fragment, path: Path): Node {
+  /**
+   * The topmost node of a value, at the path where it was fetched.
+   *
+   * @param isInPlace Whether the value of that path still comes from it.
+   */
+  static createRoot(session: Session, fragment: Fragment, path: Path, isInPlace?: () => boolean): Node {
     const root = new Node(session, fragment, path);
     root.#isRoot = true;
+    if (isInPlace) root.#isInPlace = isInPlace;
     return root;
   }
 
@@ -106,6 +120,7 @@ export class Node implements Draftable {
   }
 
   peek(): unknown {
+    this.#reads.whole = true;
     this.#fill();
     const copy: unknown[] | Record<string, unknown> = Array.isArray(this.#target) ? [] : {};
     if (this.#isWriting) return copy; // contains itself
@@ -126,10 +141,11 @@ export class Node implements Draftable {
       const index = toIndex(name);
       if (index !== undefined) return this.#element(index);
       if (Object.hasOwn(ARRAY_METHODS, name)) return ARRAY_METHODS[name];
-      return Reflect.get(this.#target, name);
+      if (Object.hasOwn(Array.prototype, name)) return Reflect.get(Array.prototype, name);
+      return missingMember(this, name);
     }
     this.#seeMember(name, "values");
-    return Reflect.get(this.#target, name);
+    return Object.hasOwn(this.#target, name) ? this.#target[name] : missingMember(this, name);
   }
 
   set(name: string, value: unknown): void {
@@ -142,23 +158,22 @@ export class Node implements Draftable {
         `Cannot write ${JSON.stringify(name)} of ${this.place}: it is an array; it has no members in JSON`,
       );
     }
-    if (index > this.#target.length) {
-      throw new RangeError(
-        `Cannot write element ${index} of ${this.place}: it has ${this.#target.length} elements, and ${NO_HOLES}`,
-      );
-    }
     this.#replace(index, value);
   }
 
   has(name: string): boolean {
+    return this.hasOwn(name) || (Array.isArray(this.#target) && Object.hasOwn(Array.prototype, name));
+  }
+
+  hasOwn(name: string): boolean {
     this.#fill();
-    if (Array.isArray(this.#target)) {
+    if (!Array.isArray(this.#target)) {
+      this.#seeMember(name, "present");
+    } else {
       const index = toIndex(name);
       if (index !== undefined) this.#seeElement(index, "present");
-    } else {
-      this.#seeMember(name, "present");
     }
-    return Reflect.has(this.#target, name);
+    return Object.hasOwn(this.#target, name);
   }
 
   delete(name: string): void {
@@ -170,6 +185,7 @@ export class Node implements Draftable {
         `Cannot delete element ${index} of ${this.place}: ${NO_HOLES}; use splice(${index}, 1)`,
       );
     }
+    this.#checkPlace(name);
     this.#forget(name);
     this.#replaced.add(name);
     this.#isChanged = true;
@@ -177,27 +193,9 @@ export class Node implements Draftable {
     this.#record("delete", [name], []);
   }
 
-  names(): void {
+  readNames(): void {
     this.#fill();
     this.#reads.shape = true;
-    const names = Object.keys(this.#target);
-    this.session.listed = { draft: this, names, next: 0 };
-  }
-
-  descriptor(name: string): PropertyDescriptor | undefined {
-    this.#fill();
-    if (Array.isArray(this.#target) && name === "length") {
-      this.#length();
-      return Reflect.getOwnPropertyDescriptor(this.#target, name);
-    }
-    // To list names is not to read values, though the engine asks for the same.
-    const listed = this.session.listed;
-    const isListed = listed?.draft === this && listed.names[listed.next] === name;
-    if (isListed) listed.next++;
-    const index = Array.isArray(this.#target) ? toIndex(name) : undefined;
-    if (index !== undefined) this.#seeElement(index, isListed ? "present" : "values");
-    else if (!Array.isArray(this.#target)) this.#seeMember(name, isListed ? "present" : "values");
-    return Reflect.getOwnPropertyDescriptor(this.#target, name);
   }
 
   // ---- What was read ----
@@ -216,7 +214,7 @@ export class Node implements Draftable {
 
   #createChild(name: string): object {
     const segment = Array.isArray(this.#target) ? Number(name) : name;
-    const child = new Node(this.session, this.#fragment.child(segment), [...this.#path, segment]);
+    const child = new Node(this.session, this.#fragment.child(segment), [...this.#path, segment], this);
     this.#adopt(child, segment);
     this.#children.set(segment, child);
     return child.proxy;
@@ -266,7 +264,8 @@ export class Node implements Draftable {
     const fragment = this.#fragment;
     const whole: Op = { kind: "test", path, value: fragment.text, by: "bytes" };
     const reads = this.#reads;
-    if (reads.whole) return { ops: [whole], isFull: true };
+    // case: a name that stands twice. What was read is the last one, what the server finds is the first.
+    if (reads.whole || this.#hasReadTwin()) return { ops: [whole], isFull: true };
     const ops: Op[] = [];
     let full = reads.values.size;
     const at = (segment: Segment): Path => [...path, segment];
@@ -302,6 +301,14 @@ export class Node implements Draftable {
     return { ops, isFull };
   }
 
+  #hasReadTwin(): boolean {
+    const { twins } = this.#fragment;
+    if (twins.size === 0) return false;
+    const isRead = (name: string): boolean =>
+      this.#reads.values.has(name) || this.#reads.entered.has(this.#children.get(name)!);
+    return [...twins].some(isRead);
+  }
+
   // ---- What it is now ----
 
   text(where: Path): string {
@@ -316,18 +323,18 @@ export class Node implements Draftable {
     }
     this.#isWriting = true;
     try {
-      const part = (name: string, segment: Segment, value: unknown): string => {
-        const origin = this.#originOf(name);
+      const part = (segment: Segment, value: unknown): string => {
+        const origin = this.#originOf(segment);
         const isOriginal = origin !== undefined && !this.#children.has(origin);
         return isOriginal
           ? this.#fragment.child(origin).text
           : this.session.write(value, [...where, segment]);
       };
       if (Array.isArray(this.#target)) {
-        return `[${this.#target.map((value, index) => part(String(index), index, value)).join(",")}]`;
+        return `[${this.#target.map((value, index) => part(index, value)).join(",")}]`;
       }
       const members = Object.entries(this.#target).map(([name, value]) =>
-        `${JSON.stringify(name)}:${part(name, name, value)}`
+        `${JSON.stringify(name)}:${part(name, value)}`
       );
       return `{${members.join(",")}}`;
     } finally {
@@ -336,12 +343,12 @@ export class Node implements Draftable {
   }
 
   /** The place that a part was fetched from, if it is still the same. */
-  #originOf(name: string): Segment | undefined {
+  #originOf(segment: Segment): Segment | undefined {
     if (Array.isArray(this.#target)) {
-      const origin = this.#origins[Number(name)];
+      const origin = this.#origins[segment as number];
       return origin >= 0 ? origin : undefined;
     }
-    return this.#replaced.has(name) || !this.#fragment.has(name) ? undefined : name;
+    return this.#replaced.has(segment as string) || !this.#fragment.has(segment) ? undefined : segment;
   }
 
   #isTouched(): boolean {
@@ -354,42 +361,84 @@ export class Node implements Draftable {
   #where(): Path | undefined {
     if (this.#isRoot) return this.#path;
     const above = this.#parent === undefined ? undefined : this.#parent.#where();
-    if (above === undefined) return undefined;
-    return [...above, this.#parent!.#find(this)];
+    const place = above && this.#parent!.#find(this);
+    return place === undefined ? undefined : [...above!, place];
   }
 
-  /** The place of a child that is there. */
-  #find(child: Node): Segment {
+  /** The place of a child, if it is there. */
+  #find(child: Node): Segment | undefined {
     const target = this.#target;
-    if (!Array.isArray(target)) return child.#hint;
-    const isThere = (index: number): boolean =>
-      target[index] === child.proxy && (!this.session.isEdit || this.#origins[index] >= 0);
-    if (typeof child.#hint !== "number" || !isThere(child.#hint)) {
-      let index = 0;
-      while (!isThere(index)) index++;
-      child.#hint = index;
+    const hint = child.#hint;
+    if (this.#isAt(child, hint)) return hint;
+    if (!Array.isArray(target)) return undefined;
+    // Elements mostly move together, so it is near where the last one that was looked for would be.
+    const guess = Math.min(Math.max(hint as number + this.#drift, 0), target.length);
+    for (let step = 0; step <= target.length; step++) {
+      const place = this.#isAt(child, guess - step)
+        ? guess - step
+        : this.#isAt(child, guess + step)
+        ? guess + step
+        : undefined;
+      if (place === undefined) continue;
+      this.#drift = place - (hint as number);
+      child.#hint = place;
+      return place;
     }
-    return child.#hint;
+    return undefined;
+  }
+
+  /** Whether a child is at a place and belongs there. In an edit it may stand elsewhere too, as a value like others. */
+  #isAt(child: Node, segment: Segment): boolean {
+    return (this.#target as Record<Segment, unknown>)[segment] === child.proxy &&
+      (!this.session.isEdit || this.#originOf(segment) !== undefined);
   }
 
   // ---- Changes ----
 
-  /** Records a change of what the segments lead to from here. */
+  /**
+   * Records a change of what the segments lead to from here.
+   *
+   * @returns Whether there is an op. Otherwise whoever holds it is written as a whole, if anyone does.
+   */
   #record(
     kind: Change["kind"],
     inside: readonly Segment[],
-    values: readonly unknown[],
+    values: unknown[],
     more: { readonly start?: number; readonly deleteCount?: number } = {},
-  ): void {
+  ): boolean {
     const where = this.#where();
-    if (where === undefined) return; // whoever holds it is written as a whole
-    this.session.record({ kind, path: [...where, ...inside], values, ...more });
-    if (kind !== "delete") this.#imply(inside);
+    if (where === undefined) return false;
+    const holds = (value: unknown): boolean => this.#holds(value);
+    this.session.record({ kind, path: [...where, ...inside], values, holds, ...more });
+    if (kind !== "delete") this.#imply(kind, inside);
+    return true;
+  }
+
+  /** Whether a value stands in it, and it stands where ops reach it. */
+  #holds(value: unknown): boolean {
+    return this.#where() !== undefined && Object.values(this.#target).includes(value);
+  }
+
+  /** Refuses what the server would do elsewhere: of members with one name it finds the first, JSON.parse the last. */
+  #checkPlace(name?: string): void {
+    if (!this.#isRoot && this.#parent === undefined) return; // no op leads there
+    if (name !== undefined && this.#fragment.twins.has(name)) this.#refuseTwin(name);
+    if (this.#isAddressable) return;
+    if (this.#origin !== undefined) this.#origin.#checkPlace(String(this.#path.at(-1)));
+    this.#isAddressable = true;
+  }
+
+  #refuseTwin(name: string): never {
+    throw new TypeError(
+      `Cannot change ${formatPlace([...this.#path, name])}: the name stands twice in the text; ` +
+        `set ${this.place} as a whole to repair it`,
+    );
   }
 
   /** The server refuses an op that leads through anything else, so no guard has to say what is on the way. */
-  #imply(inside: readonly Segment[]): void {
-    if (inside.length === 0 || isName(inside[0])) this.#reads.isImplied = true;
+  #imply(kind: Change["kind"], inside: readonly Segment[]): void {
+    // case: the array itself is set, after its elements have moved. Then its text is read.
+    if (inside.length === 0 ? kind !== "set" : isName(inside[0])) this.#reads.isImplied = true;
     let below: Segment = this.#hint;
     for (let node = this.#parent; node !== undefined; node = node.#parent) {
       if (isName(below)) node.#reads.isImplied = true;
@@ -399,18 +448,14 @@ export class Node implements Draftable {
 
   /** A part is there no longer: ops stop leading to it. */
   #forget(segment: Segment): void {
-    const value = (this.#target as Record<Segment, unknown>)[segment];
-    const child = draftOf(value);
+    const child = draftOf((this.#target as Record<Segment, unknown>)[segment]);
     if (child instanceof Node && child.#parent === this && this.#isAt(child, segment)) {
       child.#parent = undefined;
     }
   }
 
-  #isAt(child: Node, segment: Segment): boolean {
-    return this.#find(child) === segment;
-  }
-
   #setMember(name: string, value: unknown): void {
+    this.#checkPlace(name);
     const { kept, change, child } = place(this.session, value, [...this.#path, name]);
     this.#forget(name);
     this.#replaced.add(name);
@@ -421,20 +466,30 @@ export class Node implements Draftable {
   }
 
   #replace(index: number, value: unknown): void {
+    this.#checkPlace();
     const target = this.#target as unknown[];
+    // Before the length counts: which of two errors it is would tell something about it.
     const { kept, change, child } = place(this.session, value, [...this.#path, index]);
+    if (index > target.length) {
+      throw new RangeError(
+        `Cannot write element ${index} of ${this.place}: it has ${this.#length()} elements, and ${NO_HOLES}`,
+      );
+    }
     if (index < target.length) this.#forget(index);
     this.#isChanged = true;
     target[index] = kept;
     this.#origins[index] = -1;
     if (child) this.#adopt(child, index);
-    this.#record("set", [index], [change]);
+    // The server refuses the op if the array is too short; where there is none, the recipe has seen that it is not.
+    if (!this.#record("set", [index], [change])) this.#length();
   }
 
   #setLength(value: unknown): void {
-    const target = this.#target as unknown[];
     const length = Number(value);
     if (!Number.isInteger(length) || length < 0) throw new RangeError("Invalid array length");
+    this.#checkPlace();
+    const target = this.#target as unknown[];
+    if (length > 0) this.#length(); // whether it is that long
     if (length > target.length) {
       throw new RangeError(
         `Cannot make ${this.place} longer: it has ${target.length} elements, and ${NO_HOLES}; use push`,
@@ -446,12 +501,11 @@ export class Node implements Draftable {
 
   /** Replaces elements of the target, as `splice`. */
   #cut(start: number, deleteCount: number, items: readonly unknown[]): unknown[] {
-    const target = this.#target as unknown[];
     for (let index = start; index < start + deleteCount; index++) this.#forget(index);
     this.#isChanged = true;
     this.#isShifted = true;
-    this.#origins.splice(start, deleteCount, ...items.map(() => -1));
-    return target.splice(start, deleteCount, ...items);
+    exchange(this.#origins, start, deleteCount, items.map(() => -1));
+    return exchange(this.#target as unknown[], start, deleteCount, items);
   }
 
   /** As `splice`, with the values placed. Returns what was removed and what the op has to write. */
@@ -466,6 +520,7 @@ export class Node implements Draftable {
 
   push(values: readonly unknown[]): number {
     this.#fill();
+    this.#checkPlace();
     const target = this.#target as unknown[];
     if (values.length === 0) return this.#length();
     const wasShifted = this.#isShifted;
@@ -477,6 +532,7 @@ export class Node implements Draftable {
 
   unshift(values: readonly unknown[]): number {
     this.#fill();
+    this.#checkPlace();
     if (values.length === 0) return this.#length();
     const [, changes] = this.#insert(0, 0, values);
     this.#record("unshift", [], changes);
@@ -485,6 +541,7 @@ export class Node implements Draftable {
 
   pop(): unknown {
     this.#fill();
+    this.#checkPlace();
     const length = this.#length(); // which element is the last one
     if (length === 0) return undefined;
     const last = this.#element(length - 1);
@@ -495,6 +552,7 @@ export class Node implements Draftable {
 
   shift(): unknown {
     this.#fill();
+    this.#checkPlace();
     const target = this.#target as unknown[];
     if (target.length === 0) {
       this.#length();
@@ -508,6 +566,7 @@ export class Node implements Draftable {
 
   splice(args: readonly unknown[]): unknown[] {
     this.#fill();
+    this.#checkPlace();
     const target = this.#target as unknown[];
     const { length } = target;
     const [from, count, ...items] = args;
@@ -526,37 +585,55 @@ export class Node implements Draftable {
   /** Does what moves elements to a copy, and writes the array as a whole. */
   rearrange(change: (slots: Slot[]) => void): object {
     this.#fill();
+    this.#checkPlace();
     const target = this.#target as unknown[];
     this.#length();
-    const before = target.map((value, index): Slot => ({ value, origin: this.#origins[index] }));
+    const before = target.map((value, index): Slot => ({
+      value,
+      origin: this.#origins[index],
+      isNew: false,
+      isTaken: false,
+    }));
     const slots = [...before];
     change(slots);
-    const known = new Set(before);
-    const left = new Set(before);
-    const after = slots.map((slot, index): Slot & { child?: Node } => {
-      if (left.delete(slot)) return slot;
+    const after = slots.map((slot, index) => {
+      const isFirst = !slot.isNew && !slot.isTaken;
+      slot.isTaken = true;
       // case: what is new, or stands twice, is a copy where there are only trees.
-      const isOld = known.has(slot) && (this.session.isEdit || !isContainer(slot.value));
-      if (isOld) return slot;
-      const { kept, child } = place(this.session, slot.value, [...this.#path, index]);
-      return { value: kept, origin: -1, child };
+      if (isFirst || (!slot.isNew && (this.session.isEdit || !isContainer(slot.value)))) return slot;
+      return { value: place(this.session, slot.value, [...this.#path, index]).kept, origin: -1 };
     });
     this.#isChanged = true;
     this.#isShifted = true;
     this.#origins = after.map(({ origin }) => origin);
-    target.splice(0, target.length, ...after.map(({ value }) => value));
+    target.length = after.length;
+    after.forEach(({ value }, index) => target[index] = value);
     if (this.session.isEdit) {
-      this.#record("set", [], [this.proxy]);
+      const where = this.#where();
+      if (where === undefined) return this.proxy;
+      const [parent, isInPlace] = [this.#parent, this.#isInPlace];
+      const holds = (): boolean => parent === undefined ? isInPlace() : parent.#holds(this.proxy);
+      this.session.record({ kind: "set", path: where, values: [this.proxy], holds });
       this.detach(); // the op above writes all that comes of it
       return this.proxy;
     }
-    for (const { value } of left) {
-      const child = draftOf(value);
+    for (const { value, isTaken } of before) {
+      const child = isTaken ? undefined : draftOf(value);
       if (child instanceof Node) child.#parent = undefined;
     }
-    after.forEach(({ child }, index) => child && this.#adopt(child, index));
+    after.forEach(({ value }, index) => {
+      const child = draftOf(value);
+      if (child instanceof Node) this.#adopt(child, index);
+    });
     this.#record("set", [], [new Written(this.text(this.#path))]);
     return this.proxy;
+  }
+
+  /** Does it by the values, which the comparison sees. */
+  sort(order: (a: unknown, b: unknown) => number): object {
+    // Whatever becomes of the array then: it may be assigned, deleted, or stand nowhere.
+    this.#reads.whole = true;
+    return this.rearrange((slots) => slots.sort((a, b) => order(a.value, b.value)));
   }
 }
 
@@ -564,6 +641,10 @@ export class Node implements Draftable {
 interface Slot {
   readonly value: unknown;
   readonly origin: number;
+  /** It is an argument, no element. */
+  readonly isNew: boolean;
+  /** It stands somewhere in the new order. */
+  isTaken: boolean;
 }
 
 /** Methods of arrays that are ops of their own, or would be many. All others work by what they read and assign. */
@@ -586,13 +667,13 @@ const ARRAY_METHODS: Readonly<Record<string, (this: unknown, ...args: unknown[])
   sort(compare) {
     const order = (compare ?? byText) as (a: unknown, b: unknown) => number;
     if (typeof order !== "function") throw new TypeError("Cannot sort: the comparison is no function");
-    return nodeOf(this, "sort").rearrange((slots) => slots.sort((a, b) => order(a.value, b.value)));
+    return nodeOf(this, "sort").sort(order);
   },
   reverse() {
     return nodeOf(this, "reverse").rearrange((slots) => slots.reverse());
   },
   fill(value, start, end) {
-    const slot = { value, origin: -1 };
+    const slot: Slot = { value, origin: -1, isNew: true, isTaken: false };
     return nodeOf(this, "fill").rearrange((slots) => slots.fill(slot, start as number, end as number));
   },
   copyWithin(target, start, end) {
@@ -601,6 +682,22 @@ const ARRAY_METHODS: Readonly<Record<string, (this: unknown, ...args: unknown[])
     );
   },
 };
+
+/** As `splice`, for any number of items: a call takes only so many arguments. */
+function exchange<T>(list: T[], start: number, deleteCount: number, items: readonly T[]): T[] {
+  if (items.length < 1000) {
+    // case: queues. Engines shift and unshift much faster than they splice.
+    if (start === 0 && deleteCount === 1 && items.length === 0) return [list.shift()!];
+    if (start > 0 || deleteCount > 0) return list.splice(start, deleteCount, ...items);
+    list.unshift(...items);
+    return [];
+  }
+  const removed = list.splice(start);
+  const behind = removed.splice(deleteCount);
+  for (const item of items) list.push(item);
+  for (const item of behind) list.push(item);
+  return removed;
+}
 
 /** The order of `sort()`. */
 function byText(a: unknown, b: unknown): number {

@@ -194,8 +194,8 @@ export interface PersistOp {
 }
 
 /**
- * Tells, where its group was refused, what is there: the text of the value, as a read would. Comes after all other ops
- * of the group.
+ * Reports, where its group or one before it was refused, what is there: the text of the value, as a read would. Comes
+ * after all other ops of the group.
  */
 export interface FreshOp {
   /** The word of this op. */

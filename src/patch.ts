@@ -58,7 +58,9 @@ export async function patch(store: Store, base: Path, operations: readonly Patch
   const op = ops[refusal.index];
   const { code } = refusal;
   // What is wrong with the whole key is no matter of the patch.
-  if (code === "CORRUPT" || code === "WRONG_TYPE" || code === "LIMIT") throw toError(op, refusal, "patch");
+  if (code === "CORRUPT" || code === "WRONG_TYPE" || code === "LIMIT" || code === "OOM") {
+    throw toError(op, refusal, "patch");
+  }
   const { op: name, path: pointer } = operations[index];
   const data = { operation: "patch", path: base, index, patchOperation: name, pointer };
   // An array has no element "-1", though our own paths count from the end: the guard stands before its place.

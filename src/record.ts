@@ -14,8 +14,13 @@ export interface RecordName {
   readonly name: string;
 }
 
-/** What records are called by default, before tag and id. */
-export const RECORD_PREFIX = "json-dict:op:";
+/**
+ * What stands in the name of every record, directly before tag and id: by it each dictionary knows the records of all
+ * others, whatever their `recordPrefix`.
+ */
+export const RECORD_MARKER = "json-dict:op:";
+/** The end of the name of a record. */
+const RECORD_END = new RegExp(`${RECORD_MARKER}\\{[0-9a-z]{1,4}\\}[\\w-]{12}$`);
 
 /** As good as unique: of a thousand calls a second, one in a million years meets the record of another. */
 const ID_BYTES = 9;
@@ -38,15 +43,13 @@ function newId(): string {
   return id;
 }
 
-/** Names records, and tells their names from others. */
+/** Names records. */
 export class Records {
   readonly #prefix: string;
-  readonly #prefixes: readonly string[];
 
-  /** @param prefix What records are called, before tag and id. It holds no `{`. */
+  /** @param prefix What their names begin with; the marker is added where it does not end with it. It holds no `{`. */
   constructor(prefix: string) {
-    this.#prefix = prefix;
-    this.#prefixes = [...new Set([prefix, RECORD_PREFIX])];
+    this.#prefix = prefix.endsWith(RECORD_MARKER) ? prefix : prefix + RECORD_MARKER;
   }
 
   /**
@@ -59,18 +62,16 @@ export class Records {
     const id = newId();
     return { id, name: `${this.#prefix}{${tagOf(slotOf(key))}}${id}` };
   }
+}
 
-  /** Whether a name in Redis is that of a record: of this prefix or of the default one. */
-  has(name: string): boolean {
-    return this.#prefixes.some((prefix) =>
-      name.startsWith(prefix) && /^\{[0-9a-z]{1,4}\}[\w-]{12}$/.test(name.slice(prefix.length))
-    );
-  }
-
-  /** Whether a dictionary with such a prefix could have a key that looks like a record. */
-  mayMeet(prefix: string): boolean {
-    return this.#prefixes.some((own) => own.startsWith(prefix) || prefix.startsWith(own));
-  }
+/**
+ * Tells the records of all dictionaries from keys.
+ *
+ * @param name A name in Redis.
+ * @returns Whether it is that of a record, whatever its prefix.
+ */
+export function isRecord(name: string): boolean {
+  return name.at(-13) === "}" && RECORD_END.test(name); // each op asks, and most names need one look
 }
 
 /**

@@ -82,11 +82,16 @@ export class Runner {
   #hasRead: boolean = false;
   /** Whether the server takes EVALSHA from us; some users may only use EVAL. */
   #hasEvalsha: boolean = true;
+  /** Ends each job that is under way, as its deadline would. */
+  readonly #jobs: Set<() => void>;
+  /** Whether nothing more is sent. */
+  #isEnded: boolean = false;
   /** How far the clock of the server is ahead of ours, in milliseconds, as far as we were told. */
   #ahead: number = 0;
 
   /** @param timeout How long a call may take, all its attempts together, in milliseconds. */
-  constructor(client: RedisClient, timeout: number) {
+  constructor(client: RedisClient, timeout: number, jobs: Set<() => void> = new Set()) {
+    this.#jobs = jobs;
     this.#client = client;
     this.#timeout = timeout;
     this.#isResending = client.nodes !== undefined && isResending(client);
@@ -99,7 +104,7 @@ export class Runner {
 
   /** One for each master of a cluster that the client knows of. */
   masters(): readonly Runner[] {
-    return (this.#client.nodes?.("master") ?? []).map((node) => new Runner(node, this.#timeout));
+    return (this.#client.nodes?.("master") ?? []).map((node) => new Runner(node, this.#timeout, this.#jobs));
   }
 
   /** Whether a command would be sent at once. A client that does not tell is taken to be connected. */
@@ -246,6 +251,12 @@ export class Runner {
     throw answer?.status === "rejected" ? answer.reason : new Error("No master is known");
   }
 
+  /** Ends all that is under way, as its deadline would, and sends nothing more. */
+  end(): void {
+    this.#isEnded = true;
+    for (const expire of [...this.#jobs]) expire();
+  }
+
   /** Sends a command whose answer nobody needs, if it can be sent at once. */
   post(name: string, ...args: (string | number)[]): void {
     if (this.isReady) this.#client.call(name, ...args).catch(() => {});
@@ -266,6 +277,7 @@ export class Runner {
         isOver = true;
         clearTimeout(timer);
         clearTimeout(pause);
+        this.#jobs.delete(expire);
         stop();
       };
       const fail = (error: unknown): void => {
@@ -338,12 +350,15 @@ export class Runner {
         if (event !== "close") return attempt(); // the client may never settle what it was given before
         if (flying > 0) lose(new Error("The connection was lost"));
       };
-      const timer = setTimeout(() => {
+      const expire = (): void => {
         if (isLost || flying > 0) fail(new NoAnswer(true, true, failure));
         else fail(refusal ?? toRefused(this.#lastFailure) ?? new NoAnswer(false, true, this.#lastFailure));
-      }, this.#timeout);
+      };
+      const timer = setTimeout(expire, this.#timeout);
       const stop = this.onChange(changed);
-      attempt();
+      this.#jobs.add(expire);
+      if (this.#isEnded) expire();
+      else attempt();
     });
   }
 }

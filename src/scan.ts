@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Records } from "./record.ts";
+import type { Lanes } from "./lanes.ts";
+import { isRecord } from "./record.ts";
 import { Refused, type Runner } from "./runner.ts";
 import { tagOf } from "./slot.ts";
 
@@ -13,43 +14,63 @@ const COUNT = 1000;
 
 /** How often a cluster whose slots move is walked over. */
 const MAX_PASSES = 5;
+/** What clients read in place of bytes that are not UTF-8; a key may contain it, too. */
+const REPLACEMENT = "\uFFFD";
 /** Between two looks at a cluster of which a part is not there, in milliseconds. */
 const PAUSE = 50;
 const SLOTS = 16_384;
+
+/** Some keys, and the cursor with which a scan goes on behind them; `"0"` at the end, and in a cluster. */
+export interface Page {
+  /** Names in Redis, prefix included, of strings only; there is at least one. */
+  readonly keys: readonly string[];
+  /** The cursor. */
+  readonly next: string;
+}
 
 /**
  * Walks over the keys that start with a prefix. One round trip for each 1000 keys of the server, or of each master of a
  * cluster.
  *
  * A key that is there from the first to the last page comes exactly once; one that is made or removed meanwhile
- * comes at most once. A cluster is walked over until no slot has moved meanwhile, but no more than five times.
+ * comes at most once. A name that is not UTF-8 is left out: no string addresses it. A cluster is walked over until no
+ * slot has moved meanwhile, but no more than five times.
  *
  * @param runner Sends the commands.
  * @param prefix The prefix of the dictionary.
- * @param records Tells the records of calls from keys.
  * @param timeout How long a part of a cluster may be away, in milliseconds.
- * @returns Pages of names in Redis, prefix included, of strings only; no page is empty.
+ * @param lanes Changes that each page must be read after; none when left out.
+ * @param from Where to begin; a cluster is always walked over as a whole.
+ * @returns Pages.
  */
 export async function* scanKeys(
   runner: Runner,
   prefix: string,
-  records: Records,
   timeout: number,
-): AsyncGenerator<readonly string[], void> {
-  const mayMeet = records.mayMeet(prefix);
+  lanes?: Lanes,
+  from: string = "0",
+): AsyncGenerator<Page, void> {
   const seen = new Set<string>();
   const isNew = (name: string): boolean => {
-    if (!name.startsWith(prefix) || seen.has(name) || mayMeet && records.has(name)) return false;
+    if (!name.startsWith(prefix) || seen.has(name) || isRecord(name)) return false;
     seen.add(name);
     return true;
   };
-  if (!runner.isCluster) return yield* scanServer(runner, prefix, isNew);
+  const select = async (names: readonly string[]): Promise<readonly string[]> => {
+    const unsure = names.filter((name) => name.includes(REPLACEMENT, prefix.length));
+    const types = await Promise.all(unsure.map((name) => runner.command("repeat", "TYPE", name)));
+    const strangers = new Set(unsure.filter((_, index) => types[index] !== "string"));
+    return names.filter((name) => !strangers.has(name) && isNew(name)); // new only once nothing can fail any more
+  };
+  if (!runner.isCluster) return yield* scanServer(runner, prefix, select, lanes, from);
   let giveUpAt: number | undefined;
   for (let pass = 1; pass <= MAX_PASSES;) {
     try {
       const masters = runner.masters();
       const layout = await readLayout(runner, masters);
-      for (const master of masters) yield* scanServer(master, prefix, isNew);
+      for (const master of masters) {
+        for await (const { keys } of scanServer(master, prefix, select, lanes)) yield { keys, next: "0" };
+      }
       giveUpAt = undefined;
       pass++;
       if (!layout.isMoving && layout.text === (await readLayout(runner, runner.masters())).text) return;
@@ -100,8 +121,10 @@ async function readLayout(runner: Runner, masters: readonly Runner[]): Promise<L
 async function* scanServer(
   runner: Runner,
   prefix: string,
-  isNew: (name: string) => boolean,
-): AsyncGenerator<readonly string[], void> {
+  select: (names: readonly string[]) => Promise<readonly string[]>,
+  lanes: Lanes | undefined,
+  from: string = "0",
+): AsyncGenerator<Page, void> {
   const pattern = `${prefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
   const step = (cursor: string): Promise<unknown> => {
     const args = [cursor, "MATCH", pattern, "COUNT", COUNT, "TYPE", "string"];
@@ -112,16 +135,28 @@ async function* scanServer(
   // A cursor means nothing to another server, such as a replica that took over, so a new connection begins again.
   let isMoved = false;
   const stop = runner.onChange((event) => isMoved ||= event === "ready");
-  let answer = step("0");
+  let cursor = from;
+  let issued = lanes?.issued;
+  let answer = step(cursor);
   try {
     while (true) {
+      if (issued !== lanes?.issued) {
+        // Changes were issued since the page was asked for: ask again behind them.
+        await answer.catch(() => {});
+        await lanes!.idle();
+        issued = lanes!.issued;
+        answer = step(isMoved ? "0" : cursor);
+        isMoved = false;
+      }
       const [next, names] = readPage(await answer);
-      const isOver = String(next) === "0" && !isMoved;
+      const isOver = next === "0" && !isMoved;
       // Ahead of time: the server looks for the next page while the caller has this one.
-      if (!isOver) answer = step(isMoved ? "0" : next);
+      cursor = isMoved ? "0" : next;
+      issued = lanes?.issued;
+      if (!isOver) answer = step(cursor);
       isMoved = false;
-      const page = names.filter(isNew);
-      if (page.length > 0) yield page;
+      const keys = await select(names);
+      if (keys.length > 0) yield { keys, next };
       if (isOver) return;
     }
   } finally {
@@ -131,6 +166,8 @@ async function* scanServer(
 }
 
 function readPage(answer: unknown): [next: string, keys: string[]] {
-  if (Array.isArray(answer) && answer.length === 2 && Array.isArray(answer[1])) return [answer[0], answer[1]];
+  if (Array.isArray(answer) && answer.length === 2 && Array.isArray(answer[1])) {
+    return [String(answer[0]), answer[1]];
+  }
   throw new Error("Cannot read the answer to SCAN: expected a cursor and keys, received something else");
 }

@@ -24,7 +24,10 @@ export interface Change {
   readonly path: Path;
   readonly start?: number;
   readonly deleteCount?: number;
-  values: readonly unknown[];
+  /** What is written. The session adds to it, so no one else may hold it. */
+  values: unknown[];
+  /** Whether one of the values still stands where the change has put it. */
+  readonly holds: (value: unknown) => boolean;
 }
 
 /** How a session of drafts works. */
@@ -44,8 +47,6 @@ export class Session implements TextSource {
   #isRefusing: (() => Error) | undefined;
   /** The key whose value the recipe needs and has not, once there is one. */
   missing: string | undefined;
-  /** The names that `Object.keys` and its like list now, and then ask to be described, one after the other. */
-  listed: { readonly draft: Draftable; readonly names: readonly string[]; next: number } | undefined;
 
   /** Opens it; no draft yet. */
   constructor(options: DraftOptions) {
@@ -86,13 +87,18 @@ export class Session implements TextSource {
   record(change: Change): void {
     const last = this.#changes.at(-1);
     if (last !== undefined && last.kind === change.kind && samePath(last.path, change.path)) {
-      if (change.kind === "push") last.values = [...last.values, ...change.values];
-      else if (change.kind === "set") last.values = change.values;
+      if (change.kind === "push") { for (const value of change.values) last.values.push(value); }
+      else if (change.kind === "set") this.#changes[this.#changes.length - 1] = change;
       else this.#changes.push(change);
     } else {
       this.#changes.push(change);
     }
     this.#onChange?.();
+  }
+
+  /** The keys of what was changed so far. */
+  get changed(): readonly string[] {
+    return [...new Set(this.#changes.map(({ path }) => String(path[0])))];
   }
 
   /** The ops for what was changed so far, and forgets it. */
@@ -103,22 +109,32 @@ export class Session implements TextSource {
   }
 
   #toOp(change: Change): Op {
-    const { kind, path } = change;
-    const texts = (base: Path): readonly string[] =>
-      Object.freeze(change.values.map((value, index) => this.write(value, [...base, index])));
+    const { kind, path, holds } = change;
+    const text = (value: unknown, where: Path): string => {
+      try {
+        return this.write(value, where);
+      } catch (error) {
+        if (holds(value)) throw error;
+        // case: a cycle or the like that is gone again. As in plain code, only what stands at the end counts; an op
+        // further on removes what is written here.
+        return "null";
+      }
+    };
+    const texts = (): readonly string[] =>
+      Object.freeze(change.values.map((value, index) => text(value, [...path, index])));
     switch (kind) {
       case "set":
-        return { kind, path, value: this.write(change.values[0], path) };
+        return { kind, path, value: text(change.values[0], path) };
       case "push":
       case "unshift":
-        return { kind, path, items: texts(path) };
+        return { kind, path, items: texts() };
       case "splice":
         return {
           kind,
           path,
           start: change.start!,
           deleteCount: change.deleteCount!,
-          items: texts(path),
+          items: texts(),
         };
       default:
         return { kind, path };
@@ -141,21 +157,44 @@ export class Session implements TextSource {
     return proxies.get(value)!.text(where);
   }
 
-  /** Plain data instead of drafts, in what a recipe returned. */
+  /**
+   * Plain data instead of drafts, in what a recipe returned. What holds no draft comes back as it is.
+   *
+   * @throws {TypeError} If something else than a plain object or an array holds a draft: the draft would be of no use
+   * there, and what it stands in cannot be copied.
+   */
   toPlain(value: unknown): unknown {
-    return holdsDraft(value, new Set()) ? this.#copy(value, new Map()) : value;
+    const { mustCopy, holder } = survey(value);
+    if (holder !== undefined) {
+      throw new TypeError(
+        `Cannot return a draft inside ${holder}: the draft is of no use when the edit is over; ` +
+          "return a plain object or an array",
+      );
+    }
+    return mustCopy ? this.#copy(value, new Map()) : value;
   }
 
   #copy(value: unknown, copies: Map<object, unknown>): unknown {
     if (typeof value !== "object" || value === null) return value;
-    const draft = proxies.get(value);
-    if (draft) return Fragment.read(draft.text([]), this.options).value;
-    if (!isContainer(value)) return value;
     if (copies.has(value)) return copies.get(value);
-    const copy: Record<string, unknown> | unknown[] = Array.isArray(value) ? [] : {};
+    const draft = proxies.get(value);
+    if (draft) {
+      const plain = Fragment.read(draft.text([]), this.options).value;
+      copies.set(value, plain);
+      return plain;
+    }
+    if (!isContainer(value)) return value;
+    if (Array.isArray(value)) {
+      const copy: unknown[] = [];
+      copies.set(value, copy);
+      for (const part of value) copy.push(this.#copy(part, copies));
+      return copy;
+    }
+    const copy: object = Object.create(Object.getPrototypeOf(value));
     copies.set(value, copy);
-    for (const name of Object.keys(value)) {
-      define(copy, name, this.#copy((value as Record<string, unknown>)[name], copies));
+    for (const name of Reflect.ownKeys(value)) {
+      if (!Object.prototype.propertyIsEnumerable.call(value, name)) continue;
+      define(copy, name, this.#copy((value as Record<string | symbol, unknown>)[name], copies));
     }
     return copy;
   }
@@ -169,25 +208,39 @@ export class Written {
 /** What the one handler of all proxies asks. */
 export interface Draftable {
   readonly session: Session;
-  /** The text of the value as it is now. */
+  readonly proxy: object;
+  /** The text of the value as it is now. A read of all of it. */
   text(where: Path): string;
+  /** A read of the value. */
   get(name: string): unknown;
   set(name: string, value: unknown): void;
+  /** What `in` says. A read of whether it is there, not of its value. */
   has(name: string): boolean;
+  /** What `Object.hasOwn` says. The same read. */
+  hasOwn(name: string): boolean;
   delete(name: string): void;
-  names(): void;
-  descriptor(name: string): PropertyDescriptor | undefined;
-  /** A plain copy for the console. It does not count as a read. */
+  /** A read of which names there are, or how many elements. */
+  readNames(): void;
+  /** A plain copy for the console. A read of all of it, for a program can look at what the console would show. */
   peek(): unknown;
   /** How a message names it. */
   readonly place: string;
 }
 
-/** Every trap on purpose: data goes to the draft, symbols and prototypes to the plain target. */
+/**
+ * Every trap on purpose: data goes to the draft, symbols and prototypes to the plain target.
+ *
+ * Whatever tells something about the data is a read. A descriptor would tell too much: the engine asks for one of each
+ * member also where only names are wanted (`Object.keys`, `for in`, spread), and cannot be told from a program that
+ * looks at them. So a member is described as an accessor: the descriptor tells that there is such a member, its
+ * getter reads the value. `Object.assign`, spread, `Object.entries` and their like go on to `get` by themselves.
+ */
 const HANDLER: Required<ProxyHandler<object>> = {
   get(target, name) {
     const draft = use(target);
-    return typeof name === "symbol" ? Reflect.get(target, name) : draft.get(name);
+    if (typeof name !== "symbol") return draft.get(name);
+    if (name === Symbol.toPrimitive && !Array.isArray(target)) return () => refuseText(draft);
+    return Reflect.get(target, name);
   },
   set(target, name, value, receiver) {
     const draft = use(target);
@@ -208,12 +261,24 @@ const HANDLER: Required<ProxyHandler<object>> = {
     return true;
   },
   ownKeys(target) {
-    use(target).names();
+    use(target).readNames();
     return Reflect.ownKeys(target).filter((name) => typeof name === "string");
   },
   getOwnPropertyDescriptor(target, name) {
     const draft = use(target);
-    return typeof name === "symbol" ? undefined : draft.descriptor(name);
+    if (typeof name === "symbol") return undefined;
+    if (name === "length" && Array.isArray(target)) {
+      // The engine insists on what it is: a plain property.
+      return { value: draft.get(name), writable: true, enumerable: false, configurable: false };
+    }
+    if (!draft.hasOwn(name)) return undefined;
+    const members = draft.proxy as Record<string, unknown>;
+    return {
+      get: () => members[name],
+      set: (value) => void (members[name] = value),
+      enumerable: true,
+      configurable: true,
+    };
   },
   defineProperty(target, name, descriptor) {
     const draft = use(target);
@@ -227,6 +292,7 @@ const HANDLER: Required<ProxyHandler<object>> = {
     draft.set(dataName(draft, name), value);
     return true;
   },
+  // It tells an array from an object, as `Array.isArray` does without any trap: to hand out a draft is to read its type.
   getPrototypeOf(target) {
     return Reflect.getPrototypeOf(target);
   },
@@ -249,6 +315,20 @@ const HANDLER: Required<ProxyHandler<object>> = {
     throw new TypeError(`Cannot call ${use(target).place}: it is data`);
   },
 };
+
+function refuseText(draft: Draftable): never {
+  throw new TypeError(
+    `Cannot make a string or a number of ${draft.place}: it is an object; use JSON.stringify, or one of its members`,
+  );
+}
+
+/** What a member is that only a method of `Object.prototype` would be elsewhere. */
+export function missingMember(draft: Draftable, name: string): undefined {
+  if (name !== "hasOwnProperty") return undefined;
+  throw new TypeError(
+    `Cannot use hasOwnProperty of ${draft.place}: a draft has no members but its data; use Object.hasOwn(draft, name)`,
+  );
+}
 
 function use(target: object): Draftable {
   const draft = targets.get(target)!;
@@ -283,12 +363,84 @@ export function isContainer(value: unknown): value is object {
   return prototype === Object.prototype || prototype === null;
 }
 
-function holdsDraft(value: unknown, seen: Set<object>): boolean {
-  if (typeof value !== "object" || value === null || seen.has(value)) return false;
-  if (proxies.has(value)) return true;
-  if (!isContainer(value)) return false;
-  seen.add(value);
-  return Object.values(value).some((part) => holdsDraft(part, seen));
+/** What stands in a value that a recipe returned. */
+interface Survey {
+  /** It holds drafts, or accessors that may look at drafts, and is copied therefore. */
+  readonly mustCopy: boolean;
+  /** What holds a draft and cannot be copied, as a message names it. */
+  readonly holder: string | undefined;
+  readonly promises: readonly object[];
+}
+
+/** Looks through a value and all that it holds. No getter runs. */
+function survey(value: unknown): Survey {
+  const promises: object[] = [];
+  let mustCopy = false;
+  let holder: string | undefined;
+  const seen = new Set<object>();
+  const left: { readonly part: unknown; readonly inside: string | undefined }[] = [];
+  const look = (part: unknown, inside: string | undefined): void => {
+    if (typeof part === "object" && part !== null) left.push({ part, inside });
+  };
+  look(value, undefined);
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const part = next.part as object;
+    if (proxies.has(part)) {
+      if (next.inside === undefined) mustCopy = true;
+      else holder ??= next.inside;
+      continue;
+    }
+    if (seen.has(part) || ArrayBuffer.isView(part)) continue;
+    seen.add(part);
+    if (Array.isArray(part)) {
+      for (const element of part) look(element, next.inside);
+      continue;
+    }
+    if (isPromise(part)) promises.push(part);
+    const isCopied = isContainer(part);
+    const inside = isCopied ? next.inside : nameOf(part);
+    if (part instanceof Map) {
+      for (const [key, member] of part) {
+        look(key, inside);
+        look(member, inside);
+      }
+    }
+    if (part instanceof Set) { for (const member of part) look(member, inside); }
+    for (const name of Reflect.ownKeys(part)) {
+      const descriptor = Reflect.getOwnPropertyDescriptor(part, name);
+      if (descriptor === undefined || !descriptor.enumerable) continue;
+      if ("value" in descriptor) look(descriptor.value, inside);
+      else if (isCopied) mustCopy = true;
+    }
+  }
+  return { mustCopy, holder, promises };
+}
+
+function nameOf(value: object): string {
+  const { constructor } = value;
+  const name = typeof constructor === "function" && constructor.name !== "" ? constructor.name : "object";
+  return `${/^[AEIO]/i.test(name) ? "an" : "a"} ${name}`;
+}
+
+/** Whether it is a promise, of whatever realm. */
+function isPromise(value: object): boolean {
+  return value instanceof Promise || Object.prototype.toString.call(value) === "[object Promise]";
+}
+
+/**
+ * Whether a recipe returned promises. If one of them fails, it is no unhandled rejection: without its draft it must
+ * fail, and the edit is refused anyway.
+ */
+export function disarmPromises(returned: unknown): boolean {
+  const { promises } = survey(returned);
+  for (const promise of promises) {
+    try {
+      Promise.prototype.then.call(promise, undefined, () => {});
+    } catch {
+      // It only looks like one.
+    }
+  }
+  return promises.length > 0;
 }
 
 /** A plain member of an object. */
@@ -297,8 +449,9 @@ export function full(value: unknown): PropertyDescriptor {
 }
 
 /** Assigns without looking at the prototype, where `__proto__` is a setter. */
-export function define(target: object, name: string, value: unknown): void {
-  Object.defineProperty(target, name, full(value));
+export function define(target: object, name: string | symbol, value: unknown): void {
+  if (name in target) Object.defineProperty(target, name, full(value));
+  else (target as Record<string | symbol, unknown>)[name] = value; // much faster
 }
 
 function samePath(a: Path, b: Path): boolean {

@@ -28,13 +28,15 @@ import {
 } from "./errors.ts";
 import { Fragment } from "./fragment.ts";
 import { decode, encode, type Json } from "./json.ts";
-import { Lanes } from "./lanes.ts";
+import { Lanes, type Part, type Turn } from "./lanes.ts";
 import type { Group, Op, Read } from "./op.ts";
 import { formatPlace, type Path } from "./path.ts";
-import { maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
+import { isRecord, maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
 import { NoAnswer, Refused, Runner } from "./runner.ts";
-import { scanKeys } from "./scan.ts";
+import { type Page, scanKeys } from "./scan.ts";
+import { Search } from "./search.ts";
 import { slotOf } from "./slot.ts";
+import type { View } from "./speculation.ts";
 
 /** How a store works, all decided. */
 export interface StoreOptions {
@@ -46,7 +48,7 @@ export interface StoreOptions {
   readonly timeout: number;
   /** Whether a change is sent again when its answer is lost, under the protection of a record. */
   readonly delivery: Delivery;
-  /** What records are called, before tag and id. */
+  /** What records are called, before marker, tag and id. */
   readonly recordPrefix: string;
   /** Which changes are taken for safe; all when left out. */
   readonly durability?: Durability;
@@ -100,9 +102,16 @@ export class Store {
   readonly #runner: Runner;
   readonly #lanes: Lanes;
   readonly #records: Records;
-  /** Whether a key could be named like a record. */
-  readonly #mayMeet: boolean;
   #isClosed: boolean = false;
+  /** How many calls were taken and are not settled. */
+  #taken: number = 0;
+  /** Resolves when the last call that was taken is settled; only while the store closes. */
+  #onSettled: (() => void) | undefined;
+  /** The calls that look for their keys: later calls may have to do some of their work. */
+  readonly #searches: Set<Search> = new Set();
+  /** Where `popItem` goes on: keys that it has seen, and the cursor behind them. */
+  #candidates: readonly string[] = [];
+  #cursor: string = "0";
   /** Sends what live documents hold back until the end of the turn. */
   readonly #bursts: Set<() => void> = new Set();
   /** The writes of live documents that are under way, or have failed and nobody was told, with their owner. */
@@ -122,9 +131,11 @@ export class Store {
     }
     this.options = options;
     this.#records = new Records(options.recordPrefix);
-    this.#mayMeet = this.#records.mayMeet(options.prefix);
     this.#runner = new Runner(client, options.timeout);
-    this.#lanes = new Lanes((groups) => this.#run(groups));
+    this.#lanes = new Lanes({
+      apply: (groups, after) => this.#run(groups, after),
+      read: (places) => this.#readPlaces(places),
+    });
   }
 
   /**
@@ -135,13 +146,131 @@ export class Store {
    */
   async attempt(group: Group, operation: string = group[0].kind): Promise<Outcome> {
     this.check();
-    if (this.#mayMeet) { for (const op of group) this.#name(String(op.path[0])); }
-    this.checkSlots(group.map((op) => String(op.path[0])), operation);
+    const keys = this.#checkGroup(group, operation);
+    return await this.#take(async () => {
+      this.#goAhead(keys);
+      try {
+        return await this.#lanes.commit(group);
+      } catch (error) {
+        throw this.#changeError(error, operation, group[0].path);
+      }
+    });
+  }
+
+  /** Checks before any I/O that a group can be sent. Returns its keys. */
+  #checkGroup(group: Group, operation: string): readonly string[] {
+    const keys = [...new Set(group.map((op) => String(op.path[0])))];
+    this.#checkKeys(keys, operation);
+    return keys;
+  }
+
+  /**
+   * Takes part, for an edit, in what is sent behind all that was issued earlier on some keys. The seat must be left.
+   *
+   * @param places What the edit looks at.
+   * @throws {CrossSlotError} If a cluster keeps the keys apart.
+   */
+  join(keys: readonly string[], places: readonly Path[], operation: string): Part {
+    this.#checkKeys(keys, operation);
+    this.#goAhead(keys);
+    return this.#lanes.join(keys, places);
+  }
+
+  /** Takes more keys for an edit, if nobody is in the way. */
+  extend(part: Part, keys: readonly string[], operation: string): boolean {
+    this.#checkKeys([...part.keys, ...keys], operation);
+    this.#goAhead(keys);
+    return part.extend(keys);
+  }
+
+  #checkKeys(keys: readonly string[], operation: string): void {
+    keys.forEach((key) => this.#name(key));
+    this.checkSlots(keys, operation);
+  }
+
+  /** Waits for the turn of an edit, and gives what is at its places then. */
+  async look({ seat }: Part, places: readonly Path[], operation: string): Promise<View> {
     try {
-      return await this.#lanes.commit(group);
+      return await seat.look(places);
+    } catch (error) {
+      throw this.#readError(error, operation, places.length === 1 ? places[0] : []);
+    }
+  }
+
+  /** Applies a group of an edit. */
+  async commit({ seat }: Part, group: Group, operation: string): Promise<Outcome> {
+    try {
+      return await seat.commit(group);
     } catch (error) {
       throw this.#changeError(error, operation, group[0].path);
     }
+  }
+
+  /** Does a read of several steps after all earlier changes of its keys. */
+  async after<R>(keys: readonly string[], read: () => Promise<R>): Promise<R> {
+    this.#goAhead(keys);
+    return await this.#lanes.after(keys, read);
+  }
+
+  /** What is at some places, at one moment. One round trip, two if a whole value is not there. */
+  async readNow(places: readonly Path[], operation: string): Promise<readonly (string | Refusal)[]> {
+    try {
+      return await this.#readPlaces(places);
+    } catch (error) {
+      throw this.#readError(error, operation, places.length === 1 ? places[0] : []);
+    }
+  }
+
+  async #readPlaces(places: readonly Path[]): Promise<readonly (string | Refusal)[]> {
+    if (places.some((path) => path.length > 1)) {
+      const reads = places.map((path): Read => ({ kind: "get", path }));
+      const call = compileReads(this.options.prefix, reads);
+      return await this.#runner.run(() => call, "repeat", (answer) => readResults(reads, answer));
+    }
+    const keys = places.map(([key]) => String(key));
+    const texts = await this.#mget(keys);
+    const types = await this.#typesOf(keys.filter((_, index) => texts[index] === null));
+    return texts.map((text, index): string | Refusal => {
+      if (text !== null) return text;
+      const found = types.get(keys[index])!;
+      const isMissing = found === "none" || found === "string"; // it was not there a moment ago
+      return {
+        code: isMissing ? "NO_KEY" : "WRONG_TYPE",
+        index: 0,
+        segment: 0,
+        found: isMissing ? "" : found,
+      };
+    });
+  }
+
+  /** The Redis types of keys. MGET answers nil for a key that is no string, which must not look like a miss. */
+  async #typesOf(keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const names = [...new Set(keys)];
+    const types = await Promise.all(
+      names.map((key) => this.#runner.command("repeat", "TYPE", this.options.prefix + key)),
+    );
+    return new Map(names.map((key, index) => [key, String(types[index])]));
+  }
+
+  /** Does first, on keys of a call that is issued now, what earlier calls want there that are still looking for keys. */
+  #goAhead(keys: readonly string[]): void {
+    for (const search of this.#searches) for (const key of keys) search.meet(key);
+  }
+
+  /** Counts a call as taken until it is settled: closing waits for it. */
+  async #take<R>(call: () => Promise<R>): Promise<R> {
+    this.#taken++;
+    try {
+      return await call();
+    } finally {
+      if (--this.#taken === 0) this.#onSettled?.();
+    }
+  }
+
+  /** Runs a call of several steps: it is taken as a whole, and goes on when the store is closed meanwhile. */
+  async run<R>(call: () => Promise<R>): Promise<R> {
+    this.check();
+    return await this.#take(call);
   }
 
   /**
@@ -236,42 +365,90 @@ export class Store {
     this.check();
     if (keys.length === 0) return [];
     keys.forEach((key) => this.#name(key));
-    return await this.#lanes.after(keys, async () => {
-      try {
-        const texts = await this.#mget(keys);
-        const missing = [...new Set(keys.filter((_, index) => texts[index] === null))];
-        // MGET answers nil for a key that is no string, which must not look like a miss.
-        const types = await Promise.all(
-          missing.map((key) => this.#runner.command("repeat", "TYPE", this.options.prefix + key)),
-        );
-        types.forEach((type, index) => {
-          if (type === "none" || type === "string") return;
-          throw new WrongTypeError({ operation, path: [missing[index]], found: String(type) });
-        });
-        return texts.map((text) => text ?? undefined);
-      } catch (error) {
-        throw this.#readError(error, operation, keys.length === 1 ? [keys[0]] : []);
-      }
+    return await this.#take(async () => {
+      this.#goAhead(keys);
+      return await this.#lanes.after(keys, () => this.#textsNow(keys, operation));
     });
   }
 
-  /** The keys, page by page, without the prefix, after all earlier changes. */
+  async #textsNow(keys: readonly string[], operation: string): Promise<(string | undefined)[]> {
+    const answers = await this.readNow(keys.map((key) => [key]), operation);
+    return answers.map((answer, index) => {
+      if (typeof answer === "string") return answer;
+      if (answer.code === "NO_KEY") return undefined;
+      throw new WrongTypeError({ operation, path: [keys[index]], found: answer.found });
+    });
+  }
+
+  /** The keys, page by page, without the prefix. Each page is read after all changes that were issued before it. */
   async *keys(operation: string): AsyncGenerator<readonly string[], void> {
-    this.check();
+    for await (const { keys } of this.#taking(this.#scan(operation))) yield keys;
+  }
+
+  /** The keys and texts of all values, page by page. A round trip for each 1000 keys of the server, and one more. */
+  async *items(operation: string): AsyncGenerator<readonly (readonly [string, string])[], void> {
+    yield* this.#taking(this.#items(operation));
+  }
+
+  async *#items(operation: string): AsyncGenerator<readonly (readonly [string, string])[], void> {
+    for await (const { keys } of this.#scan(operation)) {
+      yield await this.#lanes.after(keys, () => this.#page(operation, keys));
+    }
+  }
+
+  /** Takes each step of an iteration as a call of its own, for its user may never ask for the next one. */
+  async *#taking<P>(pages: AsyncGenerator<P, void>): AsyncGenerator<P, void> {
+    try {
+      while (true) {
+        const page = await this.run(() => pages.next());
+        if (page.done) return;
+        yield page.value;
+      }
+    } finally {
+      await pages.return();
+    }
+  }
+
+  /** How many keys there are. */
+  async count(operation: string): Promise<number> {
+    return await this.run(async () => {
+      let count = 0;
+      for await (const { keys } of this.#scan(operation)) count += keys.length;
+      return count;
+    });
+  }
+
+  /** The keys and texts of all values. */
+  async all(operation: string): Promise<(readonly [string, string])[]> {
+    return await this.run(async () => {
+      const items: (readonly [string, string])[] = [];
+      for await (const page of this.#items(operation)) for (const item of page) items.push(item);
+      return items;
+    });
+  }
+
+  /** Pages of keys, without the prefix, each read after all that was issued before it. */
+  async *#scan(
+    operation: string,
+    from?: string,
+    before?: Promise<void>,
+  ): AsyncGenerator<Page, void> {
     const { prefix, timeout } = this.options;
     try {
-      await this.idle();
-      for await (const page of scanKeys(this.#runner, prefix, this.#records, timeout)) {
-        yield page.map((name) => name.slice(prefix.length));
+      await (before ?? this.#earlier());
+      // A search minds what is issued meanwhile by itself.
+      const lanes = before ? undefined : this.#lanes;
+      for await (const page of scanKeys(this.#runner, prefix, timeout, lanes, from)) {
+        yield { keys: page.keys.map((name) => name.slice(prefix.length)), next: page.next };
       }
     } catch (error) {
       throw this.#readError(error, operation, []);
     }
   }
 
-  /** The keys and texts of all values, page by page. A round trip for each 1000 keys of the server, and one more. */
-  async *items(operation: string): AsyncGenerator<readonly (readonly [string, string])[], void> {
-    for await (const page of this.keys(operation)) yield await this.#page(operation, page);
+  /** Resolves when all that was issued so far is settled. */
+  async #earlier(): Promise<void> {
+    await Promise.all([this.#lanes.idle(), ...[...this.#searches].map((search) => search.isOver)]);
   }
 
   async #page(operation: string, keys: readonly string[]): Promise<(readonly [string, string])[]> {
@@ -303,23 +480,118 @@ export class Store {
     return keys.map((key) => found.get(key)!);
   }
 
+  /**
+   * Removes all keys that are there when it is called. A call that is issued meanwhile removes its own keys first and
+   * waits for nothing else.
+   *
+   * @returns How many there were.
+   */
+  async clear(): Promise<number> {
+    return await this.run(async () => {
+      let count = 0;
+      const before = this.#earlier();
+      const search = new Search((key) => this.#remove([key]).then((removed) => void (count += removed)));
+      await this.#search(search, async () => {
+        for await (const { keys } of this.#scan("clear", "0", before)) {
+          const removed = await this.#remove(keys.filter((key) => search.claim(key)));
+          count += removed; // not in one step with the await, during which others count, too
+        }
+      });
+      return count;
+    });
+  }
+
   /** Removes keys, each by itself. A round trip for each 500. Returns how many were there. */
-  async remove(keys: readonly string[]): Promise<number> {
-    const groups = keys.map((key): Group => [{ kind: "delete", path: [key] }]);
-    const calls: (readonly Group[])[] = [];
-    for (const part of this.#bySlot(groups, ([op]) => String(op.path[0]))) {
+  async #remove(keys: readonly string[]): Promise<number> {
+    const outcomes: Promise<Outcome>[] = [];
+    for (const part of this.#bySlot(keys, (key) => key)) {
       for (let from = 0; from < part.length; from += MAX_REMOVED) {
-        calls.push(part.slice(from, from + MAX_REMOVED));
+        const some = part.slice(from, from + MAX_REMOVED);
+        const groups = some.map((key): Group => [{ kind: "delete", path: [key] }]);
+        outcomes.push(...this.#lanes.commitAll(groups, some));
       }
     }
     try {
-      const outcomes = (await Promise.all(calls.map((groups) => this.#run(groups)))).flat();
-      return outcomes.filter((outcome) => {
-        if (outcome instanceof Error) throw outcome;
-        return "results" in outcome && outcome.results[0] === "true";
-      }).length;
+      const settled = await Promise.all(outcomes);
+      return settled.filter((outcome) => "results" in outcome && outcome.results[0] === "true").length;
     } catch (error) {
       throw this.#changeError(error, "clear", []);
+    }
+  }
+
+  /**
+   * Removes some item. One round trip where an earlier call has seen more keys than it took, else those of a scan up to
+   * the first key, which goes on where the last one ended. That there is none takes a scan of the whole server.
+   *
+   * @returns Its key and text, nothing if there is none.
+   */
+  async popItem(): Promise<readonly [string, string] | undefined> {
+    return await this.run(async () => {
+      let item: readonly [string, string] | undefined;
+      const before = this.#earlier();
+      // One key after the other, for it takes only one; but it has its place at each of them at once.
+      let last: Promise<unknown> = Promise.resolve();
+      const take = (key: string): Promise<void> => {
+        if (item) return Promise.resolve();
+        const turn = this.#lanes.enter([key]);
+        const act = last.then(async () => {
+          if (item) return;
+          const text = await this.#takeText(turn, key);
+          if (text !== undefined) item = [key, text];
+        }).finally(() => turn.leave());
+        last = act;
+        return act;
+      };
+      const search = new Search(take);
+      await this.#search(search, async () => {
+        const [known] = this.#candidates;
+        this.#candidates = this.#candidates.slice(1);
+        if (known !== undefined) this.#goAhead([known]);
+        await search.settled();
+        for (let from = this.#cursor; !item;) {
+          await this.#popFrom(search, from, before, () => item !== undefined);
+          if (from === "0") break; // all keys were looked at
+          from = "0";
+        }
+      });
+      return item;
+    });
+  }
+
+  /** Looks for an item from a cursor on, and remembers what it has not come to. */
+  async #popFrom(search: Search, from: string, before: Promise<void>, isDone: () => boolean): Promise<void> {
+    for await (const { keys, next } of this.#scan("popItem", from, before)) {
+      for (const [index, key] of keys.entries()) {
+        search.meet(key);
+        await search.settled();
+        if (!isDone()) continue;
+        this.#candidates = keys.slice(index + 1);
+        this.#cursor = next;
+        return;
+      }
+    }
+    this.#cursor = "0";
+  }
+
+  async #takeText(turn: Turn, key: string): Promise<string | undefined> {
+    await turn.comes;
+    try {
+      const outcome = await turn.commit([{ kind: "take", path: [key] }]);
+      return "results" in outcome && outcome.results[0] !== "" ? outcome.results[0] : undefined;
+    } catch (error) {
+      throw this.#changeError(error, "popItem", [key]);
+    }
+  }
+
+  /** Does the work of a search, and until it is over that of what is issued meanwhile. */
+  async #search(search: Search, work: () => Promise<void>): Promise<void> {
+    this.#searches.add(search);
+    try {
+      await work();
+      await search.settled();
+    } finally {
+      this.#searches.delete(search);
+      search.end();
     }
   }
 
@@ -371,21 +643,27 @@ export class Store {
   }
 
   /**
-   * Takes nothing more, and waits for what it took.
+   * Takes nothing more, and waits for what it took; what is not settled then ends as at its deadline.
    *
+   * @param ms How long it waits, in milliseconds.
    * @returns Whether it was open.
    */
-  async close(): Promise<boolean> {
+  async close(ms: number): Promise<boolean> {
     this.#sendBursts();
     const wasOpen = !this.#isClosed;
     this.#isClosed = true;
-    await this.idle();
+    if (this.#taken === 0) return wasOpen;
+    const settled = new Promise<void>((resolve) => {
+      const before = this.#onSettled;
+      this.#onSettled = () => {
+        before?.();
+        resolve();
+      };
+    });
+    const timer = setTimeout(() => this.#runner.end(), ms);
+    await settled;
+    clearTimeout(timer);
     return wasOpen;
-  }
-
-  /** Waits until all changes that were issued so far are settled. */
-  idle(): Promise<void> {
-    return this.#lanes.after(undefined, () => Promise.resolve());
   }
 
   /** JSON text of a value; `where` is for the message if it cannot be written. */
@@ -421,7 +699,7 @@ export class Store {
   /** The name in Redis of a key. */
   #name(key: string): string {
     const name = this.options.prefix + key;
-    if (this.#mayMeet && this.#records.has(name)) {
+    if (isRecord(name)) {
       throw new TypeError(
         `Cannot use the key ${formatPlace([key])}: with its prefix it is named like the records of calls`,
       );
@@ -429,11 +707,14 @@ export class Store {
     return name;
   }
 
-  async #run(groups: readonly Group[]): Promise<readonly (Outcome | Error)[]> {
+  async #run(
+    groups: readonly Group[],
+    after?: readonly (readonly number[])[],
+  ): Promise<readonly (Outcome | Error)[]> {
     const { prefix, delivery } = this.options;
     const read = (answer: unknown): readonly Outcome[] => readOutcomes(groups, answer);
     if (delivery === "at-most-once") {
-      const call = compile(prefix, groups);
+      const call = compile(prefix, groups, undefined, after);
       return await this.#runner.run(() => call, "once", read);
     }
     const record = this.#records.next(prefix + groups[0][0].path[0]);
@@ -441,7 +722,7 @@ export class Store {
     const onceFor = this.#once(record);
     try {
       const outcomes = await this.#runner.run(
-        (ahead) => compile(prefix, groups, onceFor(ahead)),
+        (ahead) => compile(prefix, groups, onceFor(ahead), after),
         "repeat",
         read,
       );
@@ -542,11 +823,14 @@ export class Store {
     this.check();
     const key = String(path[0]);
     this.#name(key);
-    try {
-      return await this.#lanes.after([key], read);
-    } catch (error) {
-      throw this.#readError(error, operation, path);
-    }
+    return await this.#take(async () => {
+      this.#goAhead([key]);
+      try {
+        return await this.#lanes.after([key], read);
+      } catch (error) {
+        throw this.#readError(error, operation, path);
+      }
+    });
   }
 
   #readError(error: unknown, operation: string, path: Path): unknown {

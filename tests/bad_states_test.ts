@@ -55,7 +55,8 @@ async function assertUnavailable(
   assertEquals([error.reason, error.code], [reason, "UNAVAILABLE"]);
 }
 
-const SHORT = 400;
+/** In its last tenth nothing is sent any more: so long a busy machine has for the answer before. */
+const SHORT = 3_000;
 const LONG = 30_000;
 
 describe("a server that refuses for good", () => {
@@ -63,12 +64,11 @@ describe("a server that refuses for good", () => {
     await using scope = await start(["--maxmemory-policy", "noeviction"], LONG);
     const { lab, client } = scope;
     await lab.update({ x: [1], y: 1 });
-    const before = await client.dbsize();
     await client.config("SET", "maxmemory", "1");
     await assertUnavailable(() => lab.set("y", 2), "OOM", "delete something, or raise it");
     await assertUnavailable(() => lab.at("x").push(2), "OOM", "maxmemory");
     await assertUnavailable(() => lab.edit((draft) => (draft.x.push(draft.y), 0)), "OOM", "maxmemory");
-    assertEquals([await lab.get("x"), await lab.get("y"), await client.dbsize()], [[1], 1, before]);
+    assertEquals(await lab.toObject(), { x: [1], y: 1 });
     assertEquals(await lab.pop("x"), [1]);
     assertEquals(await lab.clear(), 1);
     await client.config("SET", "maxmemory", "0");
@@ -171,7 +171,7 @@ describe("a server that refuses for now", () => {
 
   it("LOADING: a server that reads its data is waited for", async () => {
     await using scope = await start([
-      ...["--enable-debug-command", "yes", "--key-load-delay", "300"],
+      ...["--enable-debug-command", "yes", "--key-load-delay", "10000"],
       ...["--loading-process-events-interval-bytes", "1024"],
     ], LONG);
     const { lab, client } = scope;
@@ -180,10 +180,13 @@ describe("a server that refuses for now", () => {
     for (let count = 0; count < 3000; count++) pipeline.set(`fill${count}`, "x".repeat(100));
     await pipeline.exec();
     const reload = client.call("DEBUG", "RELOAD");
+    reload.catch(() => {}); // looked at below
     const other = new Redis(scope.server.url, { enableReadyCheck: false });
+    other.on("error", () => {});
     while (!String(await other.get("x").catch((error) => error)).includes("LOADING"));
-    const impatient = new RedisJsonDict<Lab>(other, { timeout: 400 });
+    const impatient = new RedisJsonDict<Lab>(other, { timeout: 3 * SHORT });
     await assertUnavailable(() => impatient.at("x").push(0), "LOADING", "wait, or raise the timeout");
+    await other.config("SET", "key-load-delay", "0"); // it would take long
     assertEquals(await lab.at("x").push(1), 1);
     assertEquals(await reload, "OK");
     assertEquals(await client.get("x"), "[1]");

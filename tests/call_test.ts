@@ -19,6 +19,7 @@ import {
   NumberRangeError,
   PathNotFoundError,
   TypeMismatchError,
+  UnavailableError,
   WrongTypeError,
 } from "../src/errors.ts";
 import type { Group, Op, Read } from "../src/op.ts";
@@ -85,7 +86,7 @@ describe("compile()", () => {
     assertEquals([...new Set(OPS.map(([op]) => op.kind))].sort(), Object.keys(APPLY_OPS).sort());
     const written = new Set(OPS.flatMap(([, text]) => text.split("|")));
     for (const name of Object.keys(APPLY_MODIFIERS)) {
-      assert(written.has(name) || ["@", ";", "once"].includes(name), name);
+      assert(written.has(name) || ["@", ";", "once", "after"].includes(name), name);
     }
   });
 
@@ -96,6 +97,11 @@ describe("compile()", () => {
     assertStrictEquals(call.args.join("|"), "once|3|80000|1700000000000|set|0|1|@|2|set|0|1|;|set|0|1");
     const empty = compile("p:", [], once);
     assertEquals([empty.keys, empty.args], [["op:{x}id"], ["once", "1", "80000", "1700000000000"]]);
+  });
+
+  it("compile() names the groups that must be applied for another one, counted from 1", () => {
+    const call = compile("", [[set("a")], [set("a")], [set("a")]], undefined, [[], [0], [0, 1]]);
+    assertStrictEquals(call.args.join("|"), "set|0|1|;|after|1|set|0|1|;|after|1|after|2|set|0|1");
   });
 
   it('compile() writes names in quotes and integers bare, so that 0 and "0" differ', () => {
@@ -301,6 +307,12 @@ describe("toError()", () => {
     assertStrictEquals(error.limit, "depth");
   });
 
+  it("toError() tells of memory that is short, as of any refusal of the server", () => {
+    const error = toError(target, refusal("OOM"));
+    assertInstanceOf(error, UnavailableError);
+    assertStrictEquals(error.reason, "OOM");
+  });
+
   it("toError() carries the op's word and path in every error", () => {
     const codes = [
       "NO_KEY",
@@ -311,6 +323,7 @@ describe("toError()", () => {
       "CORRUPT",
       "WRONG_TYPE",
       "LIMIT",
+      "OOM",
     ] as const;
     for (const code of codes) {
       const error = toError(target, refusal(code, 1, "1"));

@@ -102,7 +102,7 @@ describe("TestCluster", () => {
   });
 
   it("TestCluster is ready again when a replica has taken over from a killed master", async () => {
-    const cluster = await TestCluster.start({ replicas: 1, nodeTimeout: 500 });
+    const cluster = await TestCluster.start({ replicas: 1, nodeTimeout: 2_000 });
     const traces: Trace[] = [];
     try {
       traces.push(...await Promise.all(cluster.nodes.map(traceOf)));

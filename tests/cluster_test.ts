@@ -5,7 +5,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cluster } from "ioredis";
 import { type DictOptions, RedisJsonDict } from "../src/dict.ts";
 import { CrossSlotError } from "../src/errors.ts";
-import { RECORD_PREFIX } from "../src/record.ts";
+import { isRecord } from "../src/record.ts";
 import { slotOf } from "../src/slot.ts";
 import { TestCluster } from "./support/cluster.ts";
 
@@ -77,12 +77,15 @@ describe("RedisJsonDict in a cluster", () => {
     await using lab = open({ prefix: "" });
     for (const key of KEYS) await lab.set(key, [1]);
     assertEquals((await Array.fromAsync(lab.keys())).sort(), [...KEYS].sort());
+    let slotsOfKeys = 0;
     for (const node of cluster.nodes) {
       const names = await node.client.keys("*");
-      const records = names.filter((name) => name.startsWith(RECORD_PREFIX));
-      const slots = new Set(names.filter((name) => !name.startsWith(RECORD_PREFIX)).map(slotOf));
+      const records = names.filter(isRecord);
+      const slots = new Set(names.filter((name) => !isRecord(name)).map(slotOf));
+      slotsOfKeys += slots.size;
       for (const slot of slots) assert(records.some((name) => slotOf(name) === slot), String(slot));
     }
+    assertEquals(slotsOfKeys, new Set(KEYS.map(slotOf)).size);
     assertEquals(await lab.clear(), KEYS.length);
   });
 
@@ -128,7 +131,7 @@ describe("RedisJsonDict without a cluster", () => {
     const program = `
       import { RedisJsonDict } from ${JSON.stringify(new URL("../mod.ts", import.meta.url).href)};
       for (const isAwaited of [false, true]) {
-        const lab = RedisJsonDict.connect(["redis://127.0.0.1:1", "redis://127.0.0.1:2"], { timeout: 200 });
+        const lab = RedisJsonDict.connect(["redis://127.0.0.1:1", "redis://127.0.0.1:2"], { timeout: 1000 });
         const read = lab.get("x").catch((error) => console.log(error.code));
         if (isAwaited) await read;
         await lab.close();
@@ -209,7 +212,7 @@ describe("RedisJsonDict in a cluster whose slots move", () => {
 
 describe("RedisJsonDict in a cluster that loses a master", () => {
   it("RedisJsonDict goes on with the replica, and settles each call", async () => {
-    await using own = await TestCluster.start({ replicas: 1, nodeTimeout: 500 });
+    await using own = await TestCluster.start({ replicas: 1, nodeTimeout: 2_000 });
     await using lab = open({ timeout: 60_000 }, own);
     const keys = Array.from({ length: 30 }, (_, index) => `k${index}`);
     for (const key of keys) await lab.set(key, [0]);

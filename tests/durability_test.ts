@@ -10,6 +10,9 @@ import { startRedis } from "../tools/redis_server.ts";
 import { TestCluster } from "./support/cluster.ts";
 import { redisUrl, testClient, uniquePrefix } from "./support/redis.ts";
 
+/** Nothing that this file waits for comes; where it does, it has seconds. */
+const IN_VAIN = 20;
+
 interface Lab {
   x: number[];
   y: number;
@@ -56,7 +59,7 @@ describe("durability", () => {
 
   it("RedisJsonDict says DurabilityError, with what was answered, where there are too few replicas", async () => {
     await using pair = await startPair();
-    const options: DictOptions = { durability: { replicas: 2, timeout: 30 } };
+    const options: DictOptions = { durability: { replicas: 2, timeout: 2_000 } };
     const lab = new RedisJsonDict<Lab>(pair.client, options);
     const set = await assertRejects(() => lab.set("x", [5]), DurabilityError, 'Applied set at "x"');
     assertEquals([set.code, set.replicas, set.acknowledged, set.result], ["DURABILITY", 2, 1, undefined]);
@@ -76,7 +79,7 @@ describe("durability", () => {
     const client = testClient();
     const lab = new RedisJsonDict<Lab>(client, {
       prefix: uniquePrefix("durability"),
-      durability: { replicas: 1, timeout: 20 },
+      durability: { replicas: 1, timeout: IN_VAIN },
     });
     await assertRejects(() => lab.set("y", 1), DurabilityError, "0 of 1 replicas");
     const before = await waitsOf(client);
@@ -97,7 +100,7 @@ describe("durability", () => {
     const lab = new RedisJsonDict<Lab>(forgetful, {
       prefix: uniquePrefix("durability"),
       recordPrefix,
-      durability: { replicas: 1, timeout: 20 },
+      durability: { replicas: 1, timeout: IN_VAIN },
     });
     const error = await assertRejects(() => lab.set("y", 1), DurabilityError, "another one took over");
     assertEquals(error.acknowledged, 0);
@@ -138,7 +141,7 @@ describe("durability", () => {
       assertEquals(await owner.client.get(key), "[1,2]");
     }
     await using strict = RedisJsonDict.connect<Record<string, number[]>>(cluster.urls.slice(0, 1), {
-      durability: { replicas: 2, timeout: 20 },
+      durability: { replicas: 2, timeout: 2_000 },
     });
     const error = await assertRejects(() => strict.set("a", [3]), DurabilityError);
     assertEquals(error.acknowledged, 1);

@@ -12,9 +12,10 @@ import {
   WrongTypeError,
 } from "../mod.ts";
 import type { Draft } from "../mod.ts";
+import { unreadable } from "../src/edit.ts";
 import { decode, type Json } from "../src/json.ts";
 import { fuzz } from "./support/fuzz.ts";
-import { execute, executeLines, json, linesFor, steps } from "./support/programs.ts";
+import { bare, execute, executeLines, json, linesFor, steps } from "./support/programs.ts";
 import { testClient, uniquePrefix } from "./support/redis.ts";
 
 interface Lab {
@@ -290,6 +291,131 @@ describe("RedisJsonDict.edit()", () => {
     await refused((draft) => draft["\ud800" as "note"], "lone surrogate");
   });
 
+  it("edit() refuses an async recipe once, whenever it fails, and no promise of it is left alone", async () => {
+    const { lab, text } = await newLab();
+    const before = await text("sample");
+    const unhandled: unknown[] = [];
+    const listen = (event: PromiseRejectionEvent): void => {
+      event.preventDefault();
+      unhandled.push(event.reason);
+    };
+    globalThis.addEventListener("unhandledrejection", listen);
+    try {
+      const recipes: ((draft: Draft<Lab>) => unknown)[] = [
+        // deno-lint-ignore require-await -- it reads in its first part, which is enough
+        async (draft) => void (draft.scan_id += 1),
+        async (draft) => {
+          const { color } = draft.sample;
+          await Promise.resolve();
+          draft.sample.color = color;
+        },
+        async (draft) => {
+          await Promise.resolve();
+          draft.scan_id = 1;
+        },
+        async () => {
+          await Promise.resolve();
+          throw new Error("its own");
+        },
+        (draft) => ["scan_id", "note"].map(async (key) => await draft[key as "note"]),
+        (draft) => ({ inner: { of: (async () => await draft.scan_id)() } }),
+        (draft) => new Map([[1, (async () => await draft.scan_id)()]]),
+        (draft) => {
+          try {
+            return draft.scan_id;
+          } catch { // what stops it at a key that was not read
+            return Promise.reject(new Error("its own"));
+          }
+        },
+        (draft) => ({ then: (settle: (id: number) => void) => settle(draft.scan_id) }),
+      ];
+      for (const recipe of recipes) {
+        const error = await assertRejects(() => lab.edit(recipe), TypeError);
+        assert(error.message.startsWith("Cannot edit: the recipe returned a promise"), error.message);
+      }
+      await new Promise((resolve) => setTimeout(resolve));
+      await new Promise((resolve) => setTimeout(resolve));
+    } finally {
+      globalThis.removeEventListener("unhandledrejection", listen);
+    }
+    assertEquals(unhandled, []);
+    assertStrictEquals(await text("sample"), before);
+    assertStrictEquals(await text("scan_id"), "41");
+  });
+
+  it("what a recipe returns is plain data, or is refused by name", async () => {
+    const { lab } = await newLab();
+    class Box {
+      constructor(readonly inner: unknown) {}
+    }
+    const refused: [(draft: Draft<Lab>) => unknown, string][] = [
+      [(draft) => new Map([["a", draft.sample]]), "inside a Map"],
+      [(draft) => [new Set([draft.sample.runs[0]])], "inside a Set"],
+      [(draft) => new Box(draft.sample), "inside a Box"],
+      [(draft) => ({ box: new Box([{ deep: draft.sample.positions }]) }), "inside a Box"],
+      [(draft) => new Map([[draft.sample, 1]]), "inside a Map"],
+      [(draft) => Object.assign(new Date(0), { of: draft.sample }), "inside a Date"],
+      [(draft) => Object.assign(new Error("x"), { of: draft.sample }), "inside an Error"],
+      [(draft) => Object.create({}, { x: { value: draft.sample, enumerable: true } }), "inside an Object"],
+    ];
+    for (const [recipe, message] of refused) {
+      const error = await assertRejects(() => lab.edit(recipe), TypeError);
+      assert(error.message.includes(`Cannot return a draft ${message}`), error.message);
+      assert(error.message.endsWith("return a plain object or an array"), error.message);
+    }
+    const symbol = Symbol("x");
+    const kept = new Box([1]);
+    const seen = await lab.edit((draft) => ({
+      sample: draft.sample,
+      again: draft.sample,
+      list: [draft.sample.runs, [draft.scan_id]],
+      get late() {
+        return draft.sample.color;
+      },
+      [symbol]: draft.sample.positions,
+      kept,
+      map: new Map([["n", draft.scan_id]]),
+    }));
+    const sample = { color: "red", positions: [1, 2], runs: [{ id: 1 }, { id: 2 }] };
+    assertEquals([seen.sample, seen.again, seen.list], [sample, sample, [sample.runs, [41]]]);
+    assertEquals([seen.late, seen[symbol], seen.map.get("n")], ["red", [1, 2], 41]);
+    assertStrictEquals(seen.sample, seen.again); // one object, as in plain code
+    assertStrictEquals(seen.kept, kept);
+    const own = { n: 1 };
+    assertStrictEquals(await lab.edit((draft) => (draft.scan_id++, own)), own); // nothing to copy
+  });
+
+  it("what runs while the result is written changes nothing any more, and misses nothing", async () => {
+    const { lab, text } = await newLab();
+    await assertRejects(
+      () =>
+        lab.edit((draft) => {
+          Object.assign(draft.sample, { tags: { toJSON: () => ({ n: String(++draft.scan_id) }) } });
+        }, { keys: ["scan_id"] }),
+      TypeError,
+      "its recipe is over",
+    );
+    await lab.edit((draft) => {
+      const toJSON = (): unknown => {
+        try {
+          return { n: String(draft.scan_id) };
+        } catch {
+          return { n: "caught" }; // the key was not read yet
+        }
+      };
+      Object.assign(draft.sample, { tags: { toJSON } });
+    });
+    assert((await text("sample"))!.includes('"tags":{"n":"41"}'), (await text("sample"))!);
+  });
+
+  it("unreadable() tells a text that nobody has changed from one that was", () => {
+    const error = unreadable(["k"], '{"a":"\ufffd"}', '{"a":"\ufffd"}');
+    assert(error instanceof CorruptValueError);
+    assertStrictEquals((error.cause as Error).message, "it holds bytes that are not UTF-8");
+    assertStrictEquals(unreadable(["k"], '{"a":"\ufffd"}', '{"a":"\ufffd","b":1}'), undefined);
+    assertStrictEquals(unreadable(["k"], '{"a":1}', '{"a":1}'), undefined);
+  });
+
   it("a draft is of no use when its edit is over", async () => {
     const { lab } = await newLab();
     let kept: Draft<Lab>["sample"];
@@ -336,9 +462,15 @@ describe("RedisJsonDict.edit()", () => {
       value["__proto__"].toString = "x";
       value.hasOwnProperty = [];
       draft.then = Object.keys(value);
-      return [value.then, value["__proto__"].constructor, "valueOf" in value];
+      return [
+        value.then,
+        value["__proto__"].constructor,
+        "valueOf" in value,
+        value.valueOf,
+        draft["toString"],
+      ];
     });
-    assertEquals(seen, [2, 1, true]);
+    assertEquals(seen, [2, 1, false, undefined, undefined]);
     assertStrictEquals(
       await client.get(`${prefix}__proto__`),
       '{"__proto__":{"constructor":1,"toString":"x"},"then":2,"hasOwnProperty":[]}',
@@ -435,7 +567,7 @@ describe("edit() and chance", () => {
       fc.asyncProperty(fc.array(json, { maxLength: 3 }), json, steps, async (a, b, program) => {
         const value: Json = { a, b };
         await client.set(`${url}key`, JSON.stringify(value, null, 1));
-        const plain = decode(JSON.stringify(value)) as Record<string, unknown>;
+        const plain = bare(value) as Record<string, unknown>;
         const expected = execute(plain, program);
         assertEquals(await one.edit((draft) => execute(draft.key, program)), expected);
         assertEquals(JSON.stringify(decode((await client.get(`${url}key`))!)), JSON.stringify(plain));
@@ -465,7 +597,7 @@ describe("edit() and chance", () => {
         const [x, y] = (await client.mget(`${url}x`, `${url}y`)).map((text) => decode(text!));
         const outcome = JSON.stringify({ x, y, seen });
         const serial = [[0, 1], [1, 0]].map((order) => {
-          const plain = decode(JSON.stringify(value)) as Record<string, unknown>;
+          const plain = bare(value) as Record<string, unknown>;
           const log: string[][] = [];
           for (const which of order) {
             log[which] = executeLines({ ...plain }, programs[which].filter(({ path }) => path.length > 0));

@@ -54,7 +54,7 @@ describe("examples/", () => {
     // deno-lint-ignore no-control-regex
     assert(!/\x1b/.test(output), "the output is coloured although it goes to a pipe");
     assertEquals(await leftovers("demo:*"), []);
-    assert(seconds < 30, `the demo took ${seconds} s`);
+    assert(seconds < 120, `the demo took ${seconds} s`);
   });
 
   it("sessions.ts keeps both articles and the end of the session", async () => {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, it } from "@std/testing/bdd";
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
 import { compile, compileReads } from "../src/call.ts";
 import type { Json } from "../src/json.ts";
@@ -163,8 +163,6 @@ function opFor(chosen: Seed, texts: Texts): Op {
       const expected = flag < 2
         ? value
         : respelled(readText(texts, path) ?? value, flag === 4 && chosen.start > 0 ? 5 : flag);
-      // Integers that a double cannot hold are compared by digits; the model compares doubles.
-      if (/\d{16}/.test(expected) || /\d{16}/.test(source ?? "")) return { kind: "exists", path };
       if (flag === 4) {
         return { kind, path, value: createHash("sha1").update(expected).digest("hex"), by: "sha1" };
       }
@@ -257,11 +255,17 @@ function plan({ documents, seeds }: Case): Plan {
   return { groups, reads, replies, answers: reads.map((read) => applyRead(texts, read)), texts };
 }
 
+/** How many groups that were applied could be held against plain JavaScript, and how many could not. */
+const compared = { yes: 0, no: 0 };
+
 /** The model of texts agrees with plain JavaScript. */
 function checkAgainstJs(before: Texts, group: Group, replies: readonly string[], after: Texts): void {
   if (replies.some((reply) => reply.startsWith("!"))) return assertEquals(after, before);
-  // Long integers are more exact in texts than in JavaScript.
-  if ([...before.values(), JSON.stringify(group)].some((text) => /\d{16}/.test(text))) return;
+  // Sums of long integers are more exact in texts than in JavaScript.
+  const isBeyond = group.some(({ kind }) => kind === "increment") &&
+    [...before.values(), JSON.stringify(group)].some((text) => /\d{16}/.test(text));
+  compared[isBeyond ? "no" : "yes"]++;
+  if (isBeyond) return;
   const valuesOf = (texts: Texts): Record<string, Json> =>
     Object.fromEntries([...texts].map(([key, text]) => [key, parseText(text)]));
   const values = valuesOf(before);
@@ -332,6 +336,7 @@ describe("fidelity", () => {
       ...fuzz(1 / BATCH),
       endOnFailure: true,
     });
+    assert(compared.yes > 2 * compared.no, JSON.stringify(compared));
   });
 
   it("apply and read do the same on values of which they read a part first", async () => {
@@ -339,6 +344,40 @@ describe("fidelity", () => {
     await fc.assert(
       fc.asyncProperty(batches(), sizes, (cases, bytes) => check(cases, shaOf.get(bytes)!)),
       { ...fuzz(1 / BATCH), endOnFailure: true },
+    );
+  });
+
+  it("apply and read take of equal names the first that is spelled as ours, else the first", async () => {
+    const NAMES = ["a", ",a", "é", "}", '"', "/", ""];
+    const spelled = fc.constantFrom(...NAMES).chain((name) => {
+      const units = Array.from(name, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+      return fc.constantFrom(
+        JSON.stringify(name),
+        `"${units.join("")}"`,
+        `"${units.join("").toUpperCase().replaceAll("U", "u")}"`,
+      );
+    });
+    const object = fc.array(fc.tuple(spelled, fc.constantFrom("1", '{"a":"}"}', '["\\u0061"]', '"x\\n"')), {
+      maxLength: 8,
+    }).map((members) => `{${members.map(([name, value]) => `${name}:${value}`).join(",")}}`);
+    await fc.assert(
+      fc.asyncProperty(object, fc.constantFrom(...NAMES), async (text, name) => {
+        const key = uniquePrefix("names");
+        const read: Read = { kind: "get", path: [key, "o", name] };
+        const whole = `{"o":${text}}`;
+        await client.set(key, whole);
+        const reads = compileReads("", [read]);
+        const expected = applyRead(new Map([[key, whole]]), read);
+        assertEquals(await client.evalsha(shaOf.get(0)!.read, 1, key, ...reads.args), [expected]);
+        const groups: Group[] = [[{ kind: "delete", path: [key, "o", name] }]];
+        const texts: Texts = new Map([[key, whole]]);
+        const replies = applyGroup(texts, groups[0]);
+        const { keys, args } = compile("", groups);
+        assertEquals(await client.evalsha(shaOf.get(0)!.apply, 1, ...keys, ...args), replies);
+        assertStrictEquals(await client.get(key), texts.get(key));
+        await client.unlink(key);
+      }),
+      fuzz(0.5),
     );
   });
 

@@ -1,9 +1,12 @@
 /** The data of the Python package, byte for byte, and ours as Python reads it. */
 
 import { describe, it } from "@std/testing/bdd";
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { RedisJsonDict } from "../src/dict.ts";
+import { CorruptValueError } from "../src/errors.ts";
+import recorded from "./support/python_dumps.json" with { type: "json" };
 import { testClient, uniquePrefix } from "./support/redis.ts";
+import { assertSame } from "./support/same.ts";
 
 const client = testClient();
 // deno-lint-ignore no-explicit-any -- values of another program
@@ -15,10 +18,33 @@ const PYTHON =
   '{"name":"Ångström 漢字 🧪","t":1700000000.123456,"small":1e-07,"big":1e+22,"one":1.0,"neg":-0.0,"int":12345678901234567890,' +
   '"quote":"\\"\\\\/\\b\\f\\n\\r\\t\\u0001","empty":[],"none":null,"nested":{"a":[1,2.5,true],"":{}},"del":"\u007f\u2028"}';
 
+/** What RedisJsonDict does to that text in place, and the bytes that change. */
+const EDITS: readonly [edit: () => Promise<unknown>, from: string, to: string][] = [
+  [() => lab.at("x", "nested", "a").push("é"), "[1,2.5,true]", '[1,2.5,true,"é"]'],
+  [() => lab.at("x", "nested", "a").push("é", { b: [1.5] }), "true]", 'true,"é",{"b":[1.5]}]'],
+  [() => lab.at("x", "one").increment(), '"one":1.0', '"one":2'],
+  [() => lab.at("x", "name").append("! ü"), "🧪", "🧪! ü"],
+  [() => lab.at("x", "empty").push({}), '"empty":[]', '"empty":[{}]'],
+  [() => lab.at("x", "none").delete(), '"none":null,', ""],
+  [() => lab.at("x", "nested", "").set(1), '"":{}', '"":1'],
+];
+
+/** Texts of both sides, and of neither. */
+const TEXTS: readonly string[] = [
+  PYTHON,
+  ...EDITS.map(([, from, to]) => PYTHON.replace(from, to)),
+  '{"name": "\\u00c5 \\ud83e\\uddea", "list": [1, 2], "\\u00e9": 1}',
+  '{"name": "\\u00c5 \\ud83e\\uddea", "list": [1, 2,3], "\\u00e9": 2}',
+  JSON.stringify({ s: 'é"\\\n', n: [1, 0.1, 1e21, 1e-7, 5e-324, 1e16, 123456789.125], u: "\u2028\x7f\0" }),
+  '[-0.0,1E5,0.1e-6,9007199254740993,[[]],{},"\\u0041\\/"]',
+  "[1e400]",
+  "[NaN,Infinity,-Infinity]",
+];
+
 describe("Text of the Python package", () => {
   it("RedisJsonDict reads what Python wrote", async () => {
     await client.set(X, PYTHON);
-    assertEquals(await lab.get("x"), {
+    assertSame(await lab.get("x"), {
       name: "Ångström 漢字 🧪",
       t: 1700000000.123456,
       small: 1e-7,
@@ -37,15 +63,7 @@ describe("Text of the Python package", () => {
   });
 
   it("RedisJsonDict edits what Python wrote in place: every other byte stays", async () => {
-    const edits: [() => Promise<unknown>, string, string][] = [
-      [() => lab.at("x", "nested", "a").push("é"), "[1,2.5,true]", '[1,2.5,true,"é"]'],
-      [() => lab.at("x", "one").increment(), '"one":1.0', '"one":2'],
-      [() => lab.at("x", "name").append("!"), "🧪", "🧪!"],
-      [() => lab.at("x", "empty").push({}), '"empty":[]', '"empty":[{}]'],
-      [() => lab.at("x", "none").delete(), '"none":null,', ""],
-      [() => lab.at("x", "nested", "").set(1), '"":{}', '"":1'],
-    ];
-    for (const [edit, from, to] of edits) {
+    for (const [edit, from, to] of EDITS) {
       await client.set(X, PYTHON);
       await edit();
       assertEquals(await client.get(X), PYTHON.replace(from, to));
@@ -74,36 +92,64 @@ describe("Our text", () => {
   });
 });
 
-/** Runs Debian's or anyone's Python where there is one. */
-async function python(code: string, input: string): Promise<string> {
-  const child = new Deno.Command("python3", { args: ["-c", code], stdin: "piped", stdout: "piped" }).spawn();
+/** Reads texts, and writes what they hold: compact and not in ASCII, as the Python package does, and as it is by default. */
+const PROGRAM = `
+import json, sys
+sys.stdin.reconfigure(encoding="utf-8")
+sys.stdout.reconfigure(encoding="utf-8")
+values = [json.loads(text) for text in json.load(sys.stdin)]
+compact = dict(separators=(",", ":"), ensure_ascii=False)
+print(json.dumps([[json.dumps(it, **compact), json.dumps(it)] for it in values], indent=2, ensure_ascii=False))
+`;
+
+/** Runs the program with the Python of this machine. */
+async function runPython(texts: readonly string[]): Promise<unknown> {
+  const child = new Deno.Command("python3", { args: ["-c", PROGRAM], stdin: "piped", stdout: "piped" })
+    .spawn();
   const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input));
+  await writer.write(new TextEncoder().encode(JSON.stringify(texts)));
   await writer.close();
   const { stdout } = await child.output();
-  return new TextDecoder().decode(stdout);
+  return JSON.parse(new TextDecoder().decode(stdout));
 }
 
 async function hasPython(): Promise<boolean> {
   try {
-    return (await new Deno.Command("python3", { args: ["--version"], stdout: "null", stderr: "null" })
-      .output()).success;
-  } catch {
-    return false;
+    const { success } = await new Deno.Command("python3", { args: ["-V"], stdout: "null", stderr: "null" })
+      .output();
+    return success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 
-describe("A Python of this machine, if there is one", () => {
+const live = await hasPython() ? it : it.skip; // and "1 ignored" is printed
+
+describe("What Python makes of each text, as it was recorded", () => {
+  const written = new Map(TEXTS.map((text, index) => [text, recorded[index]]));
+
   it("Python writes again, byte for byte, what RedisJsonDict has edited", async () => {
-    await client.set(X, PYTHON);
-    await lab.at("x", "nested", "a").push("é", { b: [1.5] });
-    await lab.at("x", "name").append(" ü");
-    const text = String(await client.get(X));
-    assertEquals(text, PYTHON.replace("true]", 'true,"é",{"b":[1.5]}]').replace("🧪", "🧪 ü"));
-    if (!await hasPython()) return;
-    const code =
-      "import json,sys\nsys.stdin.reconfigure(encoding='utf-8')\nsys.stdout.reconfigure(encoding='utf-8')\n" +
-      "print(json.dumps(json.load(sys.stdin),separators=(',',':'),ensure_ascii=False),end='')";
-    assertEquals(await python(code, text), text);
+    for (const [edit] of EDITS) {
+      await client.set(X, PYTHON);
+      await edit();
+      const text = String(await client.get(X));
+      assertEquals(written.get(text)?.[0], text);
+    }
+  });
+
+  it("RedisJsonDict reads what Python writes, compact or by default, as Python has read it", async () => {
+    for (const [text, outputs] of written) {
+      const isJson = !text.includes("NaN") && !text.includes("1e400"); // Python writes infinities and NaN, too
+      for (const output of outputs) {
+        await client.set(X, output);
+        if (isJson) assertSame(await lab.get("x"), JSON.parse(text), output);
+        else await assertRejects(() => lab.get("x"), CorruptValueError);
+      }
+    }
+  });
+
+  live("Python of this machine, if there is one, writes what was recorded", async () => {
+    assertEquals(await runPython(TEXTS), recorded);
   });
 });

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/ass
 import fc from "fast-check";
 import { decode, encode, encodeName, formatPath, formatPlace, type Json, MAX_DEPTH } from "../src/json.ts";
 import { fuzz } from "./support/fuzz.ts";
+import { assertSame } from "./support/same.ts";
 
 const BIGINTS = { bigints: true };
 const HOSTILE_NAMES = [
@@ -292,6 +293,59 @@ describe("encode()", () => {
     assertStrictEquals(encode(inherited), "1");
   });
 
+  it("encode() writes what it has checked, whatever a getter or a proxy answers the next time", () => {
+    const cycle: Record<string, unknown> = {};
+    cycle.self = cycle;
+    for (
+      const bad of [NaN, undefined, new Map([[1, 2]]), new Date(NaN), () => 1, Symbol(), 1n, cycle, [
+        undefined,
+      ]]
+    ) {
+      for (const beside of [1, new Date(0)]) {
+        for (let good = 0; good < 4; good++) {
+          const answers = (): () => unknown => {
+            let asked = 0;
+            return () => asked++ < good ? asked : bad;
+          };
+          const [get, index, shown] = [answers(), answers(), answers()];
+          const list: unknown[] = [0];
+          Object.defineProperty(list, 0, { get: index, enumerable: true });
+          const proxy = new Proxy({ p: 0 }, { get: (_, name) => name === "p" ? shown() : undefined });
+          const value = {
+            beside,
+            get a() {
+              return get();
+            },
+            list,
+            proxy,
+          };
+          let text: string;
+          try {
+            text = encode(value);
+          } catch (error) {
+            assert(error instanceof TypeError, String(error));
+            continue;
+          }
+          const { a, list: [first], proxy: { p } } = JSON.parse(text);
+          for (const part of [a, first, p]) {
+            assert(Number.isInteger(part) || (part === undefined && bad === undefined), text);
+          }
+        }
+      }
+    }
+  });
+
+  it("encode() writes JSON.rawJSON as it is, beside anything", () => {
+    const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+    const raw = { n: rawJSON("1e1000"), s: rawJSON('"\\u0061"'), list: [rawJSON("-0"), rawJSON("null")] };
+    const text = '{"n":1e1000,"s":"\\u0061","list":[-0,null]}';
+    assertStrictEquals(encode(raw), text);
+    assertStrictEquals(encode({ raw, at: new Date(0) }), `{"raw":${text},"at":"1970-01-01T00:00:00.000Z"}`);
+    assertStrictEquals(encode({ toJSON: () => rawJSON("12345678901234567890") }), "12345678901234567890");
+    assertStrictEquals(encode(rawJSON('"\ud800 😀"')), '"\\ud800 😀"'); // UTF-8 could not carry it
+    assertStrictEquals(encode({ rawJSON: "1" }), '{"rawJSON":"1"}'); // only looks like one
+  });
+
   it("encode() lets errors of getters and of toJSON through", () => {
     const error = new Error("mine");
     const fail = (): never => {
@@ -413,8 +467,8 @@ describe("decode()", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom(undefined, 1, "\t"), (value, space) => {
         for (const text of [encode(value), JSON.stringify(value, null, space)]) {
-          assertEquals(decode(text) as unknown, readBack(value));
-          assertEquals(decode(text, BIGINTS) as unknown, readBack(value, true));
+          assertSame(decode(text), readBack(value));
+          assertSame(decode(text, BIGINTS), readBack(value, true));
         }
       }),
       fuzz(),
@@ -430,7 +484,7 @@ describe("decode()", () => {
       fc.property(fc.array(fc.array(fc.tuple(name, fc.nat(2)), { maxLength: 5 })), (lists) => {
         const value = lists.map((entries) => objectOf(...entries));
         const back = decode(encode(value)) as Record<string, Json>[];
-        assertEquals(back as unknown, value);
+        assertSame(back, value);
         assertEquals(back.map(Object.keys), value.map(Object.keys));
       }),
       fuzz(),
@@ -560,8 +614,8 @@ describe("decode()", () => {
     ];
     for (const [before, text, value] of cases) {
       decode(before);
-      assertEquals(decode(text) as unknown, value);
-      assertEquals(decode(text, BIGINTS) as unknown, value);
+      assertSame(decode(text), value);
+      assertSame(decode(text, BIGINTS), value);
     }
   });
 
@@ -603,7 +657,7 @@ describe("decode()", () => {
       fc.property(value, (value) => {
         const written = encode(value, BIGINTS);
         JSON.parse(written);
-        assertEquals(decode(written, BIGINTS) as unknown, readBack(value, true));
+        assertSame(decode(written, BIGINTS), readBack(value, true));
       }),
       fuzz(),
     );
@@ -641,7 +695,7 @@ describe("decode()", () => {
       const value = decode(text, BIGINTS) as Json[];
       const took = performance.now() - start;
       assertStrictEquals(value.at(-1) as unknown, BigInt(long));
-      assert(took < 5000, `${text.slice(0, 30)}: ${took} ms`);
+      assert(took < 30_000, `${text.slice(0, 30)}: ${took} ms`);
     }
   });
 });

@@ -27,11 +27,14 @@ class Desk {
   readonly #answers: PromiseWithResolvers<readonly Outcome[]>[] = [];
 
   constructor() {
-    this.lanes = new Lanes((groups) => {
-      this.batches.push(groups);
-      const answer = Promise.withResolvers<readonly Outcome[]>();
-      this.#answers.push(answer);
-      return answer.promise;
+    this.lanes = new Lanes({
+      apply: (groups) => {
+        this.batches.push(groups);
+        const answer = Promise.withResolvers<readonly Outcome[]>();
+        this.#answers.push(answer);
+        return answer.promise;
+      },
+      read: () => Promise.resolve([]),
     });
   }
 

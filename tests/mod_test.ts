@@ -41,6 +41,7 @@ const TYPES = [
   "DeleteOp",
   "Delivery",
   "DictEditOptions",
+  "CloseOptions",
   "DictOptions",
   "Draft",
   "DurabilityErrorData",

@@ -19,6 +19,7 @@ import { decode, type Json } from "../src/json.ts";
 import { fuzz } from "./support/fuzz.ts";
 import { json, NAMES } from "./support/programs.ts";
 import { testClient, uniquePrefix } from "./support/redis.ts";
+import { assertSame } from "./support/same.ts";
 
 const client = testClient();
 const prefix = uniquePrefix("patch");
@@ -116,7 +117,7 @@ describe("JSON Merge Patch", () => {
       fc.asyncProperty(json, json, async (value, patch) => {
         await write("merge", value);
         await dict.merge("merge", patch);
-        assertEquals(decode((await text("merge"))!), mergeJs(value, patch));
+        assertSame(decode((await text("merge"))!), mergeJs(value, patch));
       }),
       fuzz(),
     );

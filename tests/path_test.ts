@@ -3,6 +3,7 @@ import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/ass
 import fc from "fast-check";
 import { formatPath, formatPlace, readKey, readPath } from "../src/path.ts";
 import { fuzz } from "./support/fuzz.ts";
+import { assertSame } from "./support/same.ts";
 
 // deno-lint-ignore no-explicit-any -- what a selector must not do is more than a type allows it to write
 type Untyped = any;
@@ -171,7 +172,7 @@ describe("readPath() of a selector", () => {
     assertEquals(select((lab) => lab.a[0][12][-1]), ["a", 0, 12, -1]);
     assertEquals(select((lab) => lab.a["0"]["-7"]), ["a", 0, -7]);
     assertEquals(select((lab) => lab[5][5]), ["5", 5]);
-    assertEquals(select((lab) => lab.a[-0]), ["a", 0]);
+    assertSame(select((lab) => lab.a[-0]), ["a", 0]);
     assertEquals(select((lab) => lab.a[9007199254740991]["9007199254740992"]), [
       "a",
       9007199254740991,

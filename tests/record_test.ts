@@ -1,13 +1,14 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { Redis } from "ioredis";
 import { RedisJsonDict } from "../src/dict.ts";
-import { RECORD_PREFIX, Records, recordTtl } from "../src/record.ts";
+import { isRecord, RECORD_MARKER, Records, recordTtl } from "../src/record.ts";
 import { slotOf } from "../src/slot.ts";
 import { startRedis } from "../tools/redis_server.ts";
 import { testClient, uniquePrefix } from "./support/redis.ts";
 
 const client = testClient();
-const records = new Records(RECORD_PREFIX);
+const records = new Records(RECORD_MARKER);
 
 describe("Records", () => {
   it("Records.next() names each call differently, in the slot of its key", () => {
@@ -18,32 +19,33 @@ describe("Records", () => {
         ids.add(id);
         assertEquals(slotOf(name), slotOf(key), key);
         assertMatch(name, /^json-dict:op:\{[0-9a-z]{1,4}\}[\w-]{12}$/);
-        assert(name.endsWith(id) && records.has(name));
+        assert(name.endsWith(id) && isRecord(name));
       }
     }
     assertEquals(ids.size, 1600);
   });
 
-  it("Records.has() knows the own names and those of the default, and no other", () => {
-    const own = new Records("mine:");
-    assert(own.has(own.next("a").name) && own.has(records.next("a").name));
-    assert(!records.has(own.next("a").name));
-    const { name } = records.next("a");
-    for (
-      const other of ["", "json-dict:op:", name.slice(0, -1), `${name}x`, `x${name}`, name.replace("{", "")]
-    ) {
-      assert(!records.has(other), other);
+  it("Records.next() puts the marker directly before the tag, once, whatever the prefix", () => {
+    for (const prefix of ["mine:", "json-dict:op:", "json-dict:op", "a json-dict:op:", "}", "*", "é"]) {
+      const { name } = new Records(prefix).next("a");
+      assert(name.startsWith(prefix) && isRecord(name), name);
+      assertEquals(name.split(RECORD_MARKER).length, 2, name);
     }
   });
 
-  it("Records.mayMeet() is false for prefixes that no record can start with", () => {
-    assertEquals(["", "json", "json-dict:op:", "json-dict:op:{a"].map((it) => records.mayMeet(it)), [
-      true,
-      true,
-      true,
-      true,
-    ]);
-    assertEquals(["lab:", "json-dict:x", "{lab}"].map((it) => records.mayMeet(it)), [false, false, false]);
+  it("isRecord() knows the records of every prefix, and no other name", () => {
+    const { name } = records.next("a");
+    for (const record of [name, `x${name}`, `${name}:${name}`, `\n${name}`]) assert(isRecord(record), record);
+    const others = [
+      ...["", "json-dict:op:", name.slice(0, -1), `${name}x`, `${name}\n`, name.slice(1)],
+      ...[
+        name.replace("{", ""),
+        name.replace("op:", "op"),
+        `{${name}`.replace("p:{", "p:"),
+        name.toUpperCase(),
+      ],
+    ];
+    for (const other of others) assert(!isRecord(other), other);
   });
 
   it("recordTtl() outlasts two calls and a minute", () => {
@@ -103,6 +105,40 @@ describe("RedisJsonDict and its records", () => {
     const popped = [await lab.popItem(), await lab.popItem(), await lab.popItem()];
     assertEquals(popped.map((entry) => entry?.[0]).sort(), ["b", "json-dict:op:x", undefined]);
     assertEquals(await lab.clear(), 0);
+  });
+
+  it("RedisJsonDict takes no record for a key, whatever its prefix and that of the other dictionary", async () => {
+    await using server = await startRedis();
+    const recordPrefixes = [undefined, "mine:", "l", "lab:", "lab:op", "json-dict:op:", "\uFFFD"];
+    const prefixes = ["", "l", "lab:", "mine:", "json-dict:", "json-dict:op:", "lab:json-dict:op:{"];
+    for (const recordPrefix of recordPrefixes) {
+      const options = recordPrefix === undefined ? {} : { recordPrefix };
+      await using writer = RedisJsonDict.connect<Record<string, number>>(server.url, {
+        ...options,
+        prefix: "w:",
+      });
+      await writer.set("a", 1);
+    }
+    const client = new Redis(server.url);
+    const records = (await client.keys("*")).filter(isRecord).sort();
+    assertEquals(records.length, recordPrefixes.length);
+    for (const prefix of prefixes) {
+      await using lab = RedisJsonDict.connect(server.url, { prefix });
+      const own = prefix === "" ? ["w:a"] : [];
+      assertEquals(await Array.fromAsync(lab.keys()), own, prefix);
+      assertEquals([await lab.size(), Object.keys(await lab.toObject())], [own.length, own]);
+      // What iteration leaves out cannot be used as a key either.
+      for (const name of records.filter((record) => record.startsWith(prefix))) {
+        await assertRejects(() => lab.get(name.slice(prefix.length)), TypeError, "named like the records");
+        await assertRejects(() => lab.set(name.slice(prefix.length), 1), TypeError, "named like the records");
+      }
+      if (prefix !== "") assertEquals([await lab.clear(), await lab.popItem()], [0, undefined]);
+    }
+    await using all = RedisJsonDict.connect(server.url);
+    assertEquals(await all.clear(), 1);
+    const left = await client.keys("*");
+    for (const record of records) assert(left.includes(record), record);
+    client.disconnect();
   });
 
   it("RedisJsonDict makes the record of a long answer short once it is there", async () => {

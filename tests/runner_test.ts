@@ -6,6 +6,7 @@ import { RedisJsonDict } from "../src/dict.ts";
 import { AmbiguousResultError, TimeoutError, UnavailableError } from "../src/errors.ts";
 import { FaultProxy } from "./support/fault_proxy.ts";
 import { redisUrl, testClient, uniquePrefix } from "./support/redis.ts";
+import { until } from "./support/until.ts";
 
 const client = testClient();
 
@@ -14,24 +15,38 @@ interface Lab {
   y: number;
 }
 
-/** A dictionary behind a proxy, both ended with the scope. */
-async function startLab(
-  timeout: number,
-): Promise<{ lab: RedisJsonDict<Lab>; proxy: FaultProxy } & AsyncDisposable> {
+/** A deadline that is meant to pass. What must be in time has longer, or is waited for. */
+const SHORT = 1_000;
+const LONG = 60_000;
+
+interface Scope extends AsyncDisposable {
+  readonly lab: RedisJsonDict<Lab>;
+  readonly proxy: FaultProxy;
+  /** The same dictionary without the proxy, for what must not fail. */
+  readonly beside: RedisJsonDict<Lab>;
+}
+
+/** A dictionary behind a proxy, both ended with the scope. It is connected, and the server has the scripts. */
+async function startLab(timeout: number): Promise<Scope> {
   const proxy = await FaultProxy.start(redisUrl);
-  const lab = RedisJsonDict.connect<Lab>(proxy.url, { prefix: uniquePrefix("runner"), timeout });
+  const prefix = uniquePrefix("runner");
+  const beside = new RedisJsonDict<Lab>(client, { prefix, timeout: LONG });
+  await beside.set("y", 0);
+  await beside.at("y").get();
+  const lab = RedisJsonDict.connect<Lab>(proxy.url, { prefix, timeout });
+  await until("it is connected", () => lab.has("x").then(() => true, () => false));
   const end = async (): Promise<void> => {
     await lab.close();
     await proxy[Symbol.asyncDispose]();
   };
-  return { lab, proxy, [Symbol.asyncDispose]: end };
+  return { lab, proxy, beside, [Symbol.asyncDispose]: end };
 }
 
 /** Lets the traffic through again, and waits until the dictionary has a new connection. */
 async function restore(lab: RedisJsonDict<Lab>, proxy: FaultProxy): Promise<void> {
   proxy.fault = "none";
   proxy.drop();
-  for (let isBack = false; !isBack;) isBack = await lab.has("x").then(() => true, () => false);
+  await until("it is connected again", () => lab.has("x").then(() => true, () => false));
 }
 
 async function callsOf(command: string): Promise<number> {
@@ -71,9 +86,9 @@ describe("Runner and a server that lost the scripts", () => {
 
 describe("Runner and a server that does not answer", () => {
   it("Runner ends a read with TimeoutError and a write with AmbiguousResultError", async () => {
-    await using scope = await startLab(60);
-    const { lab, proxy } = scope;
-    await lab.set("x", [1]);
+    await using scope = await startLab(SHORT);
+    const { lab, proxy, beside } = scope;
+    await beside.set("x", [1]);
     proxy.fault = "no requests";
     const reads = [
       () => lab.get("x"),
@@ -82,10 +97,9 @@ describe("Runner and a server that does not answer", () => {
       () => lab.size(),
       () => lab.ttl("x"),
     ];
-    for (const read of reads) {
-      const error = await assertRejects(read, TimeoutError);
-      assertEquals([error.timeout, error.code], [60, "TIMEOUT"]);
-    }
+    const errors = await Promise.all(reads.map((read) => assertRejects(read, TimeoutError)));
+    assertEquals(errors.length, reads.length);
+    for (const error of errors) assertEquals([error.timeout, error.code], [SHORT, "TIMEOUT"]);
     const error = await assertRejects(() => lab.at("x").push(2), AmbiguousResultError);
     assertEquals([error.operation, error.path, error.code], ["push", ["x"], "AMBIGUOUS_RESULT"]);
     await assertRejects(() => lab.clear(), TimeoutError);
@@ -93,22 +107,20 @@ describe("Runner and a server that does not answer", () => {
   });
 
   it("Runner tells of a write that was applied and one that was not by the same error", async () => {
-    await using scope = await startLab(60);
-    const { lab, proxy } = scope;
-    await lab.set("x", []);
-    await lab.at("x").push(0);
+    await using scope = await startLab(SHORT);
+    const { lab, proxy, beside } = scope;
+    await beside.set("x", [0]);
     proxy.fault = "no answers";
     await assertRejects(() => lab.at("x").push(1), AmbiguousResultError);
-    assertEquals(await client.get(`${lab.prefix}x`), "[0,1]");
+    await until("the push has arrived", async () => await client.get(`${lab.prefix}x`) === "[0,1]");
     await restore(lab, proxy);
     assertEquals(await lab.at("x").push(2), 3);
     assertEquals(await client.get(`${lab.prefix}x`), "[0,1,2]");
   });
 
   it("Runner ends every change of a batch, and those that waited behind it are sent", async () => {
-    await using scope = await startLab(60);
+    await using scope = await startLab(SHORT);
     const { lab, proxy } = scope;
-    await lab.set("y", 0);
     proxy.fault = "no requests";
     const batch = [lab.at("y").increment(), lab.at("y").increment(), lab.set("y", 5)];
     for (const change of batch) await assertRejects(() => change, AmbiguousResultError);
@@ -117,22 +129,28 @@ describe("Runner and a server that does not answer", () => {
   });
 
   it("Runner waits for a connection until the deadline and then says that nothing was sent", async () => {
-    await using scope = await startLab(60);
-    const { lab, proxy } = scope;
+    await using proxy = await FaultProxy.start(redisUrl);
     proxy.fault = "no requests";
+    await using lab = RedisJsonDict.connect<Lab>(proxy.url, {
+      prefix: uniquePrefix("runner"),
+      timeout: SHORT,
+    });
     const calls = [
       () => lab.get("x"),
-      () => lab.set("x", []),
-      () => lab.at("x").push(1),
       () => lab.at("x").get(),
+      () => lab.set("x", []),
+      () => lab.at("y").increment(1),
     ];
-    for (const call of calls) await assertRejects(call, TimeoutError);
-    assertEquals(await client.exists(`${lab.prefix}x`), 0);
+    await Promise.all(calls.map((call) => assertRejects(call, TimeoutError)));
+    assertEquals(await client.exists(`${lab.prefix}x`, `${lab.prefix}y`), 0);
   });
 
   it("Runner sends what was called before there was a connection, in order", async () => {
-    await using scope = await startLab(5_000);
-    const { lab } = scope;
+    await using proxy = await FaultProxy.start(redisUrl);
+    await using lab = RedisJsonDict.connect<Lab>(proxy.url, {
+      prefix: uniquePrefix("runner"),
+      timeout: LONG,
+    });
     const done = [lab.set("x", []), lab.at("x").push(1), lab.at("x").push(2)];
     assertEquals(await lab.get("x"), [1, 2]);
     assertEquals(await Promise.all(done), [undefined, 1, 2]);
@@ -142,31 +160,29 @@ describe("Runner and a server that does not answer", () => {
     const proxy = await FaultProxy.start(redisUrl);
     const { url } = proxy;
     await proxy[Symbol.asyncDispose]();
-    await using lab = RedisJsonDict.connect<Lab>(url, { prefix: uniquePrefix("runner"), timeout: 60 });
-    await assertRejects(() => lab.get("x"), TimeoutError, "60 ms");
+    await using lab = RedisJsonDict.connect<Lab>(url, { prefix: uniquePrefix("runner"), timeout: SHORT });
+    await assertRejects(() => lab.get("x"), TimeoutError, `${SHORT} ms`);
     await assertRejects(() => lab.set("y", 1), TimeoutError);
   });
 
   it("Runner lets close() of a dictionary end although the server is silent", async () => {
-    const proxy = await FaultProxy.start(redisUrl);
-    const lab = RedisJsonDict.connect<Lab>(proxy.url, { prefix: uniquePrefix("runner"), timeout: 60 });
-    await lab.set("y", 1);
+    await using scope = await startLab(SHORT);
+    const { lab, proxy } = scope;
     proxy.fault = "no requests";
     const write = assertRejects(() => lab.set("y", 2), AmbiguousResultError);
     await lab.close();
     await write;
-    await proxy[Symbol.asyncDispose]();
   });
 });
 
 describe("Runner and a connection that breaks", () => {
   it("Runner sends a read again whose answer is lost", async () => {
-    await using scope = await startLab(5_000);
+    await using scope = await startLab(LONG);
     const { lab, proxy } = scope;
     await lab.set("x", [1]);
     proxy.fault = "drop answer";
     const read = lab.get("x");
-    while (proxy.connections < 2) await lab.settled().then(() => client.ping());
+    await until("there is a new connection", () => proxy.connections >= 2);
     proxy.fault = "none";
     assertEquals(await read, [1]);
   });
@@ -188,7 +204,7 @@ describe("Runner and a connection that breaks", () => {
   it("Runner does not wait for a client that ends while a call waits for a connection", async () => {
     const proxy = await FaultProxy.start(redisUrl);
     proxy.fault = "no requests";
-    const lab = RedisJsonDict.connect<Lab>(proxy.url, { timeout: 60_000 });
+    const lab = RedisJsonDict.connect<Lab>(proxy.url, { timeout: LONG });
     const read = assertRejects(() => lab.get("y"), UnavailableError, "The connection is closed");
     await lab.close();
     await read;
@@ -245,7 +261,7 @@ describe("Runner and errors of the server", () => {
     ];
     for (const [message, reason] of answers) {
       const answer = Object.assign(new Error(message), { name: "ReplyError" });
-      const lab = new RedisJsonDict<Lab>({ call: () => Promise.reject(answer) }, { timeout: 20 });
+      const lab = new RedisJsonDict<Lab>({ call: () => Promise.reject(answer) }, { timeout: SHORT });
       const error = await assertRejects(() => lab.set("y", 1), UnavailableError);
       assertEquals([error.reason, error.cause], [reason, answer], message);
     }
@@ -253,7 +269,7 @@ describe("Runner and errors of the server", () => {
 
   it("Runner says AmbiguousResultError when a write's answer is garbled", async () => {
     const garbled = { call: () => Promise.resolve("strange") };
-    const lab = new RedisJsonDict<Lab>(garbled, { timeout: 60 });
+    const lab = new RedisJsonDict<Lab>(garbled, { timeout: SHORT });
     await assertRejects(() => lab.set("y", 1), AmbiguousResultError);
   });
 });

@@ -2,6 +2,7 @@
 
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { RedisJsonDict } from "../src/dict.ts";
 import { CorruptValueError } from "../src/errors.ts";
 import { testClient, uniquePrefix } from "./support/redis.ts";
@@ -120,6 +121,32 @@ describe("RedisJsonDict iteration", () => {
     }
     assert(await own.client("ID") !== id);
     assertEquals([seen.length, new Set(seen).size], [5000, 5000]);
+  });
+
+  it("RedisJsonDict leaves out names that are not UTF-8, and no key that contains U+FFFD", async () => {
+    const prefix = uniquePrefix("scan\uFFFD");
+    const strange = ["\xff", "a\x80", "\xed\xa0\x80", "\xc3", "a\xffb", "\xf5\x80\x80\x80"].map((name) =>
+      Buffer.concat([Buffer.from(prefix), Buffer.from(name, "latin1")])
+    );
+    const keys = ["\uFFFD", "a\uFFFDb", "\uFFFD\uFFFD\uFFFD", "plain", "\uFFFE"];
+    const lab = new RedisJsonDict<Record<string, number>>(client, { prefix });
+    const sizes: number[] = [];
+    for (const own of [keys, ["plain"], []]) {
+      for (const name of strange) await client.set(name, "0");
+      await client.rpush(`${prefix}a\uFFFD`, "a list beside \\x80");
+      await lab.update(Object.fromEntries(own.map((key) => [key, 1])));
+      assertEquals((await Array.fromAsync(lab.keys())).sort(), [...own].sort());
+      assertEquals(await lab.toObject(), Object.fromEntries(own.map((key) => [key, 1])));
+      sizes.push(await lab.size());
+      assertEquals(
+        [(await lab.popItem())?.[1], await lab.clear()],
+        own.length ? [1, own.length - 1] : [undefined, 0],
+      );
+      assertEquals([await lab.size(), await lab.popItem()], [0, undefined]);
+      for (const name of strange) assertEquals(await client.get(name), "0");
+    }
+    assertEquals(sizes, [5, 1, 0]);
+    await client.unlink(...strange);
   });
 
   it("RedisJsonDict.popItem() of many callers takes each item once", async () => {

@@ -109,14 +109,60 @@ function readHeader(name: string, lines: readonly Line[]): Header {
     if (word === undefined) continue;
     if (Object.hasOwn(ops, word) || Object.hasOwn(modifiers, word)) fail(`"${word}" is declared twice`);
     (op ? ops : modifiers)[word] = rest.split(" ").filter(Boolean);
-    if (/\w/.test(word) && !body.includes(word)) fail(`"${word}" is declared, but the body never names it`);
   }
+  checkWords(body, Object.keys(ops), Object.keys(modifiers), fail);
   for (const table of ["KEYS", "ARGV"]) {
     const declared = sections.get(table)?.[0].trim() !== "none";
     const used = new RegExp(`\\b${table}\\b`).test(body);
     if (declared !== used) fail(`"${table}" is ${declared ? "declared, but not used" : "none, but used"}`);
   }
   return { ops, modifiers };
+}
+
+/** A condition that takes one of some words: `name == 'a' or name == 'b'`. */
+const ANY_OF = "name == '[^']+'(?:\\s+or name == '[^']+')*";
+/** Where a script takes the modifiers that it only notes, and where it counts the arguments of ops. */
+const NOTES = new RegExp(
+  `(${ANY_OF})\\s+then\\s+modifiers = modifiers or \\{\\}\\s+modifiers\\[name\\] = true`,
+  "g",
+);
+const COUNTS = new RegExp(`(${ANY_OF})\\s+then\\s+i = x \\+ \\d+`, "g");
+
+/** Each declared word must be handled, and each word that is taken be declared. To name it where tokens are told apart
+ * is not to handle it. */
+function checkWords(
+  body: string,
+  ops: readonly string[],
+  modifiers: readonly string[],
+  fail: (why: string) => never,
+): void {
+  const noted = [...body.matchAll(NOTES)].flatMap(([, condition]) => wordsOf(condition));
+  const code = body.replace(NOTES, "").replace(COUNTS, "");
+  for (const word of noted) {
+    if (!modifiers.includes(word)) fail(`the body takes the modifier "${word}", which is not declared`);
+  }
+  const escaped = (word: string): string => word.replace(/\W/g, "\\$&");
+  for (const word of modifiers) {
+    const isTaken = noted.includes(word) || new RegExp(`== '${escaped(word)}'`).test(code);
+    if (!isTaken) fail(`the modifier "${word}" is declared, but the body never takes it`);
+    const isNoted = noted.includes(word) || code.includes(`modifiers.${word} =`);
+    if (isNoted && !new RegExp(`\\bmodifiers\\.${word}\\b(?! =)`).test(code)) {
+      fail(`the modifier "${word}" is declared, but nothing asks for modifiers.${word}`);
+    }
+  }
+  const run = /^local function run\(.*?^end$/ms.exec(code)?.[0] ?? "";
+  for (const word of ops) {
+    const handlers = [
+      new RegExp(`if name == '${word}' then`).test(run),
+      new RegExp(`^\\s*function ops\\.${word}\\(`, "m").test(code),
+      new RegExp(`^\\s*${word} = function\\(`, "m").test(code),
+    ];
+    if (!handlers.includes(true)) fail(`the op "${word}" is declared, but the body has no handler for it`);
+  }
+}
+
+function wordsOf(condition: string): string[] {
+  return [...condition.matchAll(/'([^']+)'/g)].map(([, word]) => word);
 }
 
 /** The text of `src/scripts.gen.ts`. */

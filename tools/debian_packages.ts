@@ -64,7 +64,7 @@ async function download(
     await Deno.mkdir(`${work}/${folder}`, { recursive: true });
   }
   // Private state: the machine's own is read (what is installed), never written, so root is not needed.
-  const settings = {
+  const settings: Record<string, string> = {
     "Dir::State::lists": `${work}/lists`,
     "Dir::State::extended_states": `${work}/extended_states`,
     "Dir::Cache": work,
@@ -74,8 +74,12 @@ async function download(
     "Acquire::Retries": "2",
     "Acquire::http::Timeout": "20",
     "Acquire::Languages": "none",
-    ...(suite === undefined ? {} : await sourceOf(work, suite)),
   };
+  if (suite !== undefined) {
+    const site = await findSite();
+    if (site === undefined) return "the apt sources of this machine name no archive of Debian";
+    Object.assign(settings, await sourceOf(work, site, suite));
+  }
   const options = ["-qq", ...Object.entries(settings).flatMap(([key, value]) => ["-o", `${key}=${value}`])];
 
   const update = await run("apt-get", [...options, "update"]);
@@ -103,10 +107,14 @@ async function download(
   await Deno.remove(`${work}/root/usr/share/doc`, { recursive: true }).catch(() => {});
 }
 
-/** Settings by which apt-get sees only the suite, from where this machine gets its own packages, and nothing installed. */
-async function sourceOf(work: string, suite: string): Promise<Record<string, string>> {
+/** Where this machine gets Debian's packages from: no other address is ever asked. */
+async function findSite(): Promise<string | undefined> {
   const targets = await run("apt-get", ["indextargets", "--format", "$(SITE) $(COMPONENT)"]);
-  const site = /^(\S+\/debian) main$/m.exec(targets.output)?.[1] ?? "http://deb.debian.org/debian";
+  return /^(\S+\/debian) main$/m.exec(targets.output)?.[1];
+}
+
+/** Settings by which apt-get sees only the suite at that site, and nothing installed. */
+async function sourceOf(work: string, site: string, suite: string): Promise<Record<string, string>> {
   const key = "/usr/share/keyrings/debian-archive-keyring.gpg";
   await Deno.writeTextFile(`${work}/sources.list`, `deb [signed-by=${key}] ${site} ${suite} main\n`);
   await Deno.writeTextFile(`${work}/status`, "");

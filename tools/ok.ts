@@ -27,7 +27,7 @@ const STEPS: readonly Step[] = [
   { name: "lua:check", args: tool("build_lua", "--check") },
   { name: "lint:lua", args: tool("luacheck"), note: /^luacheck: (.*)$/m },
   { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },
-  { name: "test", args: tool("run_tests"), note: /^(\d+ passed, \d+ failed)$/m },
+  { name: "test", args: tool("run_tests"), note: /^((?:\d+ ignored\n)?\d+ passed, \d+ failed)$/m },
   { name: "doc:test", args: tool("run_examples"), note: /\| (\d+ passed[^|]*) \|/ },
   { name: "pack:check", args: tool("pack_check"), note: /^(npm package.*)$/m },
 ];
@@ -41,7 +41,7 @@ for (const { name, args, note } of STEPS) {
   const { ok, output } = await run(Deno.execPath(), args, { cwd: ROOT, env: { NO_COLOR: "1" } });
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   if (!ok) console.error(`\n${output.trim()}\n`);
-  const detail = note?.exec(output)?.[1];
+  const detail = note?.exec(output)?.[1].replace("\n", ", ");
   console.log(
     `${name.padEnd(10)} ${seconds.padStart(6)} s  ${ok ? "ok" : "FAILED"}${detail ? `  ${detail}` : ""}`,
   );

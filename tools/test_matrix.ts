@@ -30,6 +30,9 @@ const CANDIDATES: readonly Candidate[] = [
   },
 ];
 
+const HINT =
+  "to test such a server, name its program in REDIS_SERVER, or name it in REDIS_URL while it runs, for deno task test";
+
 /** The tests that would see a server that does something else. */
 const CONTRACT: readonly string[] = [
   ...["lua", "bad_states", "cluster", "dict", "durability", "edit", "model", "once", "record", "ref", "scan"],
@@ -53,7 +56,7 @@ export async function fetchServer(candidate: Candidate): Promise<{ path: string 
   if (await tryOut() === undefined) return { path };
   // The server is a link to a program of the tools.
   const problem = await unpackDebian(name, [program, program.replace("-server", "-tools")], tryOut, suite);
-  return problem === undefined ? { path } : { problem };
+  return problem === undefined ? { path } : { problem: `${problem.split("\n")[0]}; ${HINT}` };
 }
 
 /** A script that runs the server by its own loader, with its own libraries. */
@@ -85,7 +88,7 @@ async function main(): Promise<number> {
   for (const candidate of CANDIDATES) {
     const server = await fetchServer(candidate);
     if ("problem" in server) {
-      console.log(`${candidate.name}: not reached: ${server.problem.split("\n")[0]}`);
+      console.log(`${candidate.name}: not reached: ${server.problem}`);
       rows[candidate.name] = { version: "not reached", passed: "", failed: "", seconds: "" };
       continue;
     }

@@ -48,6 +48,15 @@ local function number_text(x)
     .. (n > 0 and 'e+' or 'e-') .. format('%.0f', n > 0 and n - 1 or 1 - n)
 end
 
+-- Of two texts of digits, equally long: a is less. Lua compares strings by the server's locale, so not as these.
+local function less(a, b)
+  for k = 1, #a, 15 do
+    local x, y = tonumber(sub(a, k, k + 14)), tonumber(sub(b, k, k + 14))
+    if x ~= y then return x < y end
+  end
+  return false
+end
+
 -- The sum of two decimal integers of any length, exactly, seven digits at a time.
 local function integer_sum(a, b)
   local negative, b_negative = byte(a) == 45, byte(b) == 45
@@ -55,7 +64,7 @@ local function integer_sum(a, b)
   local by = 1
   if negative ~= b_negative then
     by = -1
-    if #a < #b or #a == #b and a < b then a, b, negative = b, a, b_negative end
+    if #a < #b or #a == #b and less(a, b) then a, b, negative = b, a, b_negative end
   end
   local parts, n, carry, i, j = {}, 0, 0, #a, #b
   while i > 0 or j > 0 do
@@ -81,7 +90,7 @@ end
 -- 2^53 - 1, the last integer up to which every double is exact.
 local function beyond_safe(digits)
   digits = gsub(digits, '^-?0*', '')
-  return #digits > 16 or #digits == 16 and digits > '9007199254740991'
+  return #digits > 16 or #digits == 16 and less('9007199254740991', digits)
 end
 
 -- JSON number texts a + b. Integers are added as integers; a sum that a double cannot hold is refused

@@ -6,7 +6,7 @@ local format = string.format
 local function values()
   if rare().sum then return extra end
   local match, gsub, rep, char = string.match, string.gsub, string.rep, string.char
-  local floor, huge, concat, sort = math.floor, math.huge, table.concat, table.sort
+  local floor, huge, concat = math.floor, math.huge, table.concat
   -- @include "lib/number.lua"
   -- @include "lib/string.lua"
   -- @include "lib/compare.lua"

@@ -179,12 +179,13 @@ function rare()
     local wanted = extra.unescape(sub(name, 2, -2))
     local at, value
     local close = extra.members(i, function(s, e, v)
-      if extra.unescape(sub(text, s + 1, e - 1)) == wanted then
+      local spelled = sub(text, s, e)
+      if spelled == name or not at and extra.unescape(sub(spelled, 2, -2)) == wanted then
         at, value = s, v
-        return true
       end
+      return spelled == name
     end)
-    return at, value, value and byte(text, value), close or 0
+    return at, value, value and byte(text, value), at and 0 or close
   end
 
   -- The index that a quoted segment spells; an array takes a canonical integer only.

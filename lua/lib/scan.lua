@@ -24,7 +24,7 @@ end
 -- i, or less where that is not known. The position of the name, that of the value, the first byte of the value
 -- and the first closing brace after the name; where there is no such member nil, nil, nil and the closing brace.
 -- The name's text is looked for at C speed; what is nested before it is hopped over. Of members with the same
--- name the first is found.
+-- name the first is found that is spelled as ours, and only where there is none the first that is spelled otherwise.
 local function member(i, name, y, c)
   local base = i + 1
   -- A name that starts like what may follow a string could match across two strings.

@@ -223,7 +223,11 @@ async function startServer(seed: number): Promise<Ground> {
 }
 
 async function startCluster(mode: Mode, prefix: string, seed: number): Promise<Ground> {
-  const cluster = await TestCluster.start({ masters: 3, replicas: 1, nodeTimeout: 1_000 });
+  const cluster = await TestCluster.start({
+    masters: 3,
+    replicas: 1,
+    nodeTimeout: mode === "failover" ? 1_000 : 15_000,
+  });
   const random = randomOf(seed);
   const on = async (name: string): Promise<Redis> => (await cluster.ownerOf(slotOf(name))).client;
   for (const key of LOGS) await (await on(prefix + key)).set(prefix + key, "[]");

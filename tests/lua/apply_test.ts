@@ -286,7 +286,7 @@ describe("apply", () => {
 });
 
 describe("apply, of expiry", () => {
-  const ttl = async (): Promise<number> => Math.round(await client.pttl(KEY) / 1000);
+  const ttl = async (): Promise<number> => Math.ceil(await client.pttl(KEY) / 10_000) * 10;
 
   it("apply set with ttl sets the expiry of a whole value, 0 ends it, without ttl it stays", async () => {
     await client.set(KEY, "1");
@@ -527,5 +527,39 @@ describe("apply, of large values", () => {
     })();
     assertMatch(reply, /^!CORRUPT 0 \d+$/);
     assertStrictEquals(await client.get(KEY), large.slice(0, -1));
+  });
+
+  it("apply after refuses a group where one that it builds on was refused, and no other", async () => {
+    const guard = (value: number): string => `bytes|test|1|"n"|${value}`;
+    const add = (value: number): string => `${guard(value)}|set|1|"n"|${value + 1}`;
+    // Chains that hold; that break at the first group; in the middle; two of them at once.
+    await check('{"n":0}', `${add(0)}|;|after|1|${add(1)}`, '{"n":2}', "", "", "", "");
+    const orphan = "!AFTER 0 ";
+    await refused('{"n":1}', `${add(0)}|;|after|1|${add(1)}`, "!TEST 1 ", "", orphan, "");
+    await check(
+      '{"n":0,"m":5}',
+      `${add(0)}|;|after|1|${add(7)}|;|after|2|${add(8)}|;|set|1|"m"|6|;|after|1|after|4|set|1|"o"|1`,
+      '{"n":1,"m":6,"o":1}',
+      ...["", "", "!TEST 1 ", "", orphan, "", "", ""],
+    );
+    await check(
+      '{"n":0}',
+      `set|1|"x"|1|;|${guard(3)}|;|after|1|after|2|set|1|"y"|1|;|set|1|"z"|1`,
+      '{"n":0,"x":1,"z":1}',
+      ...["", "!TEST 1 ", orphan, ""],
+    );
+  });
+
+  it("apply fresh tells in a group of its own what is there, if any group was refused", async () => {
+    const groups = 'set|1|"a"|1|;|bytes|test|1|"n"|0|;|@|2|fresh|0|@|1|fresh|0|fresh|1|"a"';
+    await client.set(OTHER, "[7]");
+    await client.set(KEY, '{"n": 0}');
+    assertEquals(await apply(groups, [KEY, OTHER]), ["", "", "", "", ""]);
+    await client.set(KEY, '{"n": 1}');
+    const text = '{"n": 1,"a":1}';
+    assertEquals(await apply(groups, [KEY, OTHER]), ["", "!TEST 1 ", "[7]", text, "1"]);
+    assertStrictEquals(await client.get(KEY), text);
+    await client.del(OTHER);
+    assertEquals((await apply(groups, [KEY, OTHER])).slice(2), ["!NO_KEY 0 ", text, "1"]);
   });
 });

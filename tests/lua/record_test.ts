@@ -127,14 +127,23 @@ describe("apply once", () => {
   });
 });
 
+/** A server without memory to spare. */
+async function whenFull(body: (own: Redis) => Promise<void>): Promise<void> {
+  await using server = await startRedis({ args: ["--maxmemory-policy", "noeviction"] });
+  const own = new Redis(server.url);
+  try {
+    await own.mset("a", "[1,2]", "b", '"x"');
+    await own.config("SET", "maxmemory", "1");
+    await body(own);
+  } finally {
+    own.disconnect();
+  }
+}
+
 describe("apply once and a server whose memory is full", () => {
   it("apply once writes nothing at all, or both the value and the record", async () => {
-    await using server = await startRedis({ args: ["--maxmemory-policy", "noeviction"] });
-    const own = new Redis(server.url);
-    try {
-      await own.mset("a", "[1,2]", "b", '"x"');
-      await own.config("SET", "maxmemory", "1");
-      const refused = ["set|0|5", "push|0|3|1", "pop|0", "absent|0", "set|1|0|9|delete|0|set|0|1"];
+    await whenFull(async (own) => {
+      const refused = ["set|0|5", "push|0|3|1", "pop|0", "set|1|0|9|delete|0|set|0|1", "set|0|1|;|set|0|2"];
       for (const tokens of refused) {
         await assertRejects(() => once("r1", tokens, own, "a"), Error, "OOM", tokens);
         assertEquals(await own.mget("a", "r1"), ["[1,2]", null], tokens);
@@ -144,8 +153,91 @@ describe("apply once and a server whose memory is full", () => {
       assertEquals(await once("r3", "take|0", own, "a"), ["[1,2]"]);
       assertEquals(await own.mget("a", "r3"), [null, '["[1,2]"]']);
       assertEquals(await once("r3", "take|0", own, "a"), ["[1,2]"]);
-    } finally {
-      own.disconnect();
+    });
+  });
+
+  it("apply once answers, and remembers, what needs no memory", async () => {
+    await whenFull(async (own) => {
+      const cases: [string, string, string[]][] = [
+        ["none", "delete|0", ["false"]],
+        ["none", "take|0", [""]],
+        ["none", "expire|0|5000", ["false"]],
+        ["none", "persist|0", ["false"]],
+        ["none", "absent|0|delete|0", ["", "false"]],
+        ["none", "push|0|1|1", ["!NO_KEY 0 "]],
+        ["a", "absent|0", ["!TEST 0 "]],
+        ["a", "test|0|[1,2.0]", [""]],
+        ["a", "set|1|7|1", ["!RANGE 0 2"]],
+        ["a", "", []],
+      ];
+      for (const [key, tokens, expected] of cases) {
+        const record = newRecord();
+        assertEquals(await once(record, tokens, own, key), expected, tokens);
+        assertEquals(await own.get(record), JSON.stringify(expected), tokens);
+        assert(await own.pttl(record) > 60_000);
+        if (key === "none") {
+          await own.config("SET", "maxmemory", "0");
+          await own.set(key, "1");
+          await own.config("SET", "maxmemory", "1");
+        }
+        assertEquals(await once(record, tokens, own, key), expected, `${tokens}, again`);
+        if (key === "none") {
+          assertEquals(await own.get(key), "1", tokens);
+          await own.del(key);
+        }
+      }
+      assertEquals(await own.get("a"), "[1,2]");
+    });
+  });
+
+  it("apply once refuses the groups that write, and applies the others", async () => {
+    const cases: [string, string[], string | null][] = [
+      ["delete|0|;|set|0|5", ["true", "!OOM 0 "], null],
+      ["set|0|5|;|delete|0", ["", "true"], null],
+      ["set|0|5|;|exists|0", ["!OOM 0 ", ""], "[1,2]"],
+      ["delete|0|set|0|5|;|expire|0|5000", ["true", "!OOM 0 ", "true"], "[1,2]"],
+      ["set|1|0|9|fresh|1|0|;|absent|0", ["!OOM 1 ", "1", "!TEST 0 "], "[1,2]"],
+      ["push|0|3|1|;|push|0|4|1|;|take|0|;|take|0", ["3", "4", "[1,2,3,4]", ""], null],
+      ["delete|0|@|1|;|set|0|5|@|1|delete|0", ["true", "", "true"], null],
+    ];
+    for (const recorded of [true, false]) {
+      for (const [tokens, expected, left] of cases) {
+        await whenFull(async (own) => {
+          const record = newRecord();
+          const run = (): Promise<unknown> =>
+            recorded ? once(record, tokens, own, "a") : own.eval(APPLY.text, 1, "a", ...tokens.split("|"));
+          assertEquals(await run(), expected, tokens);
+          assertEquals(await own.get("a"), left, tokens);
+          if (recorded) assertEquals(await run(), expected, `${tokens}, again`);
+        });
+      }
     }
+  });
+
+  it("apply once leaves no long record where memory is short, unless it makes room for it", async () => {
+    await whenFull(async (own) => {
+      const long = `"${"x".repeat(5000)}"`;
+      await own.config("SET", "maxmemory", "0");
+      await own.set("long", long);
+      await own.config("SET", "maxmemory", "1");
+      for (const tokens of ["test|0|1|fresh|0", "ifAbsent|set|0|1", "test|0|1|fresh|0|;|set|0|1"]) {
+        await assertRejects(() => once("r", tokens, own, "long"), Error, "OOM", tokens);
+        assertEquals(await own.mget("long", "r"), [long, null], tokens);
+      }
+      assertEquals(await once("r", "take|0", own, "long"), [long]);
+      assertEquals(await own.exists("r"), 1);
+    });
+  });
+
+  it("apply of several keys refuses the groups that write, and applies the others", async () => {
+    await whenFull(async (own) => {
+      const args = ["set", "0", "1", "@", "2", "delete", "0", ";", "@", "2", "delete", "0"];
+      const until = String(Date.now() + 40_000);
+      const run = (): Promise<unknown> =>
+        own.eval(APPLY.text, 3, "a", "b", "r", "once", "3", "80000", until, ...args);
+      assertEquals(await run(), ["!OOM 0 ", "", "true"]);
+      assertEquals(await own.mget("a", "b", "r"), ["[1,2]", null, '["!OOM 0 ","","true"]']);
+      assertEquals(await run(), ["!OOM 0 ", "", "true"]);
+    });
   });
 });

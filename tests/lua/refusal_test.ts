@@ -1,6 +1,8 @@
 import { describe, it } from "@std/testing/bdd";
 import { assertEquals, assertRejects } from "@std/assert";
-import { CorruptValueError, RedisJsonDict } from "@json-dict/redis";
+import { Redis } from "ioredis";
+import { CorruptValueError, RedisJsonDict, UnavailableError } from "@json-dict/redis";
+import { startRedis } from "../../tools/redis_server.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 
 /** Texts that are no JSON and look like what the scripts answer, the empty one like "none". */
@@ -29,4 +31,32 @@ describe("a value that looks like an answer of the script", () => {
       assertEquals(await client.exists(`${prefix}a`), 0);
     });
   }
+});
+
+describe("changes of one turn where memory is short", () => {
+  it("set and patch fail by OOM, and what needs no memory is done", async () => {
+    await using server = await startRedis({ args: ["--maxmemory-policy", "noeviction"] });
+    const own = new Redis(server.url, { maxRetriesPerRequest: 0 });
+    try {
+      const lab = new RedisJsonDict<Record<string, string | number>>(own, { prefix: "lab:" });
+      await lab.update({ v: "x", w: 1 });
+      await own.config("SET", "maxmemory", "1");
+      const outcomes = await Promise.allSettled([
+        lab.delete("v"),
+        lab.set("v", "y"),
+        lab.patch("v", [{ op: "add", path: "", value: 2 }]),
+        lab.expire("v", 1000),
+        lab.delete("none"),
+        lab.expire("none", 1000),
+      ]);
+      const said = outcomes.map((outcome) => {
+        if (outcome.status === "fulfilled") return outcome.value;
+        return outcome.reason instanceof UnavailableError ? outcome.reason.reason : outcome.reason;
+      });
+      assertEquals(said, [true, "OOM", "OOM", false, false, false]);
+      assertEquals([await lab.get("v"), await lab.get("w")], [undefined, 1]);
+    } finally {
+      own.disconnect();
+    }
+  });
 });

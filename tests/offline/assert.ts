@@ -1,17 +1,18 @@
 /**
  * The part of `@std/assert` that the tests use, over `node:assert`, for machines that cannot reach JSR.
  *
- * Where the two differ this one is the stricter: a test that passes here passes there.
+ * A test that passes with one passes with the other: what counts as equal is the same, with its surprises: 0 equals -0,
+ * and an object without a prototype equals a plain one. `assertSame` in `tests/support/same.ts` is strict.
  *
  * @module
  */
 
-import { AssertionError, deepStrictEqual, notDeepStrictEqual } from "node:assert/strict";
+import { AssertionError, deepStrictEqual } from "node:assert/strict";
 
 export { AssertionError };
 
 // `never[]` lets a class with any constructor in.
-type ErrorClass<E extends Error> = abstract new (...args: never[]) => E;
+type ErrorClass<E extends Error> = new (...args: never[]) => E;
 
 /** Fails unless `expr` is truthy. */
 export function assert(expr: unknown, msg = "Expected a truthy value"): asserts expr {
@@ -20,12 +21,16 @@ export function assert(expr: unknown, msg = "Expected a truthy value"): asserts 
 
 /** Fails unless the two are deeply equal. */
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
-  deepStrictEqual(actual, expected, msg);
+  if (isEqual(actual, expected, new Map())) return;
+  deepStrictEqual(actual, expected, msg); // shows the difference
+  fail(msg ?? `Expected ${Deno.inspect(expected)}, received ${Deno.inspect(actual)}`);
 }
 
 /** Fails if the two are deeply equal. */
 export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void {
-  notDeepStrictEqual(actual, expected, msg);
+  if (isEqual(actual, expected, new Map())) {
+    fail(msg ?? `Expected something else than ${Deno.inspect(actual)}`);
+  }
 }
 
 /** Fails unless the two are the same by `Object.is`. */
@@ -75,6 +80,46 @@ export function fail(msg = "Failed"): never {
   throw new AssertionError({ message: msg, operator: "fail" });
 }
 
+type Members = Record<PropertyKey, unknown>;
+
+/** @param pairs What is being compared further out, so that cycles end. */
+function isEqual(a: unknown, b: unknown, pairs: Map<unknown, unknown>): boolean {
+  if (a === b || Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (a instanceof Date && b instanceof Date) return Object.is(a.getTime(), b.getTime());
+  const prototypes = [a, b].map((it) => Object.getPrototypeOf(it) ?? Object.prototype);
+  if (prototypes[0] !== prototypes[1]) return false;
+  if ([RegExp, URL].some((type) => a instanceof type)) return String(a) === String(b);
+  if (pairs.get(a) === b) return true;
+  if (Object.keys(a).length !== Object.keys(b).length) return false;
+  pairs.set(a, b);
+  if (a instanceof Map && b instanceof Map || a instanceof Set && b instanceof Set) {
+    const others = [...b.entries()];
+    return a.size === b.size && [...a.entries()].every((entry) => {
+      const [key] = entry;
+      // What is looked up is found at once; only objects as keys are searched for.
+      if (typeof key !== "object" || key === null) {
+        return b.has(key) && (a instanceof Set || isEqual(a.get(key), (b as typeof a).get(key), pairs));
+      }
+      return others.some((other) => isEqual(entry, other, pairs));
+    });
+  }
+  return [...new Set([...namesOf(a), ...namesOf(b)])].every((name) =>
+    name in a === name in b && isEqual((a as Members)[name], (b as Members)[name], pairs)
+  );
+}
+
+/** What is compared: of a plain object or array what is enumerable; of others everything, and that of their class. */
+function namesOf(value: object): PropertyKey[] {
+  const isPlain = (it: object | null) => it === null || it === Object.prototype || it === Array.prototype;
+  if (isPlain(Object.getPrototypeOf(value))) {
+    return Reflect.ownKeys(value).filter((name) => Object.prototype.propertyIsEnumerable.call(value, name));
+  }
+  const names: PropertyKey[] = [];
+  for (let it = value; !isPlain(it); it = Object.getPrototypeOf(it)) names.push(...Reflect.ownKeys(it));
+  return names;
+}
+
 /** Fails unless `fn` throws; returns what was thrown. */
 export function assertThrows(fn: () => unknown, msg?: string): unknown;
 export function assertThrows<E extends Error = Error>(
@@ -119,6 +164,9 @@ export async function assertRejects(
     promise = fn();
   } catch (error) {
     fail(`Expected a promise that rejects, but the function threw at once: ${describe(error)}`);
+  }
+  if (typeof promise?.then !== "function") {
+    fail(`Expected a promise that rejects, but the function returned ${describe(promise)}`);
   }
   try {
     await promise;

@@ -56,7 +56,7 @@ function declareSuite(mode: Mode, name: string, body: () => void): void {
     current = outer;
   }
   if (outer) outer.children.push(suite);
-  else register(name, hasOnly(suite) ? "only" : mode, (t) => runSuite(suite, t, [], [], hasOnly(suite)));
+  else register(name, hasOnly(suite) ? "only" : mode, (t) => runSuite(suite, t, [], hasOnly(suite)));
 }
 
 function declareTest(mode: Mode, name: string, body: TestBody): void {
@@ -72,27 +72,24 @@ function hasOnly(node: Test | Suite): boolean {
   return node.mode === "only" || (node.kind === "suite" && node.children.some(hasOnly));
 }
 
+/** @param around The suites that this one is in, outermost first. */
 async function runSuite(
   suite: Suite,
   t: Deno.TestContext,
-  outerBefore: readonly Hook[],
-  outerAfter: readonly Hook[],
+  around: readonly Suite[],
   onlyMarked: boolean,
 ): Promise<void> {
-  const before = [...outerBefore, ...suite.beforeEach];
-  const after = [...suite.afterEach, ...outerAfter];
+  const suites = [...around, suite];
   // Once a marked suite is entered, all of it runs unless something in it is marked again.
   const narrow = onlyMarked && suite.children.some(hasOnly);
+  await runAll(suite.beforeAll);
   try {
-    await runAll(suite.beforeAll);
     for (const child of suite.children) {
       await t.step({
         name: child.name,
         ignore: child.mode === "skip" || (narrow && !hasOnly(child)),
         fn: (step) =>
-          child.kind === "suite"
-            ? runSuite(child, step, before, after, narrow)
-            : runTest(child, step, before, after),
+          child.kind === "suite" ? runSuite(child, step, suites, narrow) : runTest(child, step, suites),
       });
     }
   } finally {
@@ -100,17 +97,15 @@ async function runSuite(
   }
 }
 
-async function runTest(
-  test: Test,
-  t: Deno.TestContext,
-  before: readonly Hook[],
-  after: readonly Hook[],
-): Promise<void> {
+/** What a suite prepares it also cleans up, but not if the preparation has failed. */
+async function runTest(test: Test, t: Deno.TestContext, suites: readonly Suite[]): Promise<void> {
+  if (suites.length === 0) return await test.body(t);
+  const [outermost, ...others] = suites;
+  await runAll(outermost.beforeEach);
   try {
-    await runAll(before);
-    await test.body(t);
+    await runTest(test, t, others);
   } finally {
-    await runAll(after);
+    await runAll(outermost.afterEach);
   }
 }
 

@@ -40,7 +40,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** Starts one, and waits until it takes commands for all slots. */
   static async start(options: ClusterOptions = {}): Promise<TestCluster> {
-    const { masters = 3, replicas = 0, nodeTimeout = 1000 } = options;
+    const { masters = 3, replicas = 0, nodeTimeout = 5_000 } = options;
     const count = masters * (1 + replicas);
     const starts = await Promise.allSettled(Array.from({ length: count }, () => startNode(nodeTimeout)));
     const servers = starts.flatMap((start) => start.status === "fulfilled" ? [start.value] : []);

@@ -79,7 +79,21 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
 type Container = Record<string, unknown> | unknown[];
 
 const isContainer = (value: unknown): value is Container => typeof value === "object" && value !== null;
-const copy = (value: Json): Json => structuredClone(value);
+
+/**
+ * A copy whose objects have no prototype: what drafts are like, whose members are their data and nothing else.
+ *
+ * @param value Any JSON.
+ */
+export function bare(value: Json): Json {
+  if (!isContainer(value)) return value;
+  if (Array.isArray(value)) return value.map((part) => bare(part as Json));
+  const copy = Object.create(null);
+  for (const [name, part] of Object.entries(value)) copy[name] = bare(part as Json);
+  return copy;
+}
+
+const copy = bare;
 
 function enter(root: Container, where: readonly number[]): Container {
   let at = root;
@@ -126,7 +140,7 @@ const OBJECT_ACTIONS: readonly Action<Record<string, unknown>>[] = [
   (at) => JSON.stringify(at),
   (at) => ({ ...at }),
   (at, { value }) => {
-    Object.assign(at, isContainer(value) && !Object.hasOwn(value, "__proto__") ? copy(value) : { a: 1 });
+    Object.assign(at, isContainer(value) ? copy(value) : { a: 1 });
   },
   (at, { name, numbers }) => {
     const was = get(at, name);
@@ -148,7 +162,10 @@ const OBJECT_ACTIONS: readonly Action<Record<string, unknown>>[] = [
     for (const name in at) seen.push(name, at[name]);
     return seen;
   },
-  (at, { name }) => Object.getOwnPropertyDescriptor(at, name)?.value,
+  (at, { name }) => {
+    const descriptor = Object.getOwnPropertyDescriptor(at, name);
+    return descriptor?.get ? descriptor.get() : descriptor?.value;
+  },
   (at, { name, value }, other) =>
     contains(other, at) ? 0 : put(at, name, { inner: other, list: [other, copy(value)] }),
   (at) => Object.entries(at).length,

@@ -56,7 +56,7 @@ async function cleanUp(): Promise<void> {
     for (const client of clients) client.disconnect();
     if (!isOwn) return;
     // The server sees a closed socket a moment after we closed it.
-    const giveUpAt = Date.now() + 2_000;
+    const giveUpAt = Date.now() + 30_000;
     let others = await otherConnections(janitor);
     while (others.length > 0 && Date.now() < giveUpAt) others = await otherConnections(janitor);
     if (others.length > 0) {

@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import type { Group, Op, Read } from "../../src/op.ts";
 import type { Segment } from "../../src/path.ts";
-import { locate, type Node, parseText } from "./json_text.ts";
+import { locate, type Node } from "./json_text.ts";
 
 /** A refusal, spelled as the scripts spell it. */
 export class Refused extends Error {}
@@ -104,7 +104,9 @@ function walk(text: string, path: readonly Segment[]): Place {
     const segment = path[depth + 1];
     let index: number;
     if (parent.type === "object") {
-      index = parent.children.findIndex((child) => child.name === String(segment));
+      const name = String(segment);
+      index = parent.children.findIndex((child) => firstString(text, child.at) === JSON.stringify(name));
+      if (index < 0) index = parent.children.findIndex((child) => child.name === name);
     } else if (parent.type === "array") {
       index = indexOf(segment, depth);
       if (index < 0) index += parent.children.length;
@@ -318,9 +320,27 @@ export function addNumbers(a: string, b: string, exact: boolean): string {
   return Number.isFinite(sum) ? String(sum) : "!finite";
 }
 
-/** JSON equality. Not for integers that a double cannot hold. */
+/**
+ * The decimal that a number stands for. Digits alone stand for themselves; anything else is a double, and stands for
+ * the fewest digits that read back as it.
+ */
+export function decimalOf(text: string): string {
+  if (/^-?\d+$/.test(text)) return String(BigInt(text));
+  const value = Number(text);
+  if (!Number.isFinite(value)) return text;
+  const [, digits, fraction = "", power] = /^(-?\d)(?:\.(\d+))?e\+(\d+)$/.exec(String(value)) ?? [];
+  if (digits === undefined) return String(value);
+  return digits + fraction.padEnd(Number(power), "0");
+}
+
+/** JSON equality. */
 export function equalTexts(a: string, b: string): boolean {
-  return canonical(parseText(a)) === canonical(parseText(b));
+  const marked = (text: string): unknown =>
+    JSON.parse(text, (_name, value, context?: { source: string }) => {
+      if (typeof value === "number") return `number ${decimalOf(context!.source)}`;
+      return typeof value === "string" ? `string ${value}` : value;
+    });
+  return canonical(marked(a)) === canonical(marked(b));
 }
 
 /** A text that is the same for equal values, whatever the order of their members. */

@@ -14,10 +14,31 @@ const HEADER = `-- purpose: Changes values.
 -- Errors: none are raised
 -- Cost: one GET and one SET per key
 `;
-const BODY = `local keys, argv = KEYS, ARGV
-local names = { "set", "splice", "delete", "@", "parents" }
-return #keys + #argv + #names
+const BODY = `local keys, tokens, ops, modifiers = KEYS, ARGV, {}, nil
+function ops.splice(x)
+  return modifiers and modifiers.parents and keys[x]
+end
+ops.whole = {
+  delete = function() return "" end,
+}
+local function run(name, x)
+  if name == 'set' then return tokens[x] end
+  return (ops[name] or ops.whole[name])(x)
+end
+local name, i, x = tokens[1], 1, 1
+if name == '@' then
+  i = 3
+elseif name == 'parents' then
+  modifiers = modifiers or {}
+  modifiers[name] = true
+elseif name == 'set' then
+  i = x + 1
+elseif name == 'splice' then
+  i = x + 2
+end
+return run(name, i)
 `;
+const LUA = new URL("../../lua", import.meta.url).pathname;
 
 describe("build_lua", () => {
   let folder: string;
@@ -98,12 +119,63 @@ describe("build_lua", () => {
     assertThrows(() => bundle(folder, "apply"), Error, `"Errors" stands where "Returns" belongs`);
   });
 
-  it("bundle() refuses an op that is declared twice or never named in the body", () => {
+  it("bundle() refuses an op that is declared twice or has no handler", () => {
     write("apply.lua", HEADER.replace("delete depth", "set depth") + BODY);
     assertThrows(() => bundle(folder, "apply"), Error, `"set" is declared twice`);
-    write("apply.lua", HEADER + BODY.replace("splice", "other"));
-    assertThrows(() => bundle(folder, "apply"), Error, `"splice" is declared, but the body never names it`);
+    write("apply.lua", HEADER + BODY.replace("ops.splice(", "ops.other("));
+    assertThrows(
+      () => bundle(folder, "apply"),
+      Error,
+      `the op "splice" is declared, but the body has no handler`,
+    );
   });
+
+  it("bundle() refuses a modifier that is not taken, not asked for, or not declared", () => {
+    const cases = [
+      ["name == '@'", "name == '#'", `the modifier "@" is declared, but the body never takes it`],
+      ["name == 'parents'", "name == 'other'", `takes the modifier "other", which is not declared`],
+      ["modifiers.parents", "modifiers.other", `nothing asks for modifiers.parents`],
+    ];
+    for (const [from, to, message] of cases) {
+      write("apply.lua", HEADER + BODY.replace(from, to));
+      assertThrows(() => bundle(folder, "apply"), Error, message);
+    }
+  });
+
+  for (const script of ["apply", "read"]) {
+    const words = bundle(LUA, script);
+    const real = words.lines.map((line) => line.text + "\n").join("");
+    const check = (text: string): void => {
+      write("apply.lua", text);
+      bundle(folder, "apply");
+    };
+
+    for (const word of Object.keys(words.modifiers)) {
+      it(`bundle() refuses ${script}.lua if it does not handle the modifier ${word}`, () => {
+        check(real);
+        const isNoted = real.includes(`modifiers.${word}`);
+        if (isNoted) {
+          const unread = real.replace(new RegExp(`modifiers\\.${word}\\b(?! =)`, "g"), "false");
+          assertThrows(() => check(unread), Error, `"${word}"`);
+        }
+        const untaken = real.replaceAll(`== '${word}'`, "== ''");
+        assertThrows(() => check(untaken), Error, `"${word}"`);
+      });
+    }
+
+    for (const word of Object.keys(words.ops)) {
+      it(`bundle() refuses ${script}.lua if it does not handle the op ${word}`, () => {
+        const unhandled = real
+          .replaceAll(`function ops.${word}(`, "function ops.none(")
+          .replace(new RegExp(`^(\\s*)${word} = function`, "gm"), "$1none = function")
+          .replace(
+            /^local function run\(.*?^end$/ms,
+            (run) => run.replaceAll(`if name == '${word}' then`, "if name == '' then"),
+          );
+        assertThrows(() => check(unhandled), Error, `the op "${word}"`);
+      });
+    }
+  }
 
   it("bundle() refuses KEYS or ARGV that are declared and not used, or used and not declared", () => {
     write("apply.lua", HEADER + BODY.replace("KEYS", "{}") + "-- KEYS\n");

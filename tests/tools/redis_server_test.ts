@@ -65,7 +65,7 @@ describe("startRedis()", () => {
     starter.kill("SIGKILL");
     await starter.status;
     await reader.cancel();
-    const giveUpAt = Date.now() + 5_000;
+    const giveUpAt = Date.now() + 30_000;
     while (isAlive(pid) && Date.now() < giveUpAt) await new Promise((resolve) => setTimeout(resolve, 5));
     assertEquals(isAlive(pid), false);
     await Deno.remove(folder, { recursive: true });
