@@ -147,7 +147,13 @@ const FITTING: Readonly<Partial<Record<Op["kind"], Node["type"]>>> = {
 
 /** A path: mostly one that leads to what the op works on, now and then beside it, above or below it. */
 function pathFor({ key, pick, twist, name }: Seed, text: string | null, type?: Node["type"]): Path {
-  if (text === null) return twist % 3 === 0 ? [key] : twist % 3 === 1 ? [key, name] : [key, name, 0, "x"];
+  if (text === null) {
+    return twist % 3 === 0
+      ? [key]
+      : twist % 3 === 1
+      ? [key, name]
+      : [key, name, pick % 2 === 0 ? 0 : "0", "x"];
+  }
   const all = pathsOf(locate(text));
   const fitting = type === undefined ? all : all.filter((it) => it.node.type === type);
   const chosen = fitting.length > 0 && twist !== 0 ? fitting : all;
@@ -159,7 +165,7 @@ function pathFor({ key, pick, twist, name }: Seed, text: string | null, type?: N
   const last = path.at(-1);
   if (twist === 1) return [key, ...path, name];
   if (twist === 2) return [key, ...path, name, twist];
-  if (twist === 3) return [key, ...path, 0, "new"];
+  if (twist === 3) return [key, ...path, "new", pick % 2 === 0 ? 0 : "0", "x"];
   if (twist === 4 && path.length > 0) return [key, ...above, name];
   if (twist === 5 && path.length > 0) return [key, ...above, siblings];
   if (twist === 10 && path.length > 0) return [key, ...above, siblings + 1];
@@ -291,8 +297,12 @@ const oneCase: fc.Arbitrary<Case> = fc.record({
 function groupFor(some: readonly Seed[], replica: Replica, fresh: number): Group {
   const trial = new Replica(KEYS.map((key) => [key, replica.text(key)!]));
   const group: Op[] = [];
-  for (const one of some) {
-    const op = opFor({ ...one, key: trial.text(one.key) === null && one.flag > 2 ? "a" : one.key }, trial);
+  for (const [index, chosen] of some.entries()) {
+    const key = trial.text(chosen.key) === null && chosen.flag > 2 ? "a" : chosen.key;
+    // Now and then the place of the op before again, where something may just have gone.
+    const { pick, twist } = chosen.start % 3 === 0 ? some[Math.max(index - 1, 0)] : chosen;
+    const one = { ...chosen, key, pick, twist };
+    const op = opFor(one, trial);
     group.push(op);
     trial.apply([op]);
     if (op.kind === "copy" && one.flag > 0) {
@@ -394,6 +404,37 @@ async function check(cases: readonly Case[], prefix: string): Promise<void> {
   });
 }
 
+// ---- Numbers ----
+
+const anyNumber: fc.Arbitrary<string> = fc.oneof(
+  numberText,
+  fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => JSON.stringify(value)),
+  fc.bigInt({ min: -(10n ** 24n), max: 10n ** 24n }).map(String),
+  fc.tuple(fc.integer({ min: -400, max: 400 }), fc.integer({ min: -99, max: 99 })).map(([power, digits]) =>
+    `${digits}e${power}`
+  ),
+  fc.tuple(fc.integer({ min: 0, max: 405 }), fc.integer({ min: -2, max: 2 }), fc.boolean()).map(
+    ([power, step, isNegative]) => String((10n ** BigInt(power) + BigInt(step)) * (isNegative ? -1n : 1n)),
+  ),
+  fc.tuple(fc.integer({ min: 50, max: 90 }), fc.integer({ min: -1, max: 1 }), fc.boolean()).map(
+    ([power, step, isNegative]) => String((2n ** BigInt(power) + BigInt(step)) * (isNegative ? -1n : 1n)),
+  ),
+);
+
+/** Two numbers, mostly two spellings of one. */
+const twoNumbers: fc.Arbitrary<[string, string]> = fc.tuple(anyNumber, anyNumber, fc.nat(6)).map(
+  ([a, b, how]) => {
+    const value = Number(a);
+    if (!Number.isFinite(value) || how === 0) return [a, b];
+    if (how === 1) return [a, JSON.stringify(value)];
+    if (how === 2) return [a, value.toExponential()];
+    if (how === 3 && Number.isInteger(value)) return [a, String(BigInt(value))];
+    if (how === 4 && Number.isInteger(value)) return [a, `${BigInt(value)}.00`];
+    if (how === 5) return [a, value.toExponential(25).replace("e", "00E")];
+    return [a, /[.eE]/.test(a) ? a.replace(/e(?=\d)/i, "e+0") : `${a}e-0`];
+  },
+);
+
 /** A failure tells of one case of its batch; shrinking the batch would take an hour and say no more. */
 function batches<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
   return fc.array(arbitrary, { minLength: BATCH, maxLength: BATCH });
@@ -406,5 +447,28 @@ describe("Replica", () => {
       ...fuzz(4 / BATCH),
       endOnFailure: true,
     });
+  });
+
+  it("Replica.apply() compares and adds numbers as the script does", async () => {
+    const key = uniquePrefix("replica");
+    await fc.assert(
+      fc.asyncProperty(batches(fc.tuple(twoNumbers, fc.boolean())), async (cases) => {
+        const text = `[${cases.map(([[a]]) => a).join(", ")}]`;
+        const replica = new Replica([[key, text]]);
+        await client.set(key, text);
+        const groups = cases.flatMap(([[, by], exact], index): Group[] => [
+          [{ kind: "test", path: [key, index], value: by }],
+          [{ kind: "increment", path: [key, index], by, ...(exact ? { exact } : {}) }],
+        ]);
+        const { keys, args } = compile("", groups);
+        const replies = await client.evalsha(applySha, keys.length, ...keys, ...args) as string[];
+        groups.forEach((group, index) => {
+          const story = `${JSON.stringify(group)} on ${cases[index >> 1][0][0]}`;
+          assertEquals(replica.apply(group), [replies[index]], story);
+        });
+        assertEquals(replica.text(key), await client.get(key));
+      }),
+      { ...fuzz(20 / BATCH), endOnFailure: true },
+    );
   });
 });

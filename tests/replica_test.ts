@@ -58,6 +58,7 @@ describe("Replica.apply()", () => {
       [{ kind: "set", path: ["a", "b"], value: "4" }, "{}", "!NOT_FOUND 0 "],
       [{ kind: "set", path: ["a"], value: "4" }, null, "!NO_KEY 0 "],
       [{ kind: "set", path: ["a", 0, 1], value: "4", parents: true }, null, "", '{"a":[{"1":4}]}'],
+      [{ kind: "set", path: ["a", "0", 1], value: "4", parents: true }, "{}", "", '{"a":{"0":{"1":4}}}'],
       [{ kind: "set", path: ["a", "b", 0], value: "4", parents: true }, '{"a":{}}', "", '{"a":{"b":[4]}}'],
     ]));
 
@@ -179,6 +180,16 @@ describe("Replica.apply()", () => {
       [{ kind: "set", path: [","], value: "0" }, '{"\\u002c":1,",":2}', "", '{"\\u002c":0,",":2}'],
       [{ kind: "delete", path: ["a"] }, '{"a":1,"a":2}', "true", '{"a":2}'],
     ]));
+
+  it("where the first of several members with one name is removed the next one is found", () => {
+    const replica = new Replica([["k", '{"a":1,"\\u0061":2,"a":3,"b":4}']]);
+    assertEquals(replica.read({ kind: "get", path: ["k", "b"] }), "4");
+    const replies = ["a", "a", "a", "a"].map((name) =>
+      replica.apply([{ kind: "take", path: ["k", name] }])![0]
+    );
+    assertEquals(replies, ["1", "3", "2", ""]);
+    assertStrictEquals(replica.text("k"), '{"b":4}');
+  });
 
   it("a group is applied as a whole or not at all", () => {
     const replica = new Replica([["a", '{"n": 1, "l": [1, 2]}'], ["b", null]]);
