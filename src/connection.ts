@@ -32,7 +32,9 @@ export class Connection {
   readonly #hears: boolean;
   /** The last failure to connect; none while there is a connection. */
   #failure: unknown;
-  /** Whether a command was ever sent over it, or could have been. */
+  /** Whether there ever was a connection. */
+  #wasConnected: boolean;
+  /** Whether a command could ever be sent over one. */
   #wasUsable: boolean = false;
   /** Whether nothing is left to be found out before a command is sent. */
   #isPrepared: boolean = false;
@@ -53,6 +55,7 @@ export class Connection {
 
   private constructor(client: RedisClient) {
     this.client = client;
+    this.#wasConnected = client.status === "ready";
     // ioredis and iovalkey are known: they have it beside call.
     this.#isUnderstood = "callBuffer" in client;
     for (const event of CHANGES) client.on?.(event, () => this.#changed(event));
@@ -93,14 +96,14 @@ export class Connection {
     return toRefused(this.#failure);
   }
 
-  /** Whether a command was ever sent over it, or could have been. */
+  /** Whether a command could ever be sent over one. */
   get wasUsable(): boolean {
     return this.#wasUsable;
   }
 
   /** Why there will be no connection, while there never was one and waiting does not help. */
   get hopeless(): Refused | undefined {
-    return this.#wasUsable ? undefined : toHopeless(this.#failure);
+    return this.#wasConnected ? undefined : toHopeless(this.#failure);
   }
 
   /**
@@ -130,8 +133,11 @@ export class Connection {
   };
 
   #changed(event: ConnectionEvent): void {
-    if (event === "ready") this.#failure = undefined;
-    else this.#isPrepared = false;
+    if (event !== "ready") this.#isPrepared = false;
+    else {
+      this.#failure = undefined;
+      this.#wasConnected = true;
+    }
     this.#tell(event);
   }
 

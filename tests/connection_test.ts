@@ -187,6 +187,24 @@ describe("a connection that may get better", () => {
     await lab.set("y", 3);
   });
 
+  it("RedisJsonDict waits too where the client was connected before there was a dictionary", async () => {
+    await using server = await startRedis({ args: ["--requirepass", "first"] });
+    const url = server.url.replace("redis://", "redis://:first@");
+    await using admin = open(url, {});
+    await using scope = open(url, { retryStrategy: () => 20 });
+    await scope.client.ping();
+    const lab = new RedisJsonDict<Lab>(scope.client, { timeout: LONG });
+    await admin.client.config("SET", "requirepass", "second");
+    const isGone = new Promise((resolve) => scope.client.once("error", resolve));
+    await admin.client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    assertEquals(String(await isGone).includes("WRONGPASS"), true);
+    const write = lab.set("y", 1);
+    await new Promise((resolve) => scope.client.once("error", resolve));
+    await admin.client.config("SET", "requirepass", "first");
+    await write;
+    assertEquals(await lab.get("y"), 1);
+  });
+
   it("RedisJsonDict uses no other database after the server was replaced by one that has fewer", async () => {
     await using first = await startRedis();
     await using second = await startRedis({ args: ["--databases", "4"] });
