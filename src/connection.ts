@@ -39,6 +39,7 @@ export class Connection {
   /** Whether nothing is left to be found out before a command is sent. */
   #isPrepared: boolean = false;
   #preparing: Promise<unknown> | undefined;
+  #abandon: ((reason: Error) => void) | undefined;
   #isUnderstood: boolean;
 
   /**
@@ -133,10 +134,12 @@ export class Connection {
   };
 
   #changed(event: ConnectionEvent): void {
-    if (event !== "ready") this.#isPrepared = false;
-    else {
+    if (event === "ready") {
       this.#failure = undefined;
       this.#wasConnected = true;
+    } else {
+      this.#isPrepared = false;
+      this.#abandon?.(new Error("The connection was lost")); // the client may never settle what it was given
     }
     this.#tell(event);
   }
@@ -165,7 +168,8 @@ export class Connection {
       prepared();
       return undefined;
     }
-    const preparing = this.#preparing = Promise.all(tasks);
+    const lost = new Promise<never>((_, reject) => this.#abandon = reject);
+    const preparing = this.#preparing = Promise.race([Promise.all(tasks), lost]);
     // The first to hear of it, directly before those that wait: nobody who comes later may go before them.
     preparing.then(prepared, () => this.#preparing = undefined);
     return preparing;

@@ -235,6 +235,29 @@ describe("a connection that may get better", () => {
     }
   });
 
+  it("RedisJsonDict selects again where the answer to SELECT is lost, even if the client never settles it", async () => {
+    await using server = await startRedis();
+    await using beside = open(server.url, {});
+    for (const settings of [{}, { maxRetriesPerRequest: 0 }, { autoResendUnfulfilledCommands: false }]) {
+      await beside.client.flushall();
+      await using proxy = await FaultProxy.start(server.url);
+      await using scope = open(`${proxy.url}/3`, { retryStrategy: () => 5, ...settings });
+      await scope.client.ping();
+      const lab = new RedisJsonDict<Lab>(scope.client, { timeout: LONG });
+      const { connections } = proxy;
+      proxy.fault = "drop answer";
+      const write = lab.set("x", [1]);
+      while (proxy.connections < connections + 2) await beside.client.ping();
+      proxy.fault = "none";
+      await write;
+      assertEquals(await lab.at("x").push(2), 2);
+      assertEquals(await beside.client.get("x"), null);
+      await beside.client.select(3);
+      assertEquals(await beside.client.get("x"), "[1,2]");
+      await beside.client.select(0);
+    }
+  });
+
   it("RedisJsonDict goes with the database that the owner of the client selects", async () => {
     await using server = await startRedis();
     await using scope = open(`${server.url}/3`, {});
