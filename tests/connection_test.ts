@@ -18,6 +18,7 @@ interface Lab {
 /** What must be told at once is told long before this. */
 const LONG = 60_000;
 const SHORT = 1_500;
+/** A CA with three certificates of it, by `openssl ca`: good and other until 2120, expired since 2001. One key is for all. */
 const TLS = new URL("support/tls/", import.meta.url);
 const ca = await Deno.readTextFile(new URL("ca.pem", TLS));
 
