@@ -22,16 +22,17 @@ export function sameValue(a: string, b: string): boolean | undefined {
   return mine === undefined || theirs === undefined ? undefined : mine === theirs;
 }
 
-/** A spelling that is the same for numbers of the same value. */
-function numberSpelling(word: string): string {
+/**
+ * The decimal that a number stands for. Digits alone stand for themselves, however many; with a point or an exponent
+ * it is the double that it is read as, in the fewest digits that read back as that.
+ */
+function decimalOf(word: string): string {
+  if (/^-?\d+$/.test(word)) return word === "-0" ? "0" : word;
   const value = Number(word);
-  const isBelow = value > -1e21 && value < 1e21;
-  if (/^-?\d+$/.test(word)) {
-    const isDouble = word.length > 21 && Number.isFinite(value) && String(BigInt(value)) === word;
-    return isDouble ? String(value) : word === "-0" ? "0" : word;
-  }
-  if (Number.isInteger(value) && isBelow) return String(BigInt(value)); // all digits, as an integer is spelled
-  return Number.isFinite(value) ? String(value) : word;
+  if (!Number.isFinite(value)) return word;
+  const shortest = String(value);
+  const [, int, frac = "", zeros] = /^(-?\d)(?:\.(\d+))?e\+(\d+)$/.exec(shortest) ?? [];
+  return int === undefined ? shortest : int + frac + "0".repeat(Number(zeros) - frac.length);
 }
 
 /** Writes the text that is the same for equal values. */
@@ -57,7 +58,7 @@ class Canonical {
     this.#at = afterValue(text, from);
     const word = text.slice(from, this.#at);
     if (open === '"') return encodeName(charactersOf(word));
-    return word === "true" || word === "false" || word === "null" ? word : numberSpelling(word);
+    return word === "true" || word === "false" || word === "null" ? word : decimalOf(word);
   }
 
   #items(open: "{" | "[", depth: number): string | undefined {
