@@ -331,12 +331,13 @@ function run({ texts, seeds, fresh }: Case): Expected {
   const replies: string[] = [];
   seeds.forEach((some, index) => {
     let group = groupFor(some, replica, fresh);
-    let answer = replica.apply(group);
+    const isBehindRefusal = replies.some((reply) => reply.startsWith("!"));
+    let answer = replica.apply(group, isBehindRefusal);
     if (answer === undefined) {
       // Whether the key had an expiry is not known here.
       group = group.filter((op) => op.kind !== "persist");
       if (group.length === 0) group = [{ kind: "exists", path: ["a"] }];
-      answer = replica.apply(group);
+      answer = replica.apply(group, isBehindRefusal);
     }
     assert(answer !== undefined);
     groups.push(group);

@@ -2,6 +2,7 @@
 
 import { describe, it } from "@std/testing/bdd";
 import { assertEquals, assertRejects } from "@std/assert";
+import { Redis } from "ioredis";
 import { RedisJsonDict } from "../src/dict.ts";
 import { AmbiguousResultError, TimeoutError, UnavailableError } from "../src/errors.ts";
 import { FaultProxy } from "./support/fault_proxy.ts";
@@ -204,9 +205,11 @@ describe("Runner and a connection that breaks", () => {
   it("Runner does not wait for a client that ends while a call waits for a connection", async () => {
     const proxy = await FaultProxy.start(redisUrl);
     proxy.fault = "no requests";
-    const lab = RedisJsonDict.connect<Lab>(proxy.url, { timeout: LONG });
+    const waiting = new Redis(proxy.url);
+    const lab = new RedisJsonDict<Lab>(waiting, { prefix: uniquePrefix("runner"), timeout: LONG });
     const read = assertRejects(() => lab.get("y"), UnavailableError, "The connection is closed");
-    await lab.close();
+    await until("it is connected", () => proxy.connections > 0);
+    waiting.disconnect();
     await read;
     await proxy[Symbol.asyncDispose]();
   });
