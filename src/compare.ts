@@ -22,16 +22,17 @@ export function sameValue(a: string, b: string): boolean | undefined {
   return mine === undefined || theirs === undefined ? undefined : mine === theirs;
 }
 
-/** A spelling that is the same for numbers of the same value. */
-function numberSpelling(word: string): string {
+/**
+ * The decimal that a number stands for: equal numbers have the same. Digits alone stand for themselves, with a point or
+ * an exponent a number is the double that it is read as, in the fewest digits that read back as that.
+ */
+function decimal(word: string): string {
+  if (/^-?\d+$/.test(word)) return word === "-0" ? "0" : word;
   const value = Number(word);
-  const isBelow = value > -1e21 && value < 1e21;
-  if (/^-?\d+$/.test(word)) {
-    const isDouble = word.length > 21 && Number.isFinite(value) && String(BigInt(value)) === word;
-    return isDouble ? String(value) : word === "-0" ? "0" : word;
-  }
-  if (Number.isInteger(value) && isBelow) return String(BigInt(value)); // all digits, as an integer is spelled
-  return Number.isFinite(value) ? String(value) : word;
+  if (!Number.isFinite(value)) return word;
+  const shortest = String(value);
+  const [, whole, fraction, zeros] = /^(-?\d)\.?(\d*)e\+(\d+)$/.exec(shortest) ?? [];
+  return whole === undefined ? shortest : (whole + fraction).padEnd(whole.length + Number(zeros), "0");
 }
 
 /** Writes the text that is the same for equal values. */
@@ -57,7 +58,7 @@ class Canonical {
     this.#at = afterValue(text, from);
     const word = text.slice(from, this.#at);
     if (open === '"') return encodeName(charactersOf(word));
-    return word === "true" || word === "false" || word === "null" ? word : numberSpelling(word);
+    return word === "true" || word === "false" || word === "null" ? word : decimal(word);
   }
 
   #items(open: "{" | "[", depth: number): string | undefined {

@@ -66,19 +66,21 @@ export class Replica {
    * Applies a group: all of it, or nothing.
    *
    * @param group The ops.
+   * @param isBehindRefusal Whether a group before it in the same call was refused, so that the script answers `fresh`
+   * ops. A group that may only be applied after that one (`after`) is not for here: it is refused.
    * @returns For each op what the script replies; `readOutcomes` makes results and refusals of it. `undefined` if the
    * group asks for what only the server knows, and then nothing is applied: a key that was not put, whether a key had
    * an expiry (`persist`), or a SHA-1 (`test`; apply the guards as they were before they were shortened).
    * @throws {RangeError} If the group makes no sense: an `add` of what no `copy` has found, an expiry inside a value.
    */
-  apply(group: Group): readonly string[] | undefined {
+  apply(group: Group, isBehindRefusal: boolean = false): readonly string[] | undefined {
     const documents = group.map((op) => this.#documents.get(String(op.path[0])));
     const clipboard: Clipboard = {};
     let isRefused = false;
     try {
       return group.map((op, index) => {
-        // What is asked for afresh is told only where the group was refused.
-        if (isRefused !== (op.kind === "fresh")) return "";
+        const isDue = op.kind === "fresh" ? isRefused || isBehindRefusal : !isRefused;
+        if (!isDue) return "";
         const document = documents[index];
         if (document === undefined) throw new Unknown();
         const reply = answer(document, () => applyOp(document, op, clipboard));

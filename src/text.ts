@@ -209,20 +209,15 @@ export class Container {
   }
 
   /**
-   * Finds a member, of several with one name the first: the first that is spelled so, else the first whose name has
-   * these characters. A name that begins like what may follow a string is compared by its characters only.
+   * Finds a member, of several with one name the first that is spelled so, else the first that is spelled otherwise.
    *
    * @param name The name as JSON text.
    * @returns Its index, -1 if there is none; then all items were read.
    */
   find(name: string): number {
-    if (!/^"[ ",:\]}]/.test(name)) {
-      let id = this.#index().get(name);
-      while (id === undefined && this.#readNext()) id = this.#index().get(name);
-      if (id !== undefined) return this.#position(id);
-    }
-    this.count();
-    const id = this.#hasEscapes ? this.#decodedIndex().get(charactersOf(name)) : this.#index().get(name);
+    let id = this.#index().get(name);
+    while (id === undefined && this.#readNext()) id = this.#index().get(name);
+    if (id === undefined && this.#hasEscapes) id = this.#decodedIndex().get(charactersOf(name));
     return id === undefined ? -1 : this.#position(id);
   }
 

@@ -329,16 +329,18 @@ function run({ texts, seeds, fresh }: Case): Expected {
   const replica = new Replica(KEYS.map((key, index) => [key, texts[index] ?? null]));
   const groups: Group[] = [];
   const replies: string[] = [];
+  let isBehindRefusal = false;
   seeds.forEach((some, index) => {
     let group = groupFor(some, replica, fresh);
-    let answer = replica.apply(group);
+    let answer = replica.apply(group, isBehindRefusal);
     if (answer === undefined) {
       // Whether the key had an expiry is not known here.
       group = group.filter((op) => op.kind !== "persist");
       if (group.length === 0) group = [{ kind: "exists", path: ["a"] }];
-      answer = replica.apply(group);
+      answer = replica.apply(group, isBehindRefusal);
     }
     assert(answer !== undefined);
+    isBehindRefusal ||= answer.some((reply) => reply.startsWith("!"));
     groups.push(group);
     replies.push(...answer);
     // Now and then the texts are asked for in between, which must make no difference.
