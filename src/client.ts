@@ -37,6 +37,8 @@ export interface RedisClient {
   off?(event: "ready" | "close" | "end" | "error", listener: (error?: Error) => void): unknown;
   /** Starts to connect a client that waits for its first command. */
   connect?(): Promise<unknown>;
+  /** Ends the connection, and begins again with `true`. */
+  disconnect?(reconnect?: boolean): void;
   /** The clients of single nodes; only that of a cluster has it. */
   nodes?(role: "master"): readonly RedisClient[];
 }
@@ -101,11 +103,13 @@ export function isResending({ options, nodes }: RedisClient): boolean {
  * @throws {TypeError} If the address is not one of Redis.
  */
 export function openClient(url: string | URL | readonly (string | URL)[], timeout: number): OwnClient {
-  const client = Array.isArray(url) ? openCluster(url) : openServer(url as string | URL);
+  const ending = new AbortController();
+  const client = Array.isArray(url) ? openCluster(url) : openServer(url as string | URL, ending.signal);
   // Without a listener ioredis writes each failed attempt to the console. What failed is told by the calls.
   client.on("error", () => {});
   const quit = async (ms: number = timeout): Promise<void> => {
     const endsAt = performance.now() + ms;
+    ending.abort();
     // A server that answers no more must not keep anyone waiting; nor is it a failure if it is gone already.
     if (client.status === "ready" && ms > 0) await within(ms, client.quit().catch(() => {}));
     const isOver = new Promise((resolve) => client.once("end", resolve));
@@ -121,10 +125,12 @@ export function openClient(url: string | URL | readonly (string | URL)[], timeou
 /** A server that does not close its side is left after a short time, in milliseconds. */
 const DISCONNECT_TIMEOUT = 100;
 
-function openServer(url: string | URL): Redis {
-  // With more retries ioredis sends a command again whose answer was lost, and the server applies it twice.
+function openServer(url: string | URL, signal: AbortSignal): Redis {
   checkAddress(url);
-  return new Redis(String(url), { maxRetriesPerRequest: 0, disconnectTimeout: DISCONNECT_TIMEOUT });
+  // With more retries ioredis sends a command again whose answer was lost, and the server applies it twice.
+  const client = new Redis(String(url), { maxRetriesPerRequest: 0, disconnectTimeout: DISCONNECT_TIMEOUT });
+  diagnose(client, signal);
+  return client;
 }
 
 function openCluster(urls: readonly (string | URL)[]): Cluster {
@@ -152,14 +158,114 @@ function openCluster(urls: readonly (string | URL)[]): Cluster {
   });
 }
 
+/** The parts of an address. What is wrong is said without quoting it: it may hold a password, and not only in its place. */
 function checkAddress(url: string | URL): URL {
-  const address = String(url);
-  if (!/^rediss?:/.test(address) || !URL.canParse(address)) {
+  const text = String(url);
+  const refuse = (state: string): never => {
     throw new TypeError(
-      `Cannot connect to ${JSON.stringify(address)}: the address must start with redis:// or rediss://`,
+      `Cannot connect: ${state}; an address is like redis://user:password@localhost:6379/0`,
+    );
+  };
+  if (!/^rediss?:\/\//i.test(text)) {
+    const scheme = /^[a-z][a-z+]{1,9}:\/\//i.exec(text)?.[0];
+    return refuse(
+      `the address must start with redis:// or rediss://${
+        scheme === undefined ? "" : `, not with ${scheme}`
+      }`,
     );
   }
-  return new URL(address);
+  if (!URL.canParse(text)) {
+    const port = Number(/:(\d+)(?:[/?#]|$)/.exec(text)?.[1]);
+    return refuse(
+      port > 65535
+        ? "the address has a port above 65535"
+        : "the address has no host that can be read; in names and passwords, : / ? # @ and % are written %3A and so on",
+    );
+  }
+  const address = new URL(text);
+  for (const part of [address.username, address.password]) {
+    try {
+      decodeURIComponent(part);
+    } catch {
+      refuse("the name or the password in the address has a % that is none of its escapes; write %25");
+    }
+  }
+  if (!/^\/?\d{0,9}$/.test(address.pathname)) {
+    refuse("what follows the host in the address is no database number");
+  }
+  return address;
+}
+
+/** How long a server may take to answer the greeting of TLS before it is asked without, in milliseconds. */
+const HANDSHAKE_TIMEOUT = 1000;
+
+/** Finds out why a server ends new connections, or does not answer them, and has the client tell it as its error. */
+function diagnose(client: Redis, signal: AbortSignal): void {
+  let isAsking = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stop = (): void => clearTimeout(timer);
+  const find = async (): Promise<void> => {
+    if (isAsking) return;
+    isAsking = true;
+    const reason = await askServer(client, signal);
+    isAsking = false;
+    if (reason !== undefined && !signal.aborted && client.status !== "ready") client.emit("error", reason);
+  };
+  signal.addEventListener("abort", stop);
+  for (const event of ["connect", "close", "end"]) client.on(event, stop);
+  client.on("connecting", () => {
+    stop();
+    if (client.options.tls && !signal.aborted) timer = setTimeout(find, HANDSHAKE_TIMEOUT);
+  });
+  client.on("error", (error: Error & { code?: string }) => {
+    if (/^(?:EPIPE|ECONNRESET)$/.test(error.code ?? "") && client.status === "connect") find();
+  });
+}
+
+/** Asks a server that does not take a connection, by connections that tell no name and no password. */
+async function askServer(client: Redis, signal: AbortSignal): Promise<Error | undefined> {
+  const { tls } = client.options;
+  const switched = ask(client, { tls: tls ? undefined : { rejectUnauthorized: false } }, signal);
+  const refused = tls ? undefined : ask(client, {}, signal);
+  if (await switched === undefined) return await refused;
+  const reason = tls
+    ? "the server speaks no TLS on this port, so the address must start with redis://"
+    : "the server speaks TLS on this port, so the address must start with rediss://";
+  return Object.assign(new Error(reason), { code: "ERR_TLS_PORT" });
+}
+
+/** What a server says to a connection: its refusal, or where TLS is switched anything at all. */
+async function ask(client: Redis, options: RedisOptions, signal: AbortSignal): Promise<Error | undefined> {
+  const probe = client.duplicate({
+    ...options,
+    ...{ username: undefined, password: undefined, db: 0, connectionName: undefined },
+    ...{ protocol: 2, enableReadyCheck: false, disableClientInfo: true }, // it says nothing of its own
+    ...{ lazyConnect: true, retryStrategy: () => null, disconnectTimeout: 0 },
+  });
+  const ended = new Promise<void>((resolve) => probe.once("end", () => resolve()));
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const answer = await new Promise<Error | undefined>((resolve) => {
+    const giveUp = (): void => resolve(undefined);
+    timer = setTimeout(giveUp, HANDSHAKE_TIMEOUT);
+    signal.addEventListener("abort", giveUp);
+    ended.then(giveUp);
+    probe.on("error", ({ message }: Error) => {
+      // ioredis has no command that this could be the answer to.
+      const refusal = / Last error: (ERR .*)$/s.exec(message)?.[1];
+      if (refusal !== undefined) resolve(Object.assign(new Error(refusal), { name: "ReplyError" }));
+    });
+    probe.connect().catch(() => {});
+    if ("tls" in options) {
+      probe.ping().then(
+        () => resolve(new Error("PONG")),
+        (error) => error.name === "ReplyError" && resolve(error),
+      );
+    }
+  });
+  clearTimeout(timer);
+  probe.disconnect();
+  await ended;
+  return answer;
 }
 
 /** Waits for a promise, but no longer than that. */

@@ -343,7 +343,9 @@ function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): Run<R>
     isAsync = returnsPromise(returned);
     if (!isAsync && session.missing === undefined) {
       session.refuseChanges(() =>
-        new TypeError("Cannot change the draft: its recipe is over, and what it has written is sent")
+        new TypeError(
+          "Cannot change the draft: its recipe is over, and its changes are being written; change it in the recipe",
+        )
       );
       const keys = session.changed;
       const ops = session.takeOps();

@@ -251,8 +251,7 @@ export class CorruptValueError extends JsonDictError {
   readonly code: "CORRUPT_VALUE" = "CORRUPT_VALUE";
   /** The byte, counted from 0, at which the text stops being JSON, if it is known. */
   readonly offset: number | undefined;
-  /** The text that was read if it is at hand: after `pop` and its like the only copy of what was removed. */
-  readonly text: string | undefined;
+  readonly #text: string | undefined;
 
   /**
    * Creates an error.
@@ -263,11 +262,19 @@ export class CorruptValueError extends JsonDictError {
     const where = data.offset === undefined ? "" : ` at byte ${data.offset}`;
     const key = formatPlace(data.path.slice(0, 1));
     super(
-      data,
+      "cause" in data ? { ...data, cause: withoutText(data.cause) } : data,
       `${cannot(data)}: the text of ${key} is not JSON${where}; set or delete the key to repair it`,
     );
     this.offset = data.offset;
-    this.text = data.text;
+    this.#text = data.text;
+  }
+
+  /**
+   * The text that was read if it is at hand: after `pop` and its like the only copy of what was removed. It is not shown
+   * when the error is printed.
+   */
+  get text(): string | undefined {
+    return this.#text;
   }
 }
 
@@ -416,7 +423,7 @@ export class PatchError extends JsonDictError {
     const reason = cause instanceof Error ? cause.message : "the value there is another one";
     super(
       data,
-      `${cannot(data)}: operation ${index}, ${patchOperation} ${JSON.stringify(pointer)}: ${reason}`,
+      `${cannot(data)}: operation ${index}, ${patchOperation} ${formatPlace([pointer])}: ${reason}`,
     );
     this.index = index;
     this.patchOperation = patchOperation;
@@ -431,6 +438,8 @@ export type Verdict = "applied" | "not-applied";
 export interface AmbiguousResultErrorData extends JsonDictErrorData {
   /** The name of the call, and how to find out what became of it; none where the dictionary keeps no records. */
   readonly record?: { readonly id: string; readonly resolve: () => Promise<Verdict> };
+  /** Whether it is known that some of it was applied. */
+  readonly isPartial?: boolean;
 }
 
 /**
@@ -472,7 +481,8 @@ export class AmbiguousResultError extends JsonDictError {
   constructor(data: AmbiguousResultErrorData) {
     const what = `${data.operation} at ${formatPlace(data.path)}`;
     const advice = data.record ? "resolve() of this error finds out" : "read the value before trying again";
-    super(data, `Cannot tell whether ${what} was applied: its answer was lost; ${advice}`);
+    const state = data.isPartial ? "the server stopped it half-way" : "its answer was lost";
+    super(data, `Cannot tell whether ${what} was applied: ${state}${because(data)}; ${advice}`);
     this.opId = data.record?.id;
     this.#resolve = data.record?.resolve;
   }
@@ -484,12 +494,12 @@ export class AmbiguousResultError extends JsonDictError {
    * @returns Whether it was applied. A call that the script refused was not.
    * @throws {TimeoutError} If there is no answer in time, or so much time has passed that the record may be gone.
    * @throws {UnavailableError} If the server refuses to tell.
-   * @throws {TypeError} If the dictionary keeps no records (`delivery: "at-most-once"`).
+   * @throws {TypeError} If there is no record: with `delivery: "at-most-once"`, or if some of the call was applied.
    */
   async resolve(): Promise<Verdict> {
     if (this.#resolve === undefined) {
       throw new TypeError(
-        'Cannot resolve: there is no record of the call, as delivery is "at-most-once"; read the value instead',
+        'Cannot resolve: there is no record of the call, as with delivery "at-most-once"; read the value instead',
       );
     }
     return await this.#resolve();
@@ -521,8 +531,7 @@ export class DurabilityError extends JsonDictError {
   readonly replicas: number;
   /** How many are known to have it. */
   readonly acknowledged: number;
-  /** What the server answered, as a value that was popped; `undefined` for an edit, or if it answered nothing. */
-  readonly result: Json | undefined;
+  readonly #result: Json | undefined;
 
   /**
    * Creates an error.
@@ -539,7 +548,15 @@ export class DurabilityError extends JsonDictError {
     );
     this.replicas = replicas;
     this.acknowledged = acknowledged;
-    this.result = result;
+    this.#result = result;
+  }
+
+  /**
+   * What the server answered, as a value that was popped; `undefined` for an edit, or if it answered nothing. It is not
+   * shown when the error is printed.
+   */
+  get result(): Json | undefined {
+    return this.#result;
   }
 }
 
@@ -589,6 +606,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   CLUSTERDOWN: "part of the cluster is down; see CLUSTER INFO",
   LOADING: "the server reads its data set after a start; wait, or raise the timeout",
   MASTERDOWN: "the replica has lost its master; see INFO replication",
+  MODE: "a client that subscribes or monitors sends nothing else; give the dictionary one of its own",
   MISCONF: "the server cannot save to its disk; see its log",
   NOAUTH: "pass a user name and a password in the address",
   NOPERM:
@@ -597,8 +615,12 @@ const ADVICE: Readonly<Record<string, string>> = {
   OOM: "the server has used up its maxmemory; delete something, or raise it",
   READONLY: "the server is a replica; connect to its master",
   WRONGPASS: "the user name or the password in the address is wrong",
+  SIZE: "the server takes no value that long; see its proto-max-bulk-len",
+  TLS: "check the address, the certificate and who has signed it",
   TRYAGAIN: "a slot is on its way to another node; wait, or raise the timeout",
 };
+
+const NO_DATABASE = "choose another number in the address, or raise the option databases of the server";
 
 /** Thrown when the server, or the client, refused to run the call, which changed nothing. */
 export class UnavailableError extends JsonDictError {
@@ -610,7 +632,9 @@ export class UnavailableError extends JsonDictError {
   readonly code: "UNAVAILABLE" = "UNAVAILABLE";
   /**
    * Why, in the word of the server, as `"OOM"`, `"READONLY"`, `"BUSY"`, `"LOADING"`, `"NOPERM"`, `"NOAUTH"`,
-   * `"CLUSTERDOWN"`, or `"ERR"` for any other error; `"CLOSED"` if the client was ended.
+   * `"CLUSTERDOWN"`, or `"ERR"` for any other error; a word of ours where it was not the server: `"CLOSED"` if the client
+   * was ended, `"TLS"` if there can be no safe connection, `"MODE"` if the client only listens, `"SIZE"` if the server
+   * ends each connection over which the value is sent.
    */
   readonly reason: string;
 
@@ -620,9 +644,11 @@ export class UnavailableError extends JsonDictError {
    * @param data What failed, where, and what the server said.
    */
   constructor(data: UnavailableErrorData) {
-    const said = data.cause instanceof Error ? data.cause.message : data.reason;
-    const advice = Object.hasOwn(ADVICE, data.reason) ? `; ${ADVICE[data.reason]}` : "";
-    super(data, `${cannot(data)}: ${said}${advice}`);
+    const said = data.cause instanceof Error ? data.cause.message.replace(/\.$/, "") : data.reason;
+    const advice = /\bDB index\b/.test(said)
+      ? NO_DATABASE
+      : Object.hasOwn(ADVICE, data.reason) && ADVICE[data.reason];
+    super(data, `${cannot(data)}: ${said}${advice ? `; ${advice}` : ""}`);
     this.reason = data.reason;
   }
 }
@@ -650,10 +676,21 @@ export class TimeoutError extends JsonDictError {
    * @param data What failed, where, and after how long.
    */
   constructor(data: TimeoutErrorData) {
-    const state = `Redis has not answered within ${data.timeout} ms`;
+    const state = `Redis has not answered within ${data.timeout} ms${because(data)}`;
     super(data, `${cannot(data)}: ${state}; check the connection, or raise the timeout`);
     this.timeout = data.timeout;
   }
+}
+
+/** The reason, where one is known. */
+function because({ cause }: JsonDictErrorData): string {
+  return cause instanceof Error && cause.message !== "" ? ` (${cause.message.replace(/\.$/, "")})` : "";
+}
+
+/** V8 quotes the text that it could not read. */
+function withoutText(cause: unknown): unknown {
+  if (!(cause instanceof SyntaxError) || !cause.message.endsWith(" is not valid JSON")) return cause;
+  return new SyntaxError(`${/^Unexpected token '.'/su.exec(cause.message)?.[0] ?? "It"} is not valid JSON`);
 }
 
 function cannot(data: JsonDictErrorData): string {

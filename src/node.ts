@@ -81,6 +81,7 @@ export class Node implements Draftable {
   #drift = 0;
   /** What it was in when it was fetched. */
   readonly #origin: Node | undefined;
+  /** No name on the way to it stands twice. */
   #isAddressable = false;
 
   constructor(session: Session, fragment: Fragment, path: Path, origin?: Node) {
@@ -410,7 +411,7 @@ export class Node implements Draftable {
     if (where === undefined) return false;
     const holds = (value: unknown): boolean => this.#holds(value);
     this.session.record({ kind, path: [...where, ...inside], values, holds, ...more });
-    if (kind !== "delete") this.#imply(kind, inside);
+    if (kind !== "delete") this.#imply(inside);
     return true;
   }
 
@@ -436,9 +437,8 @@ export class Node implements Draftable {
   }
 
   /** The server refuses an op that leads through anything else, so no guard has to say what is on the way. */
-  #imply(kind: Change["kind"], inside: readonly Segment[]): void {
-    // case: the array itself is set, after its elements have moved. Then its text is read.
-    if (inside.length === 0 ? kind !== "set" : isName(inside[0])) this.#reads.isImplied = true;
+  #imply(inside: readonly Segment[]): void {
+    if (inside.length === 0 || isName(inside[0])) this.#reads.isImplied = true;
     let below: Segment = this.#hint;
     for (let node = this.#parent; node !== undefined; node = node.#parent) {
       if (isName(below)) node.#reads.isImplied = true;
@@ -685,13 +685,10 @@ const ARRAY_METHODS: Readonly<Record<string, (this: unknown, ...args: unknown[])
 
 /** As `splice`, for any number of items: a call takes only so many arguments. */
 function exchange<T>(list: T[], start: number, deleteCount: number, items: readonly T[]): T[] {
-  if (items.length < 1000) {
-    // case: queues. Engines shift and unshift much faster than they splice.
-    if (start === 0 && deleteCount === 1 && items.length === 0) return [list.shift()!];
-    if (start > 0 || deleteCount > 0) return list.splice(start, deleteCount, ...items);
-    list.unshift(...items);
-    return [];
-  }
+  // case: queues. A spread, even of nothing, is several times slower.
+  if (items.length === 0) return list.splice(start, deleteCount);
+  if (items.length === 1) return list.splice(start, deleteCount, items[0]);
+  if (items.length < 1000) return list.splice(start, deleteCount, ...items);
   const removed = list.splice(start);
   const behind = removed.splice(deleteCount);
   for (const item of items) list.push(item);

@@ -104,11 +104,11 @@ function compileOperation(store: Store, base: Path, operation: unknown, where: s
   const toPath = (member: string, text: unknown): Path => {
     if (typeof text !== "string") return refuse(`has no ${member}, a JSON Pointer`);
     if (text !== "" && !text.startsWith("/")) {
-      return refuse(`has the ${member} ${JSON.stringify(text)}; a JSON Pointer is empty or starts with /`);
+      return refuse(`has the ${member} ${formatPlace([text])}; a JSON Pointer is empty or starts with /`);
     }
     if (/~(?![01])/.test(text)) {
       return refuse(
-        `has the ${member} ${JSON.stringify(text)}; in a JSON Pointer ~ is written ~0, and / is written ~1`,
+        `has the ${member} ${formatPlace([text])}; in a JSON Pointer ~ is written ~0, and / is written ~1`,
       );
     }
     const segments = text.split("/").slice(1).map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
@@ -142,7 +142,9 @@ function compileOperation(store: Store, base: Path, operation: unknown, where: s
     }
     default:
       return refuse(
-        `has the op ${JSON.stringify(op)}; expected add, remove, replace, move, copy or test`,
+        `has the op ${
+          typeof op === "string" ? formatPlace([op]) : typeof op
+        }; expected add, remove, replace, move, copy or test`,
       );
   }
 }

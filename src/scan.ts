@@ -4,9 +4,10 @@
  * @module
  */
 
+import { Refused } from "./failure.ts";
 import type { Lanes } from "./lanes.ts";
 import { isRecord } from "./record.ts";
-import { Refused, type Runner } from "./runner.ts";
+import type { Runner } from "./runner.ts";
 import { tagOf } from "./slot.ts";
 
 /** How many keys of the server one step looks at: few round trips, and a server that is busy for about 0.5 ms. */

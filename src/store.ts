@@ -21,18 +21,20 @@ import {
   CorruptValueError,
   CrossSlotError,
   DurabilityError,
+  LimitError,
   TimeoutError,
   UnavailableError,
   type Verdict,
   WrongTypeError,
 } from "./errors.ts";
+import { MAX_TEXT, NoAnswer, Partial, Refused, Unusable } from "./failure.ts";
 import { Fragment } from "./fragment.ts";
 import { decode, encode, type Json } from "./json.ts";
 import { Lanes, type Part, type Turn } from "./lanes.ts";
 import type { Group, Op, Read } from "./op.ts";
 import { formatPlace, type Path } from "./path.ts";
 import { isRecord, maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
-import { NoAnswer, Refused, Runner } from "./runner.ts";
+import { Runner } from "./runner.ts";
 import { type Page, scanKeys } from "./scan.ts";
 import { Search } from "./search.ts";
 import { slotOf } from "./slot.ts";
@@ -725,6 +727,7 @@ export class Store {
         (ahead) => compile(prefix, groups, onceFor(ahead), after),
         "repeat",
         read,
+        (ahead) => compile("", [], onceFor(ahead)),
       );
       const unsafe = await this.#replicate(record, groups, outcomes);
       // What was answered need not be said again. What remains stops a request that arrives late.
@@ -837,6 +840,9 @@ export class Store {
     if (error instanceof NoAnswer) return this.#notApplied(error, operation, path);
     if (!(error instanceof Refused)) return error;
     const { reason, cause } = error;
+    if (reason === "LIMIT") {
+      return new LimitError({ operation, path, limit: "bytes", maximum: MAX_TEXT, cause });
+    }
     if (reason === "WRONGTYPE") return new WrongTypeError({ operation, path, cause });
     return new UnavailableError({ operation, path, reason, cause });
   }
@@ -850,6 +856,9 @@ export class Store {
       const { replicas } = this.options.durability!;
       return new DurabilityError({ operation, path, replicas, acknowledged, result, cause });
     }
+    if (error instanceof Partial) {
+      return new AmbiguousResultError({ operation, path, cause: error.cause, isPartial: true });
+    }
     if (error instanceof NoAnswer && error.sent) {
       return new AmbiguousResultError({ operation, path, cause: error.cause });
     }
@@ -858,6 +867,7 @@ export class Store {
 
   #notApplied(error: NoAnswer, operation: string, path: Path): unknown {
     const { cause } = error;
+    if (cause instanceof Unusable) return cause;
     if (!error.isLate) return new UnavailableError({ operation, path, reason: "CLOSED", cause });
     return new TimeoutError({ operation, path, timeout: this.options.timeout, cause });
   }

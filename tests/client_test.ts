@@ -55,20 +55,47 @@ describe("checkClient()", () => {
 
 describe("openClient()", () => {
   it("openClient() refuses what is no address of Redis", () => {
-    for (const url of ["", "localhost:6379", "http://localhost", "/tmp/redis.sock", "6379"]) {
-      assertThrows(
+    for (
+      const url of ["", "localhost:6379", "http://localhost", "/tmp/redis.sock", "6379", "redis:localhost"]
+    ) {
+      const error = assertThrows(
         () => openClient(url, 1000),
         TypeError,
         "the address must start with redis:// or rediss://",
       );
-      assertThrows(() => RedisJsonDict.connect(url), TypeError, JSON.stringify(url));
+      assertEquals(error.message.includes("not with http://"), url.startsWith("http:"));
+    }
+  });
+
+  it("openClient() says what is wrong with an address, and quotes nothing of it", () => {
+    const cases: [string, string][] = [
+      ["redis://h:99999", "the address has a port above 65535"],
+      ["redis://bob:TopSecret@h:70000/1", "a port above 65535"],
+      ["redis://bob:Top/Secret@h:6379", "no host that can be read"],
+      ["redis://:TopSecret@", "no host that can be read"],
+      ["redis://bob:Top%Secret@h", "a % that is none of its escapes"],
+      ["redis://%zz:TopSecret@h", "a % that is none of its escapes"],
+      ["redis://h/TopSecret", "no database number"],
+      ["redis://h/-1", "no database number"],
+      ["redis://h/1.5", "no database number"],
+      ["redis://h/1/TopSecret", "no database number"],
+      ["redes://bob:TopSecret@h", "must start with redis:// or rediss://, not with redes://"],
+      ["bob:TopSecret@h:6379", "must start with redis:// or rediss://"],
+      ["TopSecret", "must start with redis:// or rediss://"],
+    ];
+    for (const [url, message] of cases) {
+      for (const address of [url, [redisUrl, url]]) {
+        const error = assertThrows(() => openClient(address, 1000), TypeError, message);
+        assert(!/Secret|bob/.test(`${error.message}${error.stack}`), error.message);
+        assertEquals([error.cause, Object.keys(error)], [undefined, []]);
+      }
     }
   });
 
   it("openClient() refuses lists that are no addresses of a cluster", () => {
     const lists: [string[], string][] = [
       [[], "the list of addresses is empty"],
-      [["redis://a", "b:6379"], '"b:6379"'],
+      [["redis://a", "b:6379"], "must start with redis:// or rediss://"],
       [["redis://a/1"], "no databases but 0"],
     ];
     for (const [urls, message] of lists) assertThrows(() => openClient(urls, 1000), TypeError, message);

@@ -95,10 +95,7 @@ describe("drafts: what counts as a read", () => {
 
   it("a descriptor tells that a member is there, its getter reads the value", () => {
     const value: Json = { a: 1, b: 2 };
-    assertEquals(guardsOf(value, (d) => Object.getOwnPropertyDescriptor(d.k, "a")), [
-      "exists a",
-      "type object",
-    ]);
+    assertEquals(guardsOf(value, (d) => Object.getOwnPropertyDescriptor(d.k, "a")), ["exists a"]);
     assertEquals(guardsOf(value, (d) => Object.getOwnPropertyDescriptor(d.k, "a")?.get?.()), ["test a 1"]);
     assertEquals(guardsOf(value, (d) => Object.getOwnPropertyDescriptor(d.k, "c")), [
       "absent c",
@@ -311,8 +308,8 @@ describe("drafts: members are data", () => {
 
   it("what a draft cannot be used for names what can", () => {
     for (const draft of drafts({ o: {}, list: [{}] })) {
-      assertThrows(() => draft.hasOwnProperty("o"), TypeError, "use Object.hasOwn(draft, name)");
-      assertThrows(() => draft.list.hasOwnProperty(0), TypeError, "use Object.hasOwn(draft, name)");
+      assertThrows(() => draft.hasOwnProperty, TypeError, "use Object.hasOwn(draft, name)");
+      assertThrows(() => draft.list.hasOwnProperty, TypeError, "use Object.hasOwn(draft, name)");
       assertThrows(() => `${draft.o}`, TypeError, "use JSON.stringify");
       assertThrows(() => draft.o + 1, TypeError, 'Cannot make a string or a number of ["o"] of "k"');
       assertThrows(() => String(draft.list), TypeError, "use JSON.stringify");
@@ -324,7 +321,7 @@ describe("drafts: members are data", () => {
 });
 
 describe("drafts: large ones", () => {
-  const SIZE = 200_000; // more than the arguments that a call can have
+  const SIZE = 130_000; // more than the arguments that a call can have
 
   it("sort, reverse, fill, copyWithin, splice and length work on any number of elements", () => {
     const value: Json = Array.from({ length: SIZE }, (_, index) => (index * 7919) % SIZE);

@@ -408,6 +408,21 @@ describe("RedisJsonDict.edit()", () => {
     assert((await text("sample"))!.includes('"tags":{"n":"41"}'), (await text("sample"))!);
   });
 
+  it("edit() reads a name that stands twice as JSON.parse does, and writes beside it", async () => {
+    const prefix = uniquePrefix("edit");
+    const dict = new RedisJsonDict(client, { prefix });
+    await client.set(`${prefix}k`, '{"a":1,"b":0,"a":{"n":2}}');
+    await dict.edit((draft) => void (draft.k.b = draft.k.a.n), { attempts: 1 });
+    assertStrictEquals(await client.get(`${prefix}k`), '{"a":1,"b":2,"a":{"n":2}}');
+    await assertRejects(
+      () => dict.edit((draft) => void (draft.k.a.n = 3)),
+      TypeError,
+      'Cannot change ["a"] of "k": the name stands twice',
+    );
+    await dict.edit((draft) => void (draft.k = { ...draft.k, b: 3 }), { attempts: 1 });
+    assertStrictEquals(await client.get(`${prefix}k`), '{"a":{"n":2},"b":3}');
+  });
+
   it("unreadable() tells a text that nobody has changed from one that was", () => {
     const error = unreadable(["k"], '{"a":"\ufffd"}', '{"a":"\ufffd"}');
     assert(error instanceof CorruptValueError);

@@ -85,7 +85,7 @@ const CASES: readonly [JsonDictError, string, string, string, Record<string, unk
     new AmbiguousResultError(push),
     "AmbiguousResultError",
     "AMBIGUOUS_RESULT",
-    'Cannot tell whether push at ["tags"][2] of "sample" was applied: its answer was lost; ' +
+    'Cannot tell whether push at ["tags"][2] of "sample" was applied: its answer was lost (behind it); ' +
     "read the value before trying again",
     {},
   ],
@@ -93,7 +93,7 @@ const CASES: readonly [JsonDictError, string, string, string, Record<string, unk
     new AmbiguousResultError({ ...push, record: { id: "op1", resolve: () => Promise.resolve("applied") } }),
     "AmbiguousResultError",
     "AMBIGUOUS_RESULT",
-    'Cannot tell whether push at ["tags"][2] of "sample" was applied: its answer was lost; ' +
+    'Cannot tell whether push at ["tags"][2] of "sample" was applied: its answer was lost (behind it); ' +
     "resolve() of this error finds out",
     { opId: "op1" },
   ],
@@ -108,7 +108,7 @@ const CASES: readonly [JsonDictError, string, string, string, Record<string, unk
     new TimeoutError({ ...push, timeout: 10_000 }),
     "TimeoutError",
     "TIMEOUT",
-    'Cannot push at ["tags"][2] of "sample": Redis has not answered within 10000 ms; ' +
+    'Cannot push at ["tags"][2] of "sample": Redis has not answered within 10000 ms (behind it); ' +
     "check the connection, or raise the timeout",
     { timeout: 10_000 },
   ],

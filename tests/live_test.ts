@@ -77,6 +77,29 @@ describe("Ref.live()", () => {
     assertEquals([value.positions.length, value.runs[0].id], [52, 49]);
   });
 
+  it("a burst of 40,000 pushes is one call with one op", async () => {
+    const { lab, sample, text } = await newSample();
+    sample.color = "first";
+    await lab.settled();
+    const calls = await callsOf(async () => {
+      for (let index = 0; index < 40_000; index++) sample.positions.push(index);
+      await lab.settled();
+    });
+    assertStrictEquals(calls, 1);
+    assertStrictEquals(JSON.parse((await text())!).positions.length, 40_002);
+  });
+
+  it("a live document refuses to change a name that stands twice", async () => {
+    const { lab, prefix } = await newSample();
+    await rival.set(`${prefix}sample`, '{"color":"a","runs":[],"color":"b"}');
+    const sample = await lab.at("sample").live();
+    assertStrictEquals(sample.color, "b");
+    assertThrows(() => void (sample.color = "c"), TypeError, "the name stands twice");
+    sample.runs.push({ id: 1 });
+    await lab.settled();
+    assertStrictEquals(await rival.get(`${prefix}sample`), '{"color":"a","runs":[{"id":1}],"color":"b"}');
+  });
+
   it("changes keep the order of the program, also among other calls of the dictionary", async () => {
     const { lab, sample } = await newSample();
     sample.color = "a";

@@ -116,6 +116,8 @@ ops.whole = {
   take = function()
     if not text and text ~= false or partial then load(true) end
     if not text then return '' end
+    -- Longer than a client can hold (V8): it must not be removed by a call that cannot be answered.
+    if #text > 536870888 then fail('LIMIT', 'bytes') end
     return whole_text(), 0, 0, false
   end,
   fresh = function()
@@ -172,6 +174,7 @@ end
 
 function ops.take(p, _, at)
   local e = value_end(p)
+  if e - p >= 536870888 then fail('LIMIT', 'bytes') end
   return remove(sub(text, p, e), at, e)
 end
 

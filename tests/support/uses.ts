@@ -108,7 +108,7 @@ const ANY: readonly Action<Members>[] = [
   (at) => Deno.inspect(at),
   (at) => String(at),
   (at, { numbers }) => (at as unknown as number) > numbers[0],
-  (at, { name }) => (at as { hasOwnProperty(name: string): boolean }).hasOwnProperty(name),
+  (at) => at.hasOwnProperty,
   (at, { name }) => Object.prototype.hasOwnProperty.call(at, name),
   (at) => Object.getPrototypeOf(at) === Array.prototype,
   (at) => Object.isFrozen(at),

@@ -1,0 +1,323 @@
+/**
+ * Attempts: one command or script, sent until it is answered, or its deadline is over.
+ *
+ * @module
+ */
+
+import type { RedisClient } from "./client.ts";
+import type { Connection, ConnectionEvent } from "./connection.ts";
+import {
+  isListening,
+  isTooLong,
+  isTransient,
+  isUnrecognised,
+  isUnsent,
+  MAX_TEXT,
+  NoAnswer,
+  Partial,
+  Refused,
+  toCause,
+  toRefused,
+  unrecognised,
+  Unsent,
+  Unusable,
+} from "./failure.ts";
+
+/** Whether a command may be sent again when its answer was lost. */
+export type Repeat = "repeat" | "once";
+
+/** Sends one command of an attempt. */
+export type Send = (command: string, args: readonly (string | number)[]) => Promise<unknown>;
+
+/** What is to be done. */
+export interface Job<R> {
+  /** Whether it may arrive twice: it has a record, or only reads. */
+  readonly repeat: Repeat;
+  /** Whether it changes nothing. */
+  readonly isRead: boolean;
+  /** What it writes, which no error may show. */
+  readonly written?: readonly (string | number)[];
+  /** Sends it. */
+  run(send: Send): Promise<unknown>;
+  /** Makes sense of the answer; if it throws, the answer counts as lost. */
+  read(answer: unknown): R;
+  /** Whether a client may have sent it more often than it was told to, and tells only of the last time. */
+  readonly isResent?: boolean;
+  /** Hears of each refusal that may pass. */
+  refused?(refusal: Refused): void;
+  /** Asks what became of it, instead of sending it again, and keeps it from being applied later. Nothing if it was not. */
+  ask?(send: Send): Promise<{ readonly answer: unknown } | undefined>;
+}
+
+/** The first pause before a command is sent again, and the longest one, in milliseconds. */
+const PAUSE = 5;
+const MAX_PAUSE = 250;
+/** How often a long value is sent over connections that all end before its answer. */
+const MAX_LOSSES = 3;
+/** A longer list of arguments is given as one where the client takes that. */
+const MAX_SPREAD = 500;
+/** The stack has room for so many arguments in all runtimes. */
+const MAX_ARGUMENTS = 30_000;
+/** What the protocol adds to an argument, at most, in bytes. */
+const OVERHEAD = 16;
+
+/**
+ * Checks before any I/O that a command can be sent: its client makes one text of it.
+ *
+ * @param connection Where it would be sent.
+ * @param args All that is sent.
+ * @throws {RangeError} If it is too long.
+ */
+export function checkLength(
+  connection: Connection,
+  ...args: readonly (readonly (string | number)[])[]
+): void {
+  let length = 0;
+  let count = 0;
+  for (const list of args) {
+    count += list.length;
+    for (const arg of list) length += OVERHEAD + (typeof arg === "string" ? arg.length : 20);
+  }
+  if (length > MAX_TEXT) {
+    throw new RangeError(
+      `Cannot send ${length} characters in one call: at most ${MAX_TEXT} fit into one text; write less at once`,
+    );
+  }
+  if (count > MAX_ARGUMENTS && !connection.flattens) {
+    throw new RangeError(
+      `Cannot send ${count} arguments in one call: at most ${MAX_ARGUMENTS} can be passed to the client; write less at once`,
+    );
+  }
+}
+
+/** Sends a job until it is answered, or its deadline is over. */
+export class Attempts<R> {
+  /** What the job returned. */
+  readonly result: Promise<R>;
+  readonly #connection: Connection;
+  readonly #job: Job<R>;
+  readonly #lastCall: number;
+  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #stop: () => void;
+  #resolve!: (result: R) => void;
+  #reject!: (error: unknown) => void;
+  #pause: ReturnType<typeof setTimeout> | undefined;
+  #isOver: boolean = false;
+  /** How many attempts the client has and did not settle. */
+  #flying: number = 0;
+  /** Whether an attempt may have reached the server without an answer. */
+  #isLost: boolean = false;
+  /** Whether it waits until the connection is prepared. */
+  #isWaiting: boolean = false;
+  #attempts: number = 0;
+  /** The last answer, if that was to come back later. */
+  #refusal: Refused | undefined;
+  #failure: unknown;
+
+  /** @param timeout How long all attempts together may take, in milliseconds. */
+  constructor(connection: Connection, timeout: number, job: Job<R>) {
+    this.#connection = connection;
+    this.#job = job;
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#lastCall = performance.now() + timeout * 0.9;
+    this.#timer = setTimeout(() => this.expire(), timeout);
+    this.#stop = connection.onChange((event) => this.#changed(event));
+    this.#attempt();
+  }
+
+  get #mayBeApplied(): boolean {
+    return this.#isLost || this.#flying > 0;
+  }
+
+  readonly #send: Send = async (command, args) => {
+    // case: the deadline passed between EVALSHA and EVAL. The caller was told; nothing more may be sent.
+    if (this.#isOver) throw new Unsent(undefined);
+    return await send(this.#connection, command, args);
+  };
+
+  readonly #attempt = (): void => {
+    clearTimeout(this.#pause);
+    if (this.#isOver) return;
+    const connection = this.#connection;
+    if (connection.client.status === "end") {
+      const cause = new Error("The connection is closed");
+      return this.#fail(this.#mayBeApplied ? new NoAnswer(true, false, cause) : new Refused("CLOSED", cause));
+    }
+    // A client that is not connected would queue the command and lose track of whether it was sent.
+    if (!connection.isReady) {
+      if (connection.client.status === "wait") connection.client.connect?.().catch(() => {});
+      const { hopeless } = connection;
+      if (hopeless && !this.#mayBeApplied) this.#fail(hopeless);
+      return;
+    }
+    if (this.#isWaiting) return;
+    const preparing = connection.prepare();
+    if (preparing === undefined) return this.#start();
+    this.#isWaiting = true;
+    preparing.then(() => {
+      this.#isWaiting = false;
+      this.#attempt();
+    }, (error) => {
+      this.#isWaiting = false;
+      if (!this.#isOver) this.#unprepared(error);
+    });
+  };
+
+  #unprepared(error: unknown): void {
+    const refused = toRefused(error) ?? (isListening(error) ? modeRefusal(error) : undefined);
+    if (error instanceof Unusable) return this.#refuse(error);
+    if (refused === undefined) {
+      this.#failure = error;
+      return this.#again();
+    }
+    if (!isTransient(refused) && !this.#connection.wasUsable) return this.#refuse(refused);
+    this.#refusal = refused;
+    this.#again();
+  }
+
+  #start(): void {
+    this.#attempts++;
+    this.#flying++;
+    const job = this.#job;
+    const isAsking = job.ask !== undefined && this.#isLost && this.#attempts > MAX_LOSSES;
+    const answer = isAsking ? job.ask!(this.#send) : job.run(this.#send).then((answer) => ({ answer }));
+    answer.then((answered) => {
+      this.#flying--;
+      if (this.#isOver) return;
+      if (answered === undefined) {
+        return this.#fail(
+          new Refused("SIZE", new Error("the connection ended each time that the call was sent")),
+        );
+      }
+      let result: R;
+      try {
+        result = job.read(answered.answer);
+      } catch (error) {
+        return this.#lose(error); // something between us and the server garbled it
+      }
+      this.#finish();
+      this.#resolve(result);
+    }, (error) => {
+      this.#flying--;
+      if (!this.#isOver) this.#settle(error);
+    });
+  }
+
+  #settle(error: unknown): void {
+    const job = this.#job;
+    if (isUnsent(error)) {
+      if (error instanceof Unsent) this.#failure = error.cause;
+      return isTooLong(this.#failure) ? this.#refuse(this.#failure) : this.#again();
+    }
+    if (isListening(error)) return this.#refuse(modeRefusal(error));
+    if (isTooLong(error)) {
+      // The answer is here, and the next one would be as long.
+      const cause = toCause(error);
+      return this.#fail(job.isRead ? new Refused("LIMIT", cause) : new NoAnswer(true, false, cause));
+    }
+    const refused = toRefused(error, job.written);
+    if (refused === undefined) {
+      if (!isUnrecognised(error)) return this.#lose(error);
+      const cause = unrecognised();
+      return this.#fail(job.isRead && !this.#mayBeApplied ? cause : new NoAnswer(true, false, cause));
+    }
+    if (refused.reason === "PARTIAL") return this.#fail(new Partial(refused.cause));
+    if (!isTransient(refused)) {
+      if (this.#isLost && job.ask) return this.#again();
+      return this.#refuse(refused);
+    }
+    this.#refusal = refused;
+    job.refused?.(refused);
+    if (job.isResent) this.#isLost = true; // whatever the client did before it got this answer
+    this.#again();
+  }
+
+  /** Ends with what is certain of this attempt. An earlier one may still arrive where this one was refused. */
+  #refuse(error: unknown): void {
+    if (!this.#mayBeApplied) return this.#fail(error);
+    this.#fail(new NoAnswer(true, false, error instanceof Refused ? error.cause : error));
+  }
+
+  #lose(error: unknown): void {
+    this.#isLost = true;
+    this.#failure = error;
+    if (this.#job.repeat === "repeat") this.#again();
+    else this.#fail(new NoAnswer(true, false, toCause(error, this.#job.written)));
+  }
+
+  #again(): void {
+    clearTimeout(this.#pause);
+    const longest = Math.min(MAX_PAUSE, PAUSE * 2 ** Math.min(this.#attempts, 10));
+    const ms = longest * (0.5 + Math.random() / 2);
+    // case: an attempt that is under way at the deadline would make ambiguous what is known to be refused.
+    if (this.#refusal && !this.#mayBeApplied && performance.now() + ms > this.#lastCall) {
+      return this.#fail(this.#refusal);
+    }
+    this.#pause = setTimeout(this.#attempt, ms);
+  }
+
+  #changed(event: ConnectionEvent): void {
+    if (event === "close") {
+      if (this.#flying > 0) this.#lose(new Error("The connection was lost"));
+    } else if (event === "error" ? !this.#connection.isReady : this.#flying === 0 || this.#isLost) {
+      // The client may never settle what it was given before. What it was given a moment ago is on its way.
+      this.#attempt();
+    }
+  }
+
+  /** Ends it with what is known by now. */
+  expire(): void {
+    if (this.#isOver) return;
+    const connection = this.#connection;
+    const failure = this.#failure === undefined ? undefined : toCause(this.#failure, this.#job.written);
+    const cause = connection.failure ?? this.#refusal?.cause ?? failure;
+    if (this.#mayBeApplied) this.#fail(new NoAnswer(true, true, cause));
+    else this.#fail(this.#refusal ?? connection.refusal ?? new NoAnswer(false, true, cause));
+  }
+
+  #fail(error: unknown): void {
+    this.#finish();
+    this.#reject(error);
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#pause);
+    this.#stop();
+  }
+}
+
+function modeRefusal(error: unknown): Refused {
+  return new Refused("MODE", toCause(error));
+}
+
+/** Gives a command to the client. What throws before there is a promise has sent nothing. */
+function send(
+  { client, flattens }: Connection,
+  command: string,
+  args: readonly (string | number)[],
+): Promise<unknown> {
+  try {
+    if (flattens && args.length > MAX_SPREAD) {
+      // Not one by one: the stack has no room for them. ioredis and iovalkey make one list of it.
+      return (client as unknown as Listed).call(command, args);
+    }
+    return client.call(command, ...args);
+  } catch (error) {
+    // case: the stack may have ended behind the socket.
+    throw isStackOverflow(error) ? error : new Unsent(error);
+  }
+}
+
+function isStackOverflow(error: unknown): boolean {
+  return error instanceof Error && /call stack|too much recursion/i.test(error.message);
+}
+
+/** A client that takes all arguments as one list. */
+interface Listed {
+  call(command: string, args: readonly (string | number)[]): Promise<unknown>;
+}

@@ -1,0 +1,202 @@
+/**
+ * Connections: what is known of the connection of a client, for all that use the client.
+ *
+ * @module
+ */
+
+import type { RedisClient } from "./client.ts";
+import {
+  answerOf,
+  isUnrecognised,
+  type Refused,
+  toCause,
+  toHopeless,
+  toRefused,
+  unrecognised,
+  Unusable,
+} from "./failure.ts";
+
+/** What happens to a connection: there is a new one; it was lost; there will be none any more; it could not be made. */
+export type ConnectionEvent = "ready" | "close" | "end" | "error";
+
+const CHANGES = ["ready", "close", "end"] as const;
+
+const connections = new WeakMap<RedisClient, Connection>();
+
+/** The connection of one client. All dictionaries on a client share it, and one set of listeners. */
+export class Connection {
+  /** The client. */
+  readonly client: RedisClient;
+  readonly #listeners: Set<(event: ConnectionEvent) => void> = new Set();
+  /** Whether errors are listened to all the time. */
+  readonly #hears: boolean;
+  /** The last failure to connect; none while there is a connection. */
+  #failure: unknown;
+  /** Whether a command was ever sent over it, or could have been. */
+  #wasUsable: boolean = false;
+  /** Whether nothing is left to be found out before a command is sent. */
+  #isPrepared: boolean = false;
+  #preparing: Promise<unknown> | undefined;
+  #isUnderstood: boolean;
+
+  /**
+   * The connection of a client.
+   *
+   * @param client The client.
+   * @returns The same one each time.
+   */
+  static of(client: RedisClient): Connection {
+    let connection = connections.get(client);
+    if (connection === undefined) connections.set(client, connection = new Connection(client));
+    return connection;
+  }
+
+  private constructor(client: RedisClient) {
+    this.client = client;
+    // ioredis and iovalkey are known: they have it beside call.
+    this.#isUnderstood = "callBuffer" in client;
+    for (const event of CHANGES) client.on?.(event, () => this.#changed(event));
+    // Where nobody listens, ioredis writes errors to the console. That must stay so while no call of ours tells of them.
+    const { listenerCount } = client as { listenerCount?(event: string): number };
+    this.#hears = (listenerCount?.call(client, "error") ?? 0) > 0;
+    if (this.#hears) client.on?.("error", this.#failed);
+  }
+
+  /** Whether a command would be sent at once. A client that does not tell is taken to be connected. */
+  get isReady(): boolean {
+    const { status, on } = this.client;
+    return status === undefined || status === "ready" || on === undefined;
+  }
+
+  /** Whether a long list of arguments may be given as one. The stack has no room for the parts of a long one. */
+  get flattens(): boolean {
+    return "callBuffer" in this.client;
+  }
+
+  /** Why there is no connection, as far as the client has told. */
+  get failure(): Error | undefined {
+    if (this.#failure !== undefined) {
+      const cause = toCause(this.#failure);
+      if (/^(?:EPIPE|ECONNRESET)$/.test(String((cause as { code?: unknown }).code))) {
+        cause.message += ", as by a server that has reached maxclients or expects TLS";
+      }
+      return cause;
+    }
+    const { status, options } = this.client as RedisClient & { options?: { tls?: unknown } };
+    return status === "connecting" && options?.tls
+      ? new Error("the TLS handshake was not answered, as by a port that speaks no TLS")
+      : undefined;
+  }
+
+  /** The refusal of the server that keeps the client from connecting. */
+  get refusal(): Refused | undefined {
+    return toRefused(this.#failure);
+  }
+
+  /** Whether a command was ever sent over it, or could have been. */
+  get wasUsable(): boolean {
+    return this.#wasUsable;
+  }
+
+  /** Why there will be no connection, while there never was one and waiting does not help. */
+  get hopeless(): Refused | undefined {
+    return this.#wasUsable ? undefined : toHopeless(this.#failure);
+  }
+
+  /**
+   * Calls a listener each time that a connection is lost, that there is a new one, or none any more, or that connecting
+   * has failed.
+   *
+   * @returns Ends it.
+   */
+  onChange(listener: (event: ConnectionEvent) => void): () => void {
+    if (this.#listeners.size === 0 && !this.#hears) this.client.on?.("error", this.#failed);
+    this.#listeners.add(listener);
+    return () => {
+      if (this.#listeners.delete(listener) && this.#listeners.size === 0 && !this.#hears) {
+        this.client.off?.("error", this.#failed);
+      }
+    };
+  }
+
+  readonly #failed = (error?: Error): void => {
+    // A server that has answered says more than the socket that breaks behind it.
+    if (answerOf(this.#failure) === undefined || answerOf(error) !== undefined) this.#failure = error;
+    const { client } = this;
+    const { command } = Object(error) as { command?: { name?: unknown } };
+    // ioredis would go on with database 0, and send there what it keeps. So it must begin again.
+    if (command?.name === "select" && client.status === "connect") client.disconnect?.(true);
+    this.#tell("error");
+  };
+
+  #changed(event: ConnectionEvent): void {
+    if (event === "ready") this.#failure = undefined;
+    else this.#isPrepared = false;
+    this.#tell(event);
+  }
+
+  #tell(event: ConnectionEvent): void {
+    for (const listener of [...this.#listeners]) listener(event);
+  }
+
+  /**
+   * Finds out, once for each connection, what must be known before anything is sent. No round trip for ioredis with
+   * database 0, else one.
+   *
+   * @returns Nothing if all is known, so that a command can be sent at once. Whoever waits goes on in the order of asking.
+   */
+  prepare(): Promise<unknown> | undefined {
+    if (this.#isPrepared) return undefined;
+    if (this.#preparing) return this.#preparing;
+    const tasks: Promise<void>[] = [];
+    if (!this.#isUnderstood) tasks.push(this.#understand());
+    if (this.#hasDatabase()) tasks.push(this.#select());
+    const prepared = (): void => {
+      this.#isPrepared = this.#wasUsable = true;
+      this.#preparing = undefined;
+    };
+    if (tasks.length === 0) {
+      prepared();
+      return undefined;
+    }
+    const preparing = this.#preparing = Promise.all(tasks);
+    // The first to hear of it, directly before those that wait: nobody who comes later may go before them.
+    preparing.then(prepared, () => this.#preparing = undefined);
+    return preparing;
+  }
+
+  /**
+   * Finds out whether the client gives answers and errors as {@linkcode RedisClient} says, before a change depends on it.
+   *
+   * @throws {TypeError} If it does not.
+   */
+  async #understand(): Promise<void> {
+    const { client } = this;
+    const [error, texts] = await Promise.all([
+      client.call("EVALSHA", "0".repeat(40), 0).catch((error) => error), // no script has this sum
+      client.call("EVAL", "return {'a'}", 0).catch((error) => error),
+    ]);
+    for (const answer of [error, texts]) {
+      if (!(answer instanceof Error) || answerOf(answer) !== undefined) continue;
+      throw isUnrecognised(answer) ? unrecognised() : answer;
+    }
+    if (Array.isArray(texts) && texts[0] instanceof Uint8Array) {
+      throw new Unusable("it returns bytes", "make it return strings for bulk strings");
+    }
+    this.#isUnderstood = true;
+  }
+
+  /** Whether it is not database 0 that commands are for. Only ioredis and iovalkey tell. */
+  #hasDatabase(): boolean {
+    return this.client.nodes === undefined && this.#database > 0;
+  }
+
+  get #database(): number {
+    return Number((this.client as { condition?: { select?: unknown } }).condition?.select ?? 0);
+  }
+
+  /** Selects the database again: ioredis may have gone on with database 0, as the server has refused it unheard. */
+  async #select(): Promise<void> {
+    await this.client.call("SELECT", this.#database);
+  }
+}
