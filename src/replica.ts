@@ -6,7 +6,7 @@
  * is not JSON a replica may refuse where a script would not, or elsewhere. So it is for texts that were decoded.
  *
  * A text is a JavaScript string. One that was not UTF-8 holds U+FFFD where the server has other bytes; only the caller
- * can know that. The limit of 512 MB for a value is not looked at.
+ * can know that. Limits of about 512 MB, of a value and of an answer, are not looked at.
  *
  * @module
  */
