@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { RedisClient } from "./client.ts";
 import type { Connection, ConnectionEvent } from "./connection.ts";
 import {
   isListening,

@@ -23,16 +23,16 @@ export function sameValue(a: string, b: string): boolean | undefined {
 }
 
 /**
- * The decimal that a number stands for: equal numbers have the same. Digits alone stand for themselves, with a point or
- * an exponent a number is the double that it is read as, in the fewest digits that read back as that.
+ * The decimal that a number stands for. Digits alone stand for themselves, however many; with a point or an exponent
+ * it is the double that it is read as, in the fewest digits that read back as that.
  */
-function decimal(word: string): string {
+function decimalOf(word: string): string {
   if (/^-?\d+$/.test(word)) return word === "-0" ? "0" : word;
   const value = Number(word);
   if (!Number.isFinite(value)) return word;
   const shortest = String(value);
-  const [, whole, fraction, zeros] = /^(-?\d)\.?(\d*)e\+(\d+)$/.exec(shortest) ?? [];
-  return whole === undefined ? shortest : (whole + fraction).padEnd(whole.length + Number(zeros), "0");
+  const [, int, frac = "", zeros] = /^(-?\d)(?:\.(\d+))?e\+(\d+)$/.exec(shortest) ?? [];
+  return int === undefined ? shortest : int + frac + "0".repeat(Number(zeros) - frac.length);
 }
 
 /** Writes the text that is the same for equal values. */
@@ -58,7 +58,7 @@ class Canonical {
     this.#at = afterValue(text, from);
     const word = text.slice(from, this.#at);
     if (open === '"') return encodeName(charactersOf(word));
-    return word === "true" || word === "false" || word === "null" ? word : decimal(word);
+    return word === "true" || word === "false" || word === "null" ? word : decimalOf(word);
   }
 
   #items(open: "{" | "[", depth: number): string | undefined {

@@ -32,11 +32,14 @@ export class Connection {
   readonly #hears: boolean;
   /** The last failure to connect; none while there is a connection. */
   #failure: unknown;
-  /** Whether a command was ever sent over it, or could have been. */
+  /** Whether there ever was a connection. */
+  #wasConnected: boolean;
+  /** Whether a command could ever be sent over one. */
   #wasUsable: boolean = false;
   /** Whether nothing is left to be found out before a command is sent. */
   #isPrepared: boolean = false;
   #preparing: Promise<unknown> | undefined;
+  #abandon: ((reason: Error) => void) | undefined;
   #isUnderstood: boolean;
 
   /**
@@ -53,6 +56,7 @@ export class Connection {
 
   private constructor(client: RedisClient) {
     this.client = client;
+    this.#wasConnected = client.status === "ready";
     // ioredis and iovalkey are known: they have it beside call.
     this.#isUnderstood = "callBuffer" in client;
     for (const event of CHANGES) client.on?.(event, () => this.#changed(event));
@@ -93,14 +97,14 @@ export class Connection {
     return toRefused(this.#failure);
   }
 
-  /** Whether a command was ever sent over it, or could have been. */
+  /** Whether a command could ever be sent over one. */
   get wasUsable(): boolean {
     return this.#wasUsable;
   }
 
   /** Why there will be no connection, while there never was one and waiting does not help. */
   get hopeless(): Refused | undefined {
-    return this.#wasUsable ? undefined : toHopeless(this.#failure);
+    return this.#wasConnected ? undefined : toHopeless(this.#failure);
   }
 
   /**
@@ -130,8 +134,13 @@ export class Connection {
   };
 
   #changed(event: ConnectionEvent): void {
-    if (event === "ready") this.#failure = undefined;
-    else this.#isPrepared = false;
+    if (event === "ready") {
+      this.#failure = undefined;
+      this.#wasConnected = true;
+    } else {
+      this.#isPrepared = false;
+      this.#abandon?.(new Error("The connection was lost")); // the client may never settle what it was given
+    }
     this.#tell(event);
   }
 
@@ -159,7 +168,8 @@ export class Connection {
       prepared();
       return undefined;
     }
-    const preparing = this.#preparing = Promise.all(tasks);
+    const lost = new Promise<never>((_, reject) => this.#abandon = reject);
+    const preparing = this.#preparing = Promise.race([Promise.all(tasks), lost]);
     // The first to hear of it, directly before those that wait: nobody who comes later may go before them.
     preparing.then(prepared, () => this.#preparing = undefined);
     return preparing;

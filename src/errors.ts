@@ -499,7 +499,7 @@ export class AmbiguousResultError extends JsonDictError {
   async resolve(): Promise<Verdict> {
     if (this.#resolve === undefined) {
       throw new TypeError(
-        'Cannot resolve: there is no record of the call, as with delivery "at-most-once"; read the value instead',
+        'Cannot resolve: there is no record of the call, as delivery is "at-most-once" or it stopped half-way; read the value instead',
       );
     }
     return await this.#resolve();

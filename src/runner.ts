@@ -130,10 +130,12 @@ export class Runner {
    * @returns What the server answered.
    * @throws {NoAnswer} If there is none.
    * @throws {Refused} If the server answered that it would not run it.
+   * @throws {RangeError} If it is too long to be sent.
    */
-  command(repeat: Repeat, name: string, ...args: (string | number)[]): Promise<unknown> {
+  async command(repeat: Repeat, name: string, ...args: (string | number)[]): Promise<unknown> {
+    checkLength(this.#connection, args);
     const isRead = repeat === "repeat"; // a plain command that changes something has no record
-    return this.#send({ repeat, isRead, read: (answer) => answer, run: (send) => send(name, args) });
+    return await this.#send({ repeat, isRead, read: (answer) => answer, run: (send) => send(name, args) });
   }
 
   /**
@@ -186,7 +188,9 @@ export class Runner {
 
   /** Sends a command whose answer nobody needs, if it can be sent at once. */
   post(name: string, ...args: (string | number)[]): void {
-    if (this.#connection.isReady) this.#client.call(name, ...args).catch(() => {});
+    if (!this.#connection.isReady) return;
+    // case: some clients throw before there is a promise. What it follows is done all the same.
+    (async () => await this.#client.call(name, ...args))().catch(() => {});
   }
 
   async #send<R>(job: Job<R>): Promise<R> {

@@ -209,7 +209,8 @@ export class Container {
   }
 
   /**
-   * Finds a member, of several with one name the first that is spelled so, else the first that is spelled otherwise.
+   * Finds a member, of several with one name the first that is spelled so, else the first whose name has these
+   * characters.
    *
    * @param name The name as JSON text.
    * @returns Its index, -1 if there is none; then all items were read.

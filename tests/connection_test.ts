@@ -18,6 +18,7 @@ interface Lab {
 /** What must be told at once is told long before this. */
 const LONG = 60_000;
 const SHORT = 1_500;
+/** A CA with three certificates of it, by `openssl ca`: good and other until 2120, expired since 2001. One key is for all. */
 const TLS = new URL("support/tls/", import.meta.url);
 const ca = await Deno.readTextFile(new URL("ca.pem", TLS));
 
@@ -187,6 +188,24 @@ describe("a connection that may get better", () => {
     await lab.set("y", 3);
   });
 
+  it("RedisJsonDict waits too where the client was connected before there was a dictionary", async () => {
+    await using server = await startRedis({ args: ["--requirepass", "first"] });
+    const url = server.url.replace("redis://", "redis://:first@");
+    await using admin = open(url, {});
+    await using scope = open(url, { retryStrategy: () => 20 });
+    await scope.client.ping();
+    const lab = new RedisJsonDict<Lab>(scope.client, { timeout: LONG });
+    await admin.client.config("SET", "requirepass", "second");
+    const isGone = new Promise((resolve) => scope.client.once("error", resolve));
+    await admin.client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    assertEquals(String(await isGone).includes("WRONGPASS"), true);
+    const write = lab.set("y", 1);
+    await new Promise((resolve) => scope.client.once("error", resolve));
+    await admin.client.config("SET", "requirepass", "first");
+    await write;
+    assertEquals(await lab.get("y"), 1);
+  });
+
   it("RedisJsonDict uses no other database after the server was replaced by one that has fewer", async () => {
     await using first = await startRedis();
     await using second = await startRedis({ args: ["--databases", "4"] });
@@ -214,6 +233,29 @@ describe("a connection that may get better", () => {
       let value: number | undefined;
       while (value === undefined) value = await lab.get("y").catch(() => undefined);
       assert(value === 2 || value === 3);
+    }
+  });
+
+  it("RedisJsonDict selects again where the answer to SELECT is lost, even if the client never settles it", async () => {
+    await using server = await startRedis();
+    await using beside = open(server.url, {});
+    for (const settings of [{}, { maxRetriesPerRequest: 0 }, { autoResendUnfulfilledCommands: false }]) {
+      await beside.client.flushall();
+      await using proxy = await FaultProxy.start(server.url);
+      await using scope = open(`${proxy.url}/3`, { retryStrategy: () => 5, ...settings });
+      await scope.client.ping();
+      const lab = new RedisJsonDict<Lab>(scope.client, { timeout: LONG });
+      const { connections } = proxy;
+      proxy.fault = "drop answer";
+      const write = lab.set("x", [1]);
+      while (proxy.connections < connections + 2) await beside.client.ping();
+      proxy.fault = "none";
+      await write;
+      assertEquals(await lab.at("x").push(2), 2);
+      assertEquals(await beside.client.get("x"), null);
+      await beside.client.select(3);
+      assertEquals(await beside.client.get("x"), "[1,2]");
+      await beside.client.select(0);
     }
   });
 

@@ -276,7 +276,7 @@ describe("at most once", () => {
       proxy.fault = fault;
       const error = await assertRejects(() => lab.at("x").push(1), AmbiguousResultError);
       assertEquals(error.opId, undefined);
-      await assertRejects(() => error.resolve(), TypeError, 'delivery is "at-most-once"');
+      await assertRejects(() => error.resolve(), TypeError, 'as delivery is "at-most-once"');
       proxy.fault = "none";
       await lab.at("x").push(2);
       assertEquals(await text("x"), fault === "drop answer" ? "[0,1,2]" : "[0,2]");
