@@ -6,7 +6,7 @@
  * is not JSON a replica may refuse where a script would not, or elsewhere. So it is for texts that were decoded.
  *
  * A text is a JavaScript string. One that was not UTF-8 holds U+FFFD where the server has other bytes; only the caller
- * can know that. The limit of 512 MB for a value is not looked at.
+ * can know that. Limits of about 512 MB, of a value and of an answer, are not looked at.
  *
  * @module
  */
@@ -66,7 +66,8 @@ export class Replica {
    * Applies a group: all of it, or nothing.
    *
    * @param group The ops.
-   * @param isBehindRefusal Whether a group before it in the same call was refused, so that `fresh` is answered.
+   * @param isBehindRefusal Whether a group before it in the same call was refused, so that the script answers `fresh`
+   * ops. A group that may only be applied after that one (`after`) is not for here: it is refused.
    * @returns For each op what the script replies; `readOutcomes` makes results and refusals of it. `undefined` if the
    * group asks for what only the server knows, and then nothing is applied: a key that was not put, whether a key had
    * an expiry (`persist`), or a SHA-1 (`test`; apply the guards as they were before they were shortened).
@@ -78,8 +79,8 @@ export class Replica {
     let isRefused = false;
     try {
       return group.map((op, index) => {
-        // What is asked for afresh is reported only where a group was refused.
-        if (op.kind === "fresh" ? !isRefused && !isBehindRefusal : isRefused) return "";
+        const isDue = op.kind === "fresh" ? isRefused || isBehindRefusal : !isRefused;
+        if (!isDue) return "";
         const document = documents[index];
         if (document === undefined) throw new Unknown();
         const reply = answer(document, () => applyOp(document, op, clipboard));

@@ -218,9 +218,7 @@ export class Container {
   find(name: string): number {
     let id = this.#index().get(name);
     while (id === undefined && this.#readNext()) id = this.#index().get(name);
-    if (id !== undefined) return this.#position(id);
-    this.count();
-    id = this.#hasEscapes ? this.#decodedIndex().get(charactersOf(name)) : this.#index().get(name);
+    if (id === undefined && this.#hasEscapes) id = this.#decodedIndex().get(charactersOf(name));
     return id === undefined ? -1 : this.#position(id);
   }
 

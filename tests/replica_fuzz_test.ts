@@ -329,9 +329,9 @@ function run({ texts, seeds, fresh }: Case): Expected {
   const replica = new Replica(KEYS.map((key, index) => [key, texts[index] ?? null]));
   const groups: Group[] = [];
   const replies: string[] = [];
+  let isBehindRefusal = false;
   seeds.forEach((some, index) => {
     let group = groupFor(some, replica, fresh);
-    const isBehindRefusal = replies.some((reply) => reply.startsWith("!"));
     let answer = replica.apply(group, isBehindRefusal);
     if (answer === undefined) {
       // Whether the key had an expiry is not known here.
@@ -340,6 +340,7 @@ function run({ texts, seeds, fresh }: Case): Expected {
       answer = replica.apply(group, isBehindRefusal);
     }
     assert(answer !== undefined);
+    isBehindRefusal ||= answer.some((reply) => reply.startsWith("!"));
     groups.push(group);
     replies.push(...answer);
     // Now and then the texts are asked for in between, which must make no difference.
