@@ -31,10 +31,10 @@ export {
   type Key,
   RedisJsonDict,
   type SetOptions,
-} from "./src/dict.ts";
-export type { RedisClient } from "./src/client.ts";
-export type { Delivery } from "./src/store.ts";
-export type { Json } from "./src/json.ts";
+} from "./src/api/dict.ts";
+export type { RedisClient } from "./src/run/client.ts";
+export type { Delivery } from "./src/store/store.ts";
+export type { Json, JsonType } from "./src/data/json.ts";
 
 // Places inside a value
 export type {
@@ -52,16 +52,17 @@ export type {
   Ref,
   StringRef,
   WriteOptions,
-} from "./src/ref.ts";
-export type { At, KeyOf, Path, Segment, Selected, Selection } from "./src/path.ts";
+} from "./src/api/ref.ts";
+export type { At, KeyOf, Path, Segment } from "./src/data/path.ts";
+export type { Selected, Selection } from "./src/data/selector.ts";
 
 // Plain code: edits and live documents
-export type { Draft } from "./src/draft.ts";
-export type { DictEditOptions, EditOptions } from "./src/edit.ts";
-export type { Live } from "./src/live.ts";
+export type { Draft } from "./src/draft/draft.ts";
+export type { DictEditOptions, EditOptions } from "./src/api/edit.ts";
+export type { Live } from "./src/api/live.ts";
 
 // Patches
-export type { MergePatch, PatchOperation } from "./src/patch.ts";
+export type { MergePatch, PatchOperation } from "./src/api/patch.ts";
 
 // What goes over the wire
 export type {
@@ -85,7 +86,7 @@ export type {
   TestOp,
   ToggleOp,
   TypeOp,
-} from "./src/op.ts";
+} from "./src/data/op.ts";
 
 // Errors
 export {
@@ -103,7 +104,6 @@ export {
   type IndexOutOfRangeErrorData,
   JsonDictError,
   type JsonDictErrorData,
-  type JsonType,
   KeyNotFoundError,
   LimitError,
   type LimitErrorData,
@@ -122,4 +122,4 @@ export {
   type Verdict,
   WrongTypeError,
   type WrongTypeErrorData,
-} from "./src/errors.ts";
+} from "./src/errors/errors.ts";

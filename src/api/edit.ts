@@ -1,0 +1,415 @@
+/**
+ * Edits: a recipe that changes values as if they were plain objects, run until nobody was in its way.
+ *
+ * @module
+ */
+
+import { type Outcome, type Refusal, toError } from "../call/call.ts";
+import { draftDictionary, draftFragment, type DraftRoot } from "../draft/draft.ts";
+import {
+  AmbiguousResultError,
+  ConflictError,
+  CorruptValueError,
+  TimeoutError,
+  TypeMismatchError,
+} from "../errors/errors.ts";
+import type { Fragment } from "../data/fragment.ts";
+import type { Part } from "../run/lanes.ts";
+import type { Group } from "../data/op.ts";
+import { type Path, readKey } from "../data/path.ts";
+import { disarmPromises, draftOf, isContainer, Session } from "../draft/session.ts";
+import type { Store } from "../store/store.ts";
+
+/** How an edit works. */
+export interface EditOptions {
+  /**
+   * How often the recipe may run while others change what it reads; then the edit fails with a `ConflictError`.
+   * Runs that only find out what to read, and those for another edit of this dictionary, do not count. Without it, the
+   * recipe runs until the `timeout` of the dictionary is over.
+   */
+  readonly attempts?: number;
+}
+
+/** How an edit of the dictionary works. */
+export interface DictEditOptions extends EditOptions {
+  /**
+   * Keys that the recipe is going to read. They are all read at once; without them, one round trip more for each key
+   * that the recipe reads after the first.
+   */
+  readonly keys?: Iterable<string>;
+}
+
+/** Longer texts are compared by their SHA-1. */
+const MAX_GUARD_LENGTH = 128;
+/** How many keys an edit may touch. */
+const MAX_EDIT_KEYS = 1000;
+
+/** What a recipe works on: where its values come from. */
+export interface Scope {
+  /** The keys that are known before the recipe runs. */
+  readonly keys: readonly string[];
+  /** Whether a run without values finds more keys. */
+  readonly isOpen: boolean;
+  /** What is read. */
+  readonly places: readonly Path[];
+  /** Of a dictionary, reads the value of one key more. */
+  want(key: string): void;
+  /** Takes what is at the places. */
+  take(answers: readonly (string | Refusal)[]): void;
+  /** Drafts what was taken. */
+  draft(session: Session): DraftRoot;
+}
+
+/** The whole dictionary; values are read when the recipe asks for them. */
+export class DictScope implements Scope {
+  readonly keys: readonly string[];
+  readonly isOpen: boolean = true;
+  readonly #store: Store;
+  /** The keys that are read. */
+  readonly #wanted: Set<string>;
+  #fetched: ReadonlyMap<string, Fragment | undefined> = new Map();
+
+  /** @param keys What is read at first. */
+  constructor(store: Store, keys: Iterable<string> = []) {
+    this.#store = store;
+    this.keys = [...new Set([...keys].map(readKey))];
+    this.#wanted = new Set(this.keys);
+  }
+
+  get places(): readonly Path[] {
+    return [...this.#wanted].map((key) => [key]);
+  }
+
+  want(key: string): void {
+    this.#wanted.add(key);
+  }
+
+  take(answers: readonly (string | Refusal)[]): void {
+    this.#fetched = new Map([...this.#wanted].map((key, index) => {
+      const answer = answers[index];
+      if (typeof answer === "string") return [key, this.#store.fragment(answer, "edit", [key])];
+      if (answer.code === "NO_KEY") return [key, undefined];
+      throw toError({ kind: "get", path: [key] }, answer, "edit");
+    }));
+  }
+
+  draft(session: Session): DraftRoot {
+    return draftDictionary(session, this.#fetched);
+  }
+}
+
+/** One object or array. */
+export class FragmentScope implements Scope {
+  readonly path: Path;
+  readonly keys: readonly string[];
+  readonly isOpen: boolean = false;
+  readonly places: readonly Path[];
+  readonly #store: Store;
+  #fragment: Fragment | undefined;
+
+  /** @param path Where it is. */
+  constructor(store: Store, path: Path) {
+    this.#store = store;
+    this.path = path;
+    this.keys = [String(path[0])];
+    this.places = [path];
+  }
+
+  want(): void {}
+
+  take([answer]: readonly (string | Refusal)[]): void {
+    if (typeof answer !== "string") throw toError({ kind: "get", path: this.path }, answer, "edit");
+    this.#fragment = readContainer(this.#store, answer, "edit", this.path);
+  }
+
+  draft(session: Session): DraftRoot {
+    return draftFragment(session, this.#fragment!, this.path);
+  }
+}
+
+/**
+ * Reads the text of an object or an array.
+ *
+ * @throws {TypeMismatchError} If it is something else.
+ * @throws {CorruptValueError} If it is not JSON.
+ */
+export function readContainer(store: Store, text: string, operation: string, path: Path): Fragment {
+  const fragment = store.fragment(text, operation, path);
+  const { value } = fragment;
+  if (isContainer(value)) return fragment;
+  const found = value === null
+    ? "null"
+    : typeof value === "bigint"
+    ? "number"
+    : typeof value as "string" | "number" | "boolean";
+  throw new TypeMismatchError({ operation, path, at: path.length, expected: ["object", "array"], found });
+}
+
+/** What one run of a recipe has come to. */
+interface Run<R> {
+  /** The keys that it has changed or wants to read. */
+  readonly keys: readonly string[];
+  /** The key whose value it needs and has not. */
+  readonly missing?: string;
+  /** How it ended: nothing where a value was missing. */
+  readonly end?: { readonly value: R } | { readonly error: unknown };
+  /** What must still be so for that to be true. */
+  readonly guards: Group;
+  /** What it did. */
+  readonly ops: Group;
+}
+
+/**
+ * Edits. The edit takes its place among the calls of the dictionary before this returns, at the keys that are known by
+ * then: those of the scope, and those that the recipe touches up to the first value that it reads.
+ *
+ * @param store Where the values are.
+ * @param scope What the recipe works on.
+ * @param recipe Changes the draft that it is given.
+ * @param options How often it may run.
+ * @returns What the recipe returned, as plain data.
+ */
+export async function edit<R>(
+  store: Store,
+  scope: Scope,
+  recipe: (draft: never) => R,
+  options: EditOptions,
+): Promise<R> {
+  const { attempts = Infinity } = options;
+  if (attempts !== Infinity && (!Number.isInteger(attempts) || attempts < 1)) {
+    throw new RangeError(`Cannot edit: attempts is ${String(attempts)}, expected a positive integer`);
+  }
+  return await store.run(async () => {
+    let keys = scope.keys;
+    if (scope.isOpen) {
+      const first = run(store, scope, recipe);
+      // It read nothing, so whatever is there, it does the same.
+      if (first.end) return await applyBlind(store, first.end, first.ops);
+      keys = [...new Set([...keys, ...first.keys])];
+      scope.want(first.missing!);
+    }
+    const edit = new Edit(store, scope, keys, attempts);
+    try {
+      return await edit.run(recipe);
+    } finally {
+      edit.leave();
+    }
+  });
+}
+
+async function applyBlind<R>(store: Store, end: NonNullable<Run<R>["end"]>, ops: Group): Promise<R> {
+  if (!("error" in end) && ops.length > 0) {
+    const outcome = await store.attempt(ops, "edit");
+    if ("refusal" in outcome) throw toError(ops[outcome.refusal.index], outcome.refusal, "edit");
+  }
+  return finish(end);
+}
+
+function finish<R>(end: NonNullable<Run<R>["end"]>): R {
+  if ("error" in end) throw end.error;
+  return end.value;
+}
+
+/** An edit that has its place among the calls of the dictionary. */
+class Edit {
+  readonly #store: Store;
+  readonly #scope: Scope;
+  readonly #attempts: number;
+  readonly #endsAt: number;
+  #part: Part;
+  /** Where others were in the way. */
+  readonly #conflicts: Map<string, Path> = new Map();
+  #attempt: number = 0;
+
+  constructor(store: Store, scope: Scope, keys: readonly string[], attempts: number) {
+    checkCount(keys);
+    this.#store = store;
+    this.#scope = scope;
+    this.#attempts = attempts;
+    this.#endsAt = performance.now() + store.options.timeout;
+    this.#part = store.join(keys, scope.places, "edit");
+  }
+
+  /** Gives up its place. */
+  leave(): void {
+    this.#part.seat.leave();
+  }
+
+  /** Runs the recipe, and applies what it did, until nobody was in its way. */
+  async run<R>(recipe: (draft: never) => R): Promise<R> {
+    const store = this.#store;
+    const scope = this.#scope;
+    while (true) {
+      const { answers, isCertain } = await store.look(this.#part, scope.places, "edit");
+      scope.take(answers);
+      const { keys, missing, end, guards, ops } = run(store, scope, recipe);
+      if (missing !== undefined) scope.want(missing);
+      if (!this.#hold(keys) || !end) continue;
+      const isChange = ops.length > 0 && !("error" in end);
+      // What was only read, and is certain, was there at one moment: there is nothing to ask for.
+      if (!isChange && (isCertain || guards.length === 0)) return finish(end);
+      const group = Object.freeze([...await shorten(guards), ...isChange ? ops : []]);
+      const read = scope.places;
+      const outcome = await this.#commit(group, isChange);
+      if ("results" in outcome) return finish(end);
+      const { refusal } = outcome;
+      if (refusal.code === "AFTER") continue; // it saw what another edit could not do
+      if (refusal.index >= guards.length && !CONFLICTS.has(refusal.code)) {
+        throw toError(group[refusal.index], refusal, "edit");
+      }
+      read.forEach((path, index) => {
+        const [before, after] = [answers[index], outcome.fresh[index]];
+        if (typeof before !== "string" || typeof after !== "string") return;
+        const error = unreadable(path, before, after);
+        if (error) throw error;
+      });
+      this.#collide(group[refusal.index].path);
+    }
+  }
+
+  async #commit(group: Group, isChange: boolean): Promise<Outcome> {
+    try {
+      return await this.#store.commit(this.#part, group, "edit");
+    } catch (error) {
+      // It was to change nothing, so there is nothing that could have been changed.
+      if (isChange || !(error instanceof AmbiguousResultError)) throw error;
+      const { path, cause } = error;
+      throw new TimeoutError({ operation: "edit", path, timeout: this.#store.options.timeout, cause });
+    }
+  }
+
+  /** Somebody was in the way. */
+  #collide(path: Path): void {
+    this.#conflicts.set(JSON.stringify(path), path);
+    this.#attempt++;
+    if (this.#attempt < this.#attempts && performance.now() < this.#endsAt) return;
+    const paths = Object.freeze([...this.#conflicts.values()]);
+    throw new ConflictError({ operation: "edit", path: paths[0], paths, attempts: this.#attempt });
+  }
+
+  /**
+   * Takes its place at keys that nobody knew of. It must not wait for one place while it holds another, so where it
+   * would have to, it gives up all of them and queues again.
+   *
+   * @returns Whether it still has the turn.
+   */
+  #hold(keys: readonly string[]): boolean {
+    const part = this.#part;
+    const held = new Set(part.keys);
+    const late = keys.filter((key) => !held.has(key));
+    if (late.length === 0) return true;
+    const all = [...held, ...late];
+    checkCount(all);
+    if (this.#store.extend(part, late, "edit")) return true;
+    part.seat.leave();
+    this.#part = this.#store.join(all, this.#scope.places, "edit");
+    return false;
+  }
+}
+
+/**
+ * Reports what an edit would send now, and sends nothing but what it reads.
+ *
+ * @returns The guards and the ops.
+ */
+export async function explain(store: Store, scope: Scope, recipe: (draft: never) => unknown): Promise<Group> {
+  return await store.run(async () => {
+    while (true) {
+      const { places } = scope;
+      if (places.length > 0) {
+        const keys = places.map(([key]) => String(key));
+        store.checkSlots(keys, "edit");
+        scope.take(await store.after(keys, () => store.readNow(places, "edit")));
+      }
+      const { missing, end, guards, ops } = run(store, scope, recipe);
+      if (missing !== undefined) scope.want(missing);
+      if (!end) continue;
+      finish(end);
+      return Object.freeze(ops.length === 0 ? [] : [...await shorten(guards), ...ops]);
+    }
+  });
+}
+
+/** Refusals of ops that come of what others did: the recipe would see it, too. */
+const CONFLICTS: ReadonlySet<string> = new Set(["NO_KEY", "NOT_FOUND", "TYPE", "RANGE"]);
+
+/** Runs the recipe on what was read. */
+function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): Run<R> {
+  const session = new Session(store.options);
+  const root = scope.draft(session);
+  let isAsync = false;
+  try {
+    const returned = recipe(root.draft as never);
+    isAsync = returnsPromise(returned);
+    if (!isAsync && session.missing === undefined) {
+      session.refuseChanges(() =>
+        new TypeError(
+          "Cannot change the draft: its recipe is over, and its changes are being written; change it in the recipe",
+        )
+      );
+      const keys = session.changed;
+      const ops = session.takeOps();
+      const value = session.toPlain(returned) as R;
+      // case: a getter or a toJSON has read what is not there yet, and has caught what stops the recipe then.
+      if (session.missing === undefined) return { keys, end: { value }, guards: root.guards(), ops };
+    }
+  } catch (error) {
+    if (session.missing === undefined) {
+      return { keys: [], end: { error }, guards: root.guards(), ops: [] };
+    }
+  } finally {
+    session.end(() =>
+      new TypeError("Cannot use the draft: its edit is over; return what is needed later from the recipe")
+    );
+  }
+  if (isAsync) {
+    throw new TypeError(
+      "Cannot edit: the recipe returned a promise; it must be synchronous, so await before it",
+    );
+  }
+  const { missing } = session;
+  return {
+    keys: [...session.changed, ...missing === undefined ? [] : [missing]],
+    missing,
+    guards: [],
+    ops: [],
+  };
+}
+
+function checkCount(keys: readonly string[]): void {
+  if (keys.length <= MAX_EDIT_KEYS) return;
+  throw new RangeError(`Cannot edit: the recipe uses more than ${MAX_EDIT_KEYS} keys`);
+}
+
+/** Whether a recipe is asynchronous. Looked at in every run: it is a promise that fails for want of a value, too. */
+function returnsPromise(returned: unknown): boolean {
+  if (typeof returned !== "object" || returned === null || draftOf(returned)) return false;
+  return disarmPromises(returned) || ("then" in returned && typeof returned.then === "function");
+}
+
+/**
+ * The reason why a guard can never hold, if that is why it was refused.
+ *
+ * Bytes that are no UTF-8 are read as U+FFFD, so that the text that was read is not the text in Redis. Nobody has
+ * changed anything then, and to run the recipe again is of no use.
+ *
+ * @param path The key, or the fragment, that was read.
+ * @param read Its text as the recipe saw it.
+ * @param fresh Its text as the call that was refused has read it.
+ * @returns The error; `undefined` if somebody did change it.
+ */
+export function unreadable(path: Path, read: string, fresh: string): CorruptValueError | undefined {
+  if (read !== fresh || !read.includes("\ufffd")) return undefined;
+  const cause = new TypeError("it holds bytes that are not UTF-8");
+  return new CorruptValueError({ operation: "edit", path, text: read, cause });
+}
+
+/** Guards of long texts by their SHA-1 instead. */
+function shorten(guards: Group): Promise<Group> {
+  return Promise.all(guards.map(async (guard) => {
+    if (guard.kind !== "test" || guard.value.length <= MAX_GUARD_LENGTH) return guard;
+    const digest = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(guard.value));
+    const value = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    return { ...guard, value, by: "sha1" };
+  }));
+}
