@@ -5,7 +5,8 @@
  */
 
 import { Redis } from "ioredis";
-import { compile, type compileReads, readOutcomes } from "../src/call/call.ts";
+import { compile, type compileReads } from "../src/call/call.ts";
+import { readOutcomes } from "../src/call/answer.ts";
 import type { Op } from "../src/data/op.ts";
 import { APPLY, READ } from "../src/call/scripts.gen.ts";
 import { CJSON, CJSON_READ, GET_SET, NOTHING } from "./rivals.ts";

@@ -7,7 +7,7 @@
 import type { Draft } from "../draft/draft.ts";
 import { type DictEditOptions, DictScope, edit, explain } from "./edit.ts";
 import { checkClient, openClient, type RedisClient } from "../run/client.ts";
-import { KeyNotFoundError, WrongTypeError } from "../errors/errors.ts";
+import { KeyNotFoundError, WrongTypeError } from "../errors/value.ts";
 import { formatPlace } from "../data/path.ts";
 import type { Json } from "../data/json.ts";
 import type { Group, Op } from "../data/op.ts";

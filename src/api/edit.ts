@@ -4,20 +4,18 @@
  * @module
  */
 
-import { type Outcome, type Refusal, toError } from "../call/call.ts";
+import { type Outcome, type Refusal, toError } from "../call/answer.ts";
 import { draftDictionary, draftFragment, type DraftRoot } from "../draft/draft.ts";
-import {
-  AmbiguousResultError,
-  ConflictError,
-  CorruptValueError,
-  TimeoutError,
-  TypeMismatchError,
-} from "../errors/errors.ts";
+import { AmbiguousResultError, TimeoutError } from "../errors/delivery.ts";
+import { ConflictError } from "../errors/edit.ts";
+import { CorruptValueError, TypeMismatchError } from "../errors/value.ts";
 import type { Fragment } from "../data/fragment.ts";
 import type { Part } from "../run/lanes.ts";
 import type { Group } from "../data/op.ts";
 import { type Path, readKey } from "../data/path.ts";
-import { disarmPromises, draftOf, isContainer, Session } from "../draft/session.ts";
+import { disarmPromises, toPlain } from "../draft/returned.ts";
+import { draftOf, isContainer } from "../draft/proxy.ts";
+import { Session } from "../draft/session.ts";
 import type { Store } from "../store/store.ts";
 
 /** How an edit works. */
@@ -349,7 +347,7 @@ function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): Run<R>
       );
       const keys = session.changed;
       const ops = session.takeOps();
-      const value = session.toPlain(returned) as R;
+      const value = toPlain(returned, store.options) as R;
       // case: a getter or a toJSON has read what is not there yet, and has caught what stops the recipe then.
       if (session.missing === undefined) return { keys, end: { value }, guards: root.guards(), ops };
     }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { toError } from "../call/call.ts";
+import { toError } from "../call/answer.ts";
 import { type Draft, draftFragment } from "../draft/draft.ts";
 import { readContainer } from "./edit.ts";
 import type { Group } from "../data/op.ts";

@@ -4,15 +4,16 @@
  * @module
  */
 
-import { toError } from "../call/call.ts";
-import type { Refusal } from "../call/call.ts";
-import { KeyNotFoundError, PatchError, PathNotFoundError } from "../errors/errors.ts";
+import { toError } from "../call/answer.ts";
+import type { Refusal } from "../call/answer.ts";
+import { KeyNotFoundError, PathNotFoundError } from "../errors/value.ts";
+import { PatchError } from "../errors/edit.ts";
 import { encode } from "../data/encoder.ts";
 import { formatPlace } from "../data/path.ts";
 import type { Json } from "../data/json.ts";
 import type { Op } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
-import { isContainer } from "../draft/session.ts";
+import { isContainer } from "../draft/proxy.ts";
 import type { Store } from "../store/store.ts";
 
 /**

@@ -11,7 +11,7 @@ import type { Group, Op, Read } from "../data/op.ts";
 import type { At, KeyOf, Path, Segment } from "../data/path.ts";
 import { readPath, readSegments, type Selected, type Selection } from "../data/selector.ts";
 import type { Store } from "../store/store.ts";
-import { toError } from "../call/call.ts";
+import { toError } from "../call/answer.ts";
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import type { Draft } from "../draft/draft.ts";
 import { edit, type EditOptions, explain, FragmentScope } from "./edit.ts";

@@ -9,7 +9,8 @@ import type { Json } from "../data/json.ts";
 import { formatPlace, type Path, readKey } from "../data/path.ts";
 import { Node, place } from "./node.ts";
 import type { Op } from "../data/op.ts";
-import { createProxy, type Draftable, isContainer, missingMember, type Session } from "./session.ts";
+import { createProxy, type Draftable, isContainer, missingMember } from "./proxy.ts";
+import type { Session } from "./session.ts";
 
 /**
  * The type of a draft of a value: the value's own type, `readonly` and all; `any` where it can be any JSON.
@@ -103,7 +104,7 @@ class DictionaryNode implements Draftable {
     for (const key of this.#values) {
       ops.push({ kind: "test", path: [key], value: this.#fragment(key)!.text, by: "bytes" });
     }
-    for (const node of this.#nodes.values()) ops.push(...node.guards().ops);
+    for (const node of this.#nodes.values()) ops.push(...node.guards());
     return ops;
   }
 
@@ -168,5 +169,5 @@ export function draftFragment(
 ): DraftRoot {
   const root = Node.createRoot(session, fragment, path);
   if (dispose) root.attach(Symbol.asyncDispose, dispose);
-  return { draft: root.proxy, guards: () => root.guards().ops };
+  return { draft: root.proxy, guards: () => root.guards() };
 }

@@ -9,46 +9,17 @@
  */
 
 import { Fragment } from "../data/fragment.ts";
-import { formatPlace } from "../data/path.ts";
 import type { Json } from "../data/json.ts";
 import type { Op } from "../data/op.ts";
-import type { Path, Segment } from "../data/path.ts";
-import {
-  type Change,
-  createProxy,
-  define,
-  type Draftable,
-  draftOf,
-  isContainer,
-  missingMember,
-  type Session,
-  Written,
-} from "./session.ts";
+import { formatPlace, type Path, type Segment } from "../data/path.ts";
+import { isName, Reads } from "./reads.ts";
+import { type Change, type Session, Written } from "./session.ts";
+import { createProxy, define, type Draftable, draftOf, isContainer, missingMember } from "./proxy.ts";
 
 /** What is wrong with an array index beyond the end. */
 const NO_HOLES = "arrays in JSON have no holes";
-/** More guards than this below one value become one guard of the whole value. */
-const MAX_GUARDS = 32;
 /** As `deleteCount`: all that follow. */
 const ALL = Number.MAX_SAFE_INTEGER;
-
-/** What was read of an object or an array, in the places it had when it was fetched. */
-class Reads {
-  /** All of it: its text was copied elsewhere. */
-  whole = false;
-  /** Its length, or the names of its members. */
-  shape = false;
-  /** Scalars whose value was read. */
-  readonly values: Set<Segment> = new Set();
-  /** Objects and arrays that were entered; what was read of them, they know themselves. */
-  readonly entered: Set<Node> = new Set();
-  /** Members and elements that were only asked for. */
-  readonly present: Set<Segment> = new Set();
-  /** Members and elements that were not there. */
-  readonly absent: Set<Segment> = new Set();
-  /** Some op already requires that it is the object or array it is. */
-  isImplied = false;
-}
 
 /** An object or an array. */
 export class Node implements Draftable {
@@ -57,7 +28,7 @@ export class Node implements Draftable {
   readonly #fragment: Fragment;
   /** Where it was when it was fetched. */
   readonly #path: Path;
-  readonly #reads: Reads = new Reads();
+  readonly #reads: Reads;
   /** What it is now: scalars, proxies of drafts, and in an edit what the recipe has placed. Filled when needed. */
   readonly #target: unknown[] | Record<string, unknown>;
   #isFilled = false;
@@ -90,6 +61,7 @@ export class Node implements Draftable {
     this.#origin = origin;
     this.#fragment = fragment;
     this.#path = path;
+    this.#reads = new Reads(fragment, path);
     this.#target = Array.isArray(fragment.value) ? [] : {};
     this.proxy = createProxy(this, this.#target);
   }
@@ -122,7 +94,7 @@ export class Node implements Draftable {
   }
 
   peek(): unknown {
-    this.#reads.whole = true;
+    this.#reads.seeAll();
     this.#fill();
     const copy: unknown[] | Record<string, unknown> = Array.isArray(this.#target) ? [] : {};
     if (this.#isWriting) return copy; // contains itself
@@ -197,7 +169,7 @@ export class Node implements Draftable {
 
   readNames(): void {
     this.#fill();
-    this.#reads.shape = true;
+    this.#reads.seeShape();
   }
 
   // ---- What was read ----
@@ -240,18 +212,18 @@ export class Node implements Draftable {
     // Beyond the end it is enough to be sure of that place, unless elements were added here: then it counts how
     // many there were before.
     if (!this.#isShifted && this.#origins.length === size) this.#see(index, what, false);
-    else this.#reads.shape = true;
+    else this.#reads.seeShape();
   }
 
   #see(segment: Segment, what: "values" | "present", isThere: boolean): void {
-    if (!isThere) this.#reads.absent.add(segment);
-    else if (what === "present") this.#reads.present.add(segment);
-    else if (this.#children.has(segment)) this.#reads.entered.add(this.#children.get(segment)!);
-    else this.#reads.values.add(segment);
+    if (!isThere) return this.#reads.seeNothing(segment);
+    if (what === "present") return this.#reads.seePresence(segment);
+    const child = this.#children.get(segment);
+    this.#reads.seeValue(segment, child && child.#reads);
   }
 
   #length(): number {
-    this.#reads.shape = true;
+    this.#reads.seeShape();
     return (this.#target as unknown[]).length;
   }
 
@@ -261,60 +233,14 @@ export class Node implements Draftable {
   }
 
   /** What must still be so for all that was read here to be true. */
-  guards(): { readonly ops: readonly Op[]; readonly isFull: boolean } {
-    const path = this.#path;
-    const fragment = this.#fragment;
-    const whole: Op = { kind: "test", path, value: fragment.text, by: "bytes" };
-    const reads = this.#reads;
-    // case: a name that stands twice. What was read is the last one, what the server finds is the first.
-    if (reads.whole || this.#hasReadTwin()) return { ops: [whole], isFull: true };
-    const ops: Op[] = [];
-    let full = reads.values.size;
-    const at = (segment: Segment): Path => [...path, segment];
-    for (const segment of reads.values) {
-      ops.push({ kind: "test", path: at(segment), value: fragment.child(segment).text, by: "bytes" });
-    }
-    for (const child of reads.entered) {
-      const below = child.guards();
-      ops.push(...below.ops);
-      if (below.isFull) full++;
-    }
-    if (!reads.shape) {
-      for (const segment of reads.present) {
-        const child = this.#children.get(segment);
-        const isKnown = reads.values.has(segment) || (child !== undefined && reads.entered.has(child));
-        if (!isKnown) ops.push({ kind: "exists", path: at(segment) });
-      }
-    }
-    const isFull = reads.shape && full === fragment.size;
-    if (isFull || ops.length + reads.absent.size > MAX_GUARDS) return { ops: [whole], isFull: true };
-    // A guard below a name that is no index is proof enough of an object here.
-    const isProven = reads.isImplied || ops.some((op) => isName(op.path[path.length]));
-    if (reads.shape) {
-      ops.push(
-        Array.isArray(this.#target)
-          ? { kind: "length", path, value: fragment.size }
-          : { kind: "keys", path, value: fragment.names },
-      );
-      return { ops, isFull };
-    }
-    for (const segment of reads.absent) ops.push({ kind: "absent", path: at(segment) });
-    if (!isProven) ops.push({ kind: "type", path, value: Array.isArray(this.#target) ? "array" : "object" });
-    return { ops, isFull };
-  }
-
-  #hasReadTwin(): boolean {
-    const { twins } = this.#fragment;
-    if (twins.size === 0) return false;
-    const isRead = (name: string): boolean =>
-      this.#reads.values.has(name) || this.#reads.entered.has(this.#children.get(name)!);
-    return [...twins].some(isRead);
+  guards(): readonly Op[] {
+    return this.#reads.guards().ops;
   }
 
   // ---- What it is now ----
 
   text(where: Path): string {
-    this.#reads.whole = true;
+    this.#reads.seeAll();
     if (!this.#isTouched()) return this.#fragment.text.trim();
     if (this.#isWriting) {
       throw new TypeError(
@@ -439,10 +365,10 @@ export class Node implements Draftable {
 
   /** The server refuses an op that leads through anything else, so no guard has to say what is on the way. */
   #imply(inside: readonly Segment[]): void {
-    if (inside.length === 0 || isName(inside[0])) this.#reads.isImplied = true;
+    if (inside.length === 0 || isName(inside[0])) this.#reads.imply();
     let below: Segment = this.#hint;
     for (let node = this.#parent; node !== undefined; node = node.#parent) {
-      if (isName(below)) node.#reads.isImplied = true;
+      if (isName(below)) node.#reads.imply();
       below = node.#hint;
     }
   }
@@ -633,7 +559,7 @@ export class Node implements Draftable {
   /** Does it by the values, which the comparison sees. */
   sort(order: (a: unknown, b: unknown) => number): object {
     // Whatever becomes of the array then: it may be assigned, deleted, or stand nowhere.
-    this.#reads.whole = true;
+    this.#reads.seeAll();
     return this.rearrange((slots) => slots.sort((a, b) => order(a.value, b.value)));
   }
 }
@@ -746,11 +672,6 @@ function toIndex(name: string): number | undefined {
   return Number.isInteger(index) && index >= 0 && index < 2 ** 32 - 1 && String(index) === name
     ? index
     : undefined;
-}
-
-/** Whether only an object has such a part. */
-function isName(segment: Segment | undefined): boolean {
-  return typeof segment === "string" && !/^-?\d+$/.test(segment);
 }
 
 /** As `Array` reads the numbers it is given. */

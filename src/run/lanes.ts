@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Outcome, Refusal } from "../call/call.ts";
+import type { Outcome, Refusal } from "../call/answer.ts";
 import type { Group, Op } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import { Seat } from "./seat.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Outcome } from "../call/call.ts";
+import type { Outcome } from "../call/answer.ts";
 import type { Group } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import type { View } from "./speculation.ts";

@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { Refusal } from "../call/call.ts";
+import type { Refusal } from "../call/answer.ts";
 import type { Group, Op } from "../data/op.ts";
 import type { Path, Segment } from "../data/path.ts";
 import { Replica } from "../replica/replica.ts";

@@ -4,29 +4,25 @@
  * @module
  */
 
+import { compile, compileReads, type Once } from "../call/call.ts";
 import {
-  compile,
-  compileReads,
-  type Once,
   type Outcome,
   readOutcomes,
   readResults,
   readVerdict,
   type Refusal,
   toError,
-} from "../call/call.ts";
+} from "../call/answer.ts";
 import { isResending, type RedisClient } from "../run/client.ts";
 import {
   AmbiguousResultError,
-  CorruptValueError,
   CrossSlotError,
   DurabilityError,
-  LimitError,
   TimeoutError,
   UnavailableError,
   type Verdict,
-  WrongTypeError,
-} from "../errors/errors.ts";
+} from "../errors/delivery.ts";
+import { CorruptValueError, LimitError, WrongTypeError } from "../errors/value.ts";
 import { MAX_TEXT, NoAnswer, Partial, Refused, Unusable } from "../run/failure.ts";
 import { Fragment } from "../data/fragment.ts";
 import { decode } from "../data/decoder.ts";

@@ -6,13 +6,13 @@ import { RedisJsonDict } from "../../src/api/dict.ts";
 import {
   CorruptValueError,
   IndexOutOfRangeError,
-  JsonDictError,
   KeyNotFoundError,
   LimitError,
   PathNotFoundError,
   TypeMismatchError,
   WrongTypeError,
-} from "../../src/errors/errors.ts";
+} from "../../src/errors/value.ts";
+import { JsonDictError } from "../../src/errors/error.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 
 const client = testClient();

@@ -3,7 +3,7 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { RedisJsonDict } from "../../src/api/dict.ts";
-import { AmbiguousResultError, TimeoutError } from "../../src/errors/errors.ts";
+import { AmbiguousResultError, TimeoutError } from "../../src/errors/delivery.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";
 import { redisUrl, testClient, uniquePrefix } from "../support/redis.ts";
 

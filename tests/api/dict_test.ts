@@ -4,7 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { inspect } from "node:util";
 import { RedisJsonDict } from "../../src/api/dict.ts";
-import { KeyNotFoundError, WrongTypeError } from "../../src/errors/errors.ts";
+import { KeyNotFoundError, WrongTypeError } from "../../src/errors/value.ts";
 import type { Json } from "../../src/data/json.ts";
 import { redisUrl, removeKeys, testClient, uniquePrefix } from "../support/redis.ts";
 

@@ -9,7 +9,7 @@ import {
   NumberRangeError,
   PathNotFoundError,
   TypeMismatchError,
-} from "../../src/errors/errors.ts";
+} from "../../src/errors/value.ts";
 import type { Json } from "../../src/data/json.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 

@@ -1,27 +1,26 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
+import { compile, compileReads } from "../../src/call/call.ts";
 import {
-  compile,
-  compileReads,
   readOutcomes,
   readResults,
   readVerdict,
   type Refusal,
   type RefusalCode,
   toError,
-} from "../../src/call/call.ts";
+} from "../../src/call/answer.ts";
 import {
   CorruptValueError,
   IndexOutOfRangeError,
-  JsonDictError,
   KeyNotFoundError,
   LimitError,
   NumberRangeError,
   PathNotFoundError,
   TypeMismatchError,
-  UnavailableError,
   WrongTypeError,
-} from "../../src/errors/errors.ts";
+} from "../../src/errors/value.ts";
+import { JsonDictError } from "../../src/errors/error.ts";
+import { UnavailableError } from "../../src/errors/delivery.ts";
 import type { Group, Op, Read } from "../../src/data/op.ts";
 import { APPLY, APPLY_MODIFIERS, APPLY_OPS, READ, READ_OPS } from "../../src/call/scripts.gen.ts";
 

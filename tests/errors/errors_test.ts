@@ -1,19 +1,17 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { AmbiguousResultError, TimeoutError, UnavailableError } from "../../src/errors/delivery.ts";
 import {
-  AmbiguousResultError,
   CorruptValueError,
   IndexOutOfRangeError,
-  JsonDictError,
   KeyNotFoundError,
   LimitError,
   NumberRangeError,
   PathNotFoundError,
-  TimeoutError,
   TypeMismatchError,
-  UnavailableError,
   WrongTypeError,
-} from "../../src/errors/errors.ts";
+} from "../../src/errors/value.ts";
+import { JsonDictError } from "../../src/errors/error.ts";
 
 const cause = new Error("behind it");
 const path = Object.freeze(["sample", "tags", 2] as const);

@@ -3,7 +3,7 @@
 import { describe, it } from "@std/testing/bdd";
 import { assertEquals, assertRejects } from "@std/assert";
 import { RedisJsonDict } from "../../src/api/dict.ts";
-import { CorruptValueError } from "../../src/errors/errors.ts";
+import { CorruptValueError } from "../../src/errors/value.ts";
 import recorded from "../support/python_dumps.json" with { type: "json" };
 import { testClient, uniquePrefix } from "../support/redis.ts";
 import { assertSame } from "../support/same.ts";

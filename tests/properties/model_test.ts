@@ -5,7 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { Redis } from "ioredis";
 import { RedisJsonDict } from "../../src/api/dict.ts";
-import { JsonDictError } from "../../src/errors/errors.ts";
+import { JsonDictError } from "../../src/errors/error.ts";
 import type { Json } from "../../src/data/json.ts";
 import { fuzz } from "../support/fuzz.ts";
 import { type Fault, FaultProxy } from "../support/fault_proxy.ts";

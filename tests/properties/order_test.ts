@@ -5,7 +5,8 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { Json } from "../../src/data/json.ts";
 import { RedisJsonDict } from "../../src/api/dict.ts";
-import { KeyNotFoundError, PatchError } from "../../src/errors/errors.ts";
+import { KeyNotFoundError } from "../../src/errors/value.ts";
+import { PatchError } from "../../src/errors/edit.ts";
 import { fuzz } from "../support/fuzz.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Redis, type RedisOptions } from "ioredis";
 import process from "node:process";
 import { RedisJsonDict } from "../../src/api/dict.ts";
-import { AmbiguousResultError, TimeoutError, UnavailableError } from "../../src/errors/errors.ts";
+import { AmbiguousResultError, TimeoutError, UnavailableError } from "../../src/errors/delivery.ts";
 import { type RedisServer, startRedis } from "../../tools/redis_server.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";
 import { redisUrl, testClient, uniquePrefix } from "../support/redis.ts";

@@ -2,9 +2,9 @@
 
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Outcome } from "../../src/call/call.ts";
+import type { Outcome } from "../../src/call/answer.ts";
 import { RedisJsonDict } from "../../src/api/dict.ts";
-import { TypeMismatchError } from "../../src/errors/errors.ts";
+import { TypeMismatchError } from "../../src/errors/value.ts";
 import { Lanes } from "../../src/run/lanes.ts";
 import type { Group, Op } from "../../src/data/op.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";

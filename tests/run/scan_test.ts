@@ -4,7 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { RedisJsonDict } from "../../src/api/dict.ts";
-import { CorruptValueError } from "../../src/errors/errors.ts";
+import { CorruptValueError } from "../../src/errors/value.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 
 const client = testClient();

@@ -2,7 +2,7 @@
 
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import type { Refusal } from "../../src/call/call.ts";
+import type { Refusal } from "../../src/call/answer.ts";
 import type { Op } from "../../src/data/op.ts";
 import type { Path } from "../../src/data/path.ts";
 import { Chains, Speculation } from "../../src/run/speculation.ts";

@@ -3,7 +3,7 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RedisJsonDict } from "../../src/api/dict.ts";
-import { AmbiguousResultError, TimeoutError, UnavailableError } from "../../src/errors/errors.ts";
+import { AmbiguousResultError, TimeoutError, UnavailableError } from "../../src/errors/delivery.ts";
 import { answerOf, toRefused } from "../../src/run/failure.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 

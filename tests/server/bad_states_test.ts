@@ -4,7 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Redis } from "ioredis";
 import { RedisJsonDict } from "../../src/api/dict.ts";
-import { TimeoutError, UnavailableError } from "../../src/errors/errors.ts";
+import { TimeoutError, UnavailableError } from "../../src/errors/delivery.ts";
 import { type RedisServer, startRedis } from "../../tools/redis_server.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";
 import { redisUrl, testClient, uniquePrefix } from "../support/redis.ts";

@@ -4,7 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cluster } from "ioredis";
 import { type DictOptions, RedisJsonDict } from "../../src/api/dict.ts";
-import { CrossSlotError } from "../../src/errors/errors.ts";
+import { CrossSlotError } from "../../src/errors/delivery.ts";
 import { isRecord } from "../../src/run/record.ts";
 import { slotOf } from "../../src/run/slot.ts";
 import { TestCluster } from "../support/cluster.ts";

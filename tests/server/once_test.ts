@@ -5,7 +5,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { RedisOptions } from "ioredis";
 import { Redis } from "ioredis";
 import { type DictOptions, RedisJsonDict } from "../../src/api/dict.ts";
-import { AmbiguousResultError, TimeoutError } from "../../src/errors/errors.ts";
+import { AmbiguousResultError, TimeoutError } from "../../src/errors/delivery.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";
 import { redisUrl, removeKeys, testClient, uniquePrefix } from "../support/redis.ts";
 

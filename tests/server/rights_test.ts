@@ -4,7 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals } from "@std/assert";
 import { Redis } from "ioredis";
 import { RedisJsonDict } from "../../src/api/dict.ts";
-import { UnavailableError } from "../../src/errors/errors.ts";
+import { UnavailableError } from "../../src/errors/delivery.ts";
 import { startRedis } from "../../tools/redis_server.ts";
 
 type Lab = Record<string, unknown>;

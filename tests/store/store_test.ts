@@ -2,8 +2,8 @@
 
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Outcome } from "../../src/call/call.ts";
-import { KeyNotFoundError, TypeMismatchError, WrongTypeError } from "../../src/errors/errors.ts";
+import type { Outcome } from "../../src/call/answer.ts";
+import { KeyNotFoundError, TypeMismatchError, WrongTypeError } from "../../src/errors/value.ts";
 import type { Op } from "../../src/data/op.ts";
 import { Store } from "../../src/store/store.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";

@@ -8,7 +8,7 @@
  */
 
 import type { RedisJsonDict } from "../../src/api/dict.ts";
-import { JsonDictError } from "../../src/errors/errors.ts";
+import { JsonDictError } from "../../src/errors/error.ts";
 import type { Json } from "../../src/data/json.ts";
 
 /**

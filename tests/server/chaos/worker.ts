@@ -9,12 +9,8 @@
 import { Cluster, Redis } from "ioredis";
 import { type DictOptions, RedisJsonDict } from "../../../src/api/dict.ts";
 import type { RedisClient } from "../../../src/run/client.ts";
-import {
-  AmbiguousResultError,
-  JsonDictError,
-  TimeoutError,
-  UnavailableError,
-} from "../../../src/errors/errors.ts";
+import { AmbiguousResultError, TimeoutError, UnavailableError } from "../../../src/errors/delivery.ts";
+import { JsonDictError } from "../../../src/errors/error.ts";
 import { type DictInput, type DictOutput, type Operation, perform } from "../../support/linearizability.ts";
 
 /**
