@@ -24,16 +24,9 @@
  */
 
 // The dictionary
-export {
-  type CloseOptions,
-  type DictOptions,
-  type Entry,
-  type Key,
-  RedisJsonDict,
-  type SetOptions,
-} from "./src/api/dict.ts";
+export { type Entry, type Key, RedisJsonDict, type SetOptions } from "./src/api/dict.ts";
 export type { RedisClient } from "./src/run/client.ts";
-export type { Delivery } from "./src/store/store.ts";
+export type { CloseOptions, Delivery, DictOptions } from "./src/run/options.ts";
 export type { Json, JsonType } from "./src/data/json.ts";
 
 // Places inside a value

@@ -15,68 +15,8 @@ import { type At, type KeyOf, readKey } from "../data/path.ts";
 import type { Selected, Selection } from "../data/selector.ts";
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import { createRef, type Ref } from "./ref.ts";
-import { RECORD_MARKER } from "../run/record.ts";
-import { type Delivery, type Durability, Store, type StoreOptions } from "../store/store.ts";
-
-/** How a dictionary works. */
-export interface DictOptions {
-  /**
-   * Put before each key, so that several dictionaries and other data share a server. Usually it ends with a
-   * separator, as `"lab:"`. A prefix that is the beginning of another one shares its keys.
-   *
-   * @default {""}
-   */
-  readonly prefix?: string;
-  /**
-   * Read integers beyond 2^53 - 1 as `bigint`, exactly, and write `bigint`. Without it they read as the nearest
-   * number, as `JSON.parse` does, and `bigint` is refused.
-   *
-   * @default {false}
-   */
-  readonly bigints?: boolean;
-  /**
-   * How long one call may take, in milliseconds: waiting for a connection and all attempts to get an answer count,
-   * waiting behind earlier changes of the same key does not.
-   *
-   * @default {10000}
-   */
-  readonly timeout?: number;
-  /**
-   * How often a change is applied when a connection is lost. With `"exactly-once"` it is sent again until there is an
-   * answer, and the server keeps a record of it for a while, 2 * `timeout` + 60 seconds, by which a request that
-   * arrives twice is applied once. With `"at-most-once"` it is sent once and there are no records: a lost answer is an
-   * {@linkcode AmbiguousResultError} at once. The client must not send it again either, see
-   * {@linkcode RedisJsonDict.constructor}.
-   *
-   * @default {"exactly-once"}
-   */
-  readonly delivery?: Delivery;
-  /**
-   * What the names of records begin with. Where it does not end with `json-dict:op:`, that is added, so that no
-   * dictionary takes the records of another one for its own keys; a hash tag and an id follow. Users of the server who
-   * may not use all keys need the right to it.
-   *
-   * @default {"json-dict:op:"}
-   */
-  readonly recordPrefix?: string;
-  /**
-   * Lets a change count only when so many replicas have it, waiting for them for `timeout` milliseconds (half of that of
-   * the dictionary by default). If they do not, it is a {@linkcode DurabilityError}: the change was applied all the same.
-   * This time comes on top of `timeout`. One round trip more for each change, two in a cluster; nothing else is answered on the connection meanwhile. It
-   * makes the loss of a change with its server unlikely, not impossible: Redis may promote a replica without it.
-   */
-  readonly durability?: { readonly replicas: number; readonly timeout?: number };
-}
-
-/** How a dictionary is closed. */
-export interface CloseOptions {
-  /**
-   * How long closing may take, in milliseconds.
-   *
-   * @default The `timeout` of the dictionary.
-   */
-  readonly timeout?: number;
-}
+import { type CloseOptions, type DictOptions, readCloseTimeout, readOptions } from "../run/options.ts";
+import { Store } from "../store/store.ts";
 
 /** How a whole value is written. */
 export interface SetOptions {
@@ -100,11 +40,8 @@ export type Key<T> = KeyOf<T> & string;
  */
 export type Entry<T> = { [K in Key<T>]: [key: K, value: At<T, K>] }[Key<T>];
 
-const DEFAULT_TIMEOUT = 10_000;
 /** How many keys go into one command. */
 const MAX_KEYS = 10_000;
-/** The longest delay of a timer, and more than 24 days. */
-const MAX_TIMEOUT = 2 ** 31 - 1;
 
 /**
  * A dictionary of JSON values that lives in Redis.
@@ -546,7 +483,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @throws {JsonDictError} If one of them failed, and this was not told yet.
    */
   settled(): Promise<void> {
-    return this.#store.settled();
+    return this.#store.bursts.settled();
   }
 
   // ---- Expiry ----
@@ -801,11 +738,11 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    const ms = readCloseTimeout(options, this.#store.options.timeout);
+    const ms = readCloseTimeout(options, this.#store.settings.timeout);
     const endsAt = performance.now() + ms;
     const wasOpen = await this.#store.close(ms);
     if (wasOpen) await this.#quit?.(endsAt - performance.now());
-    await this.#store.settled();
+    await this.#store.bursts.settled();
   }
 
   /** The same as {@linkcode RedisJsonDict.close}, for `await using`. */
@@ -818,94 +755,13 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   }
 
   #encode(value: unknown, key: string): string {
-    return this.#store.encode(value, [key]);
+    return this.#store.codec.encode(value, [key]);
   }
 
   /** What is in Redis is what the user says it is. */
   #decode<K extends Key<T>>(text: string, operation: string, key: string): At<T, K> {
-    return this.#store.decode(text, operation, [key]) as At<T, K>;
+    return this.#store.codec.decode(text, operation, [key]) as At<T, K>;
   }
-}
-
-function readOptions(options: DictOptions): StoreOptions {
-  if (options === null || typeof options !== "object") {
-    // A prefix in this place would be ignored, and the keys of others used.
-    throw new TypeError(
-      `Cannot use the options: received ${options === null ? "null" : typeof options}, expected an object`,
-    );
-  }
-  const {
-    prefix = "",
-    bigints = false,
-    timeout = DEFAULT_TIMEOUT,
-    delivery = "exactly-once",
-    recordPrefix = RECORD_MARKER,
-    durability,
-  } = options;
-  if (typeof prefix !== "string") {
-    throw new TypeError(`Cannot use the prefix: received ${typeof prefix}, expected a string`);
-  }
-  if (typeof bigints !== "boolean") {
-    throw new TypeError(`Cannot use the option bigints: received ${typeof bigints}, expected a boolean`);
-  }
-  if (typeof timeout !== "number") {
-    throw new TypeError(`Cannot use the timeout: received ${typeof timeout}, expected a number`);
-  }
-  if (!(timeout > 0 && timeout <= MAX_TIMEOUT)) {
-    throw new RangeError(`Cannot use the timeout: received ${timeout}, expected 1 to ${MAX_TIMEOUT} ms`);
-  }
-  if (delivery !== "exactly-once" && delivery !== "at-most-once") {
-    throw new TypeError(
-      `Cannot use the delivery: received ${String(delivery)}, expected "exactly-once" or "at-most-once"`,
-    );
-  }
-  if (typeof recordPrefix !== "string" || recordPrefix === "" || recordPrefix.includes("{")) {
-    throw new TypeError("Cannot use the recordPrefix: expected a string with something in it, but no {");
-  }
-  return Object.freeze({
-    prefix: readKey(prefix),
-    bigints,
-    timeout,
-    delivery,
-    recordPrefix: readKey(recordPrefix),
-    ...(durability === undefined ? {} : { durability: readDurability(durability, delivery, timeout) }),
-  });
-}
-
-function readDurability(
-  durability: NonNullable<DictOptions["durability"]>,
-  delivery: Delivery,
-  timeout: number,
-): Durability {
-  if (durability === null || typeof durability !== "object") {
-    throw new TypeError("Cannot use the durability: expected an object with replicas");
-  }
-  const { replicas, timeout: ms = Math.ceil(timeout / 2) } = durability;
-  if (!Number.isInteger(replicas) || replicas < 1) {
-    throw new RangeError(
-      `Cannot use the durability: replicas is ${String(replicas)}, expected a positive integer`,
-    );
-  }
-  if (typeof ms !== "number" || !(ms >= 1 && ms < timeout)) {
-    throw new RangeError(
-      `Cannot use the durability: its timeout is ${
-        String(ms)
-      }, expected 1 to less than the timeout, ${timeout} ms`,
-    );
-  }
-  if (delivery === "at-most-once") {
-    throw new TypeError('Cannot use the durability: it needs the records of delivery "exactly-once"');
-  }
-  return Object.freeze({ replicas, timeout: Math.floor(ms) });
-}
-
-function readCloseTimeout(options: CloseOptions, timeout: number): number {
-  if (options === null || typeof options !== "object") {
-    throw new TypeError(`Cannot close: received ${String(options)}, expected an object with timeout`);
-  }
-  const { timeout: ms = timeout } = options;
-  if (typeof ms === "number" && ms > 0 && ms <= MAX_TIMEOUT) return ms;
-  throw new RangeError(`Cannot close: timeout is ${String(ms)}, expected 1 to ${MAX_TIMEOUT} ms`);
 }
 
 function checkTtl(ttl: number): number {

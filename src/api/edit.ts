@@ -85,7 +85,7 @@ export class DictScope implements Scope {
   take(answers: readonly (string | Refusal)[]): void {
     this.#fetched = new Map([...this.#wanted].map((key, index) => {
       const answer = answers[index];
-      if (typeof answer === "string") return [key, this.#store.fragment(answer, "edit", [key])];
+      if (typeof answer === "string") return [key, this.#store.codec.fragment(answer, "edit", [key])];
       if (answer.code === "NO_KEY") return [key, undefined];
       throw toError({ kind: "get", path: [key] }, answer, "edit");
     }));
@@ -132,7 +132,7 @@ export class FragmentScope implements Scope {
  * @throws {CorruptValueError} If it is not JSON.
  */
 export function readContainer(store: Store, text: string, operation: string, path: Path): Fragment {
-  const fragment = store.fragment(text, operation, path);
+  const fragment = store.codec.fragment(text, operation, path);
   const { value } = fragment;
   if (isContainer(value)) return fragment;
   const found = value === null
@@ -224,7 +224,7 @@ class Edit {
     this.#store = store;
     this.#scope = scope;
     this.#attempts = attempts;
-    this.#endsAt = performance.now() + store.options.timeout;
+    this.#endsAt = performance.now() + store.settings.timeout;
     this.#part = store.join(keys, scope.places, "edit");
   }
 
@@ -272,7 +272,7 @@ class Edit {
       // It was to change nothing, so there is nothing that could have been changed.
       if (isChange || !(error instanceof AmbiguousResultError)) throw error;
       const { path, cause } = error;
-      throw new TimeoutError({ operation: "edit", path, timeout: this.#store.options.timeout, cause });
+      throw new TimeoutError({ operation: "edit", path, timeout: this.#store.settings.timeout, cause });
     }
   }
 
@@ -315,9 +315,7 @@ export async function explain(store: Store, scope: Scope, recipe: (draft: never)
     while (true) {
       const { places } = scope;
       if (places.length > 0) {
-        const keys = places.map(([key]) => String(key));
-        store.checkSlots(keys, "edit");
-        scope.take(await store.after(keys, () => store.readNow(places, "edit")));
+        scope.take(await store.readAll(places, "edit"));
       }
       const { missing, end, guards, ops } = run(store, scope, recipe);
       if (missing !== undefined) scope.want(missing);
@@ -333,7 +331,7 @@ const CONFLICTS: ReadonlySet<string> = new Set(["NO_KEY", "NOT_FOUND", "TYPE", "
 
 /** Runs the recipe on what was read. */
 function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): Run<R> {
-  const session = new Session(store.options);
+  const session = new Session(store.settings);
   const root = scope.draft(session);
   let isAsync = false;
   try {
@@ -347,7 +345,7 @@ function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): Run<R>
       );
       const keys = session.changed;
       const ops = session.takeOps();
-      const value = toPlain(returned, store.options) as R;
+      const value = toPlain(returned, store.settings) as R;
       // case: a getter or a toJSON has read what is not there yet, and has caught what stops the recipe then.
       if (session.missing === undefined) return { keys, end: { value }, guards: root.guards(), ops };
     }

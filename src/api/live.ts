@@ -41,12 +41,12 @@ export async function openLive(store: Store, path: Path): Promise<object> {
         )
       );
     });
-    store.watch(write, session);
+    store.bursts.follow(write, session);
   };
-  const session: Session = new Session({ ...store.options, onChange: () => store.holdBack(send) });
+  const session: Session = new Session({ ...store.settings, onChange: () => store.bursts.hold(send) });
   const dispose = async (): Promise<void> => {
     try {
-      await store.settled(session);
+      await store.bursts.settled(session);
     } finally {
       session.end(() => new TypeError(`Cannot use the live document of ${formatPlace(path)}: it is over`));
     }

@@ -120,7 +120,7 @@ function compileOperation(store: Store, base: Path, operation: unknown, where: s
   const path = toPath("path", pointer);
   const guards = noNegativeIndexes(base, path);
   const text = (): string =>
-    Object.hasOwn(operation, "value") ? store.encode(value, path) : refuse("has no value");
+    Object.hasOwn(operation, "value") ? store.codec.encode(value, path) : refuse("has no value");
   switch (op) {
     case "add":
       return [...guards, { kind: "add", path, value: text() }];
@@ -171,7 +171,7 @@ function noNegativeIndexes(base: Path, path: Path): Op[] {
  */
 export async function merge(store: Store, path: Path, value: unknown, parents: boolean): Promise<void> {
   // Through text, so that it means what it would mean if it were sent.
-  const plain = store.decode(store.encode(value, path), "merge", path);
+  const plain = store.codec.decode(store.codec.encode(value, path), "merge", path);
   const ops: Op[] = [];
   compileMerge(store, path, plain, ops);
   if (parents) ops[0] = { ...ops[0], parents } as Op;
@@ -181,7 +181,7 @@ export async function merge(store: Store, path: Path, value: unknown, parents: b
 
 function compileMerge(store: Store, path: Path, patch: Json, ops: Op[]): void {
   if (patch === null || typeof patch !== "object" || Array.isArray(patch)) {
-    ops.push({ kind: "set", path, value: encode(patch, store.options) });
+    ops.push({ kind: "set", path, value: encode(patch, store.settings) });
     return;
   }
   ops.push({ kind: "set", path, value: "{}", when: "not-object" });

@@ -560,11 +560,15 @@ class JsonRef {
 
   async get(): Promise<Json | undefined> {
     const text = await this.#tryRead("get");
-    return text === undefined ? undefined : this.#store.decode(text, "get", this.path);
+    return text === undefined ? undefined : this.#store.codec.decode(text, "get", this.path);
   }
 
   async getOrThrow(): Promise<Json> {
-    return this.#store.decode(await this.#store.read({ kind: "get", path: this.path }), "get", this.path);
+    return this.#store.codec.decode(
+      await this.#store.read({ kind: "get", path: this.path }),
+      "get",
+      this.path,
+    );
   }
 
   async exists(): Promise<boolean> {
@@ -582,7 +586,7 @@ class JsonRef {
 
   async keys(): Promise<string[] | undefined> {
     const text = await this.#tryRead("keys");
-    return text === undefined ? undefined : this.#store.decode(text, "keys", this.path) as string[];
+    return text === undefined ? undefined : this.#store.codec.decode(text, "keys", this.path) as string[];
   }
 
   async #tryRead(kind: Read["kind"]): Promise<string | undefined> {
@@ -611,7 +615,7 @@ class JsonRef {
   async getOrInsert(value: unknown, options: WriteOptions = {}): Promise<Json> {
     const text = this.#encode(value);
     const op: Op = { kind: "set", path: this.path, value: text, when: "absent", ...this.#creating(options) };
-    return this.#store.decode(await this.#apply(op, "getOrInsert") || text, "getOrInsert", this.path);
+    return this.#store.codec.decode(await this.#apply(op, "getOrInsert") || text, "getOrInsert", this.path);
   }
 
   async compareAndSet(expected: unknown, next: unknown): Promise<boolean> {
@@ -628,7 +632,7 @@ class JsonRef {
   }
 
   async increment(by: unknown = 1, options: WriteOptions = {}): Promise<Json> {
-    const { bigints } = this.#store.options;
+    const { bigints } = this.#store.settings;
     if (typeof by !== "number" && !(bigints && typeof by === "bigint")) {
       const what = typeof by === "bigint"
         ? "a bigint needs the option bigints of the dictionary"
@@ -645,7 +649,7 @@ class JsonRef {
       exact: bigints,
       ...this.#creating(options),
     });
-    return this.#store.decode(text, "increment", this.path);
+    return this.#store.codec.decode(text, "increment", this.path);
   }
 
   async toggle(): Promise<boolean> {
@@ -686,7 +690,7 @@ class JsonRef {
       deleteCount: this.#index("deleteCount", deleteCount),
       ...this.#adding(items),
     });
-    return this.#store.decode(text, "splice", this.path) as Json[];
+    return this.#store.codec.decode(text, "splice", this.path) as Json[];
   }
 
   edit<R>(recipe: (draft: never) => R, options: EditOptions = {}): Promise<R> {
@@ -711,7 +715,7 @@ class JsonRef {
 
   async #remove(kind: "pop" | "shift"): Promise<Json | undefined> {
     const text = await this.#apply({ kind, path: this.path });
-    return text === "" ? undefined : this.#store.decode(text, kind, this.path);
+    return text === "" ? undefined : this.#store.codec.decode(text, kind, this.path);
   }
 
   #apply(op: Op, operation: string = op.kind): Promise<string> {
@@ -719,7 +723,7 @@ class JsonRef {
   }
 
   #encode(value: unknown): string {
-    return this.#store.encode(value, this.path);
+    return this.#store.codec.encode(value, this.path);
   }
 
   #creating(options: WriteOptions): { readonly parents?: boolean } {
@@ -727,7 +731,9 @@ class JsonRef {
   }
 
   #adding(items: readonly unknown[]): { path: Path; items: readonly string[]; parents?: boolean } {
-    const texts = Object.freeze(items.map((item, index) => this.#store.encode(item, [...this.path, index])));
+    const texts = Object.freeze(
+      items.map((item, index) => this.#store.codec.encode(item, [...this.path, index])),
+    );
     return { path: this.path, items: texts, ...this.#creating({}) };
   }
 

@@ -4,6 +4,17 @@
  * @module
  */
 
+import type { Json } from "../data/json.ts";
+import type { Path } from "../data/path.ts";
+import {
+  AmbiguousResultError,
+  DurabilityError,
+  TimeoutError,
+  UnavailableError,
+  type Verdict,
+} from "../errors/delivery.ts";
+import { LimitError, WrongTypeError } from "../errors/value.ts";
+
 /** Why there is no answer. `sent` is false only where the server cannot have seen the command. */
 export class NoAnswer extends Error {
   static {
@@ -257,4 +268,92 @@ export function toHopeless(error: unknown): Refused | undefined {
       /\b(?:invalid peer certificate|InvalidContentType)\b/.test(String(message))
     ? new Refused("TLS", toCause(error))
     : undefined;
+}
+
+/** A change whose answer was lost, with what is known of its record. */
+export class LostAnswer extends Error {
+  /** The record, and how to find out by it what became of the change. */
+  readonly record: { readonly id: string; readonly resolve: () => Promise<Verdict> };
+
+  /** Reports what is known. */
+  constructor(cause: unknown, id: string, resolve: () => Promise<Verdict>) {
+    super("There is no answer", { cause });
+    this.record = { id, resolve };
+  }
+}
+
+/** A change that was applied, but is not known to have reached enough replicas. */
+export class TooFewReplicas extends Error {
+  /** How many should have it. */
+  readonly replicas: number;
+  /** How many have it. */
+  readonly acknowledged: number;
+  /** What the change has answered. */
+  readonly result: Json | undefined;
+
+  /** Reports what is known. */
+  constructor(cause: unknown, replicas: number, acknowledged: number, result: Json | undefined) {
+    super("Too few replicas have it", { cause });
+    this.replicas = replicas;
+    this.acknowledged = acknowledged;
+    this.result = result;
+  }
+}
+
+/** What failed, for an error. */
+export interface Failing {
+  /** The method that the caller used. */
+  readonly operation: string;
+  /** Where; empty if the call concerned no single key. */
+  readonly path: Path;
+  /** How long the call might take, in milliseconds. */
+  readonly timeout: number;
+}
+
+/**
+ * What a caller may catch where a read has failed.
+ *
+ * @param error What failed inside.
+ * @param failing The call.
+ * @returns An error of the library; the same error where it is none of ours.
+ */
+export function toReadError(error: unknown, { operation, path, timeout }: Failing): unknown {
+  if (error instanceof NoAnswer) {
+    const { cause } = error;
+    if (cause instanceof Unusable) return cause;
+    if (!error.isLate) return new UnavailableError({ operation, path, reason: "CLOSED", cause });
+    return new TimeoutError({ operation, path, timeout, cause });
+  }
+  if (!(error instanceof Refused)) return error;
+  const { reason, cause } = error;
+  if (reason === "LIMIT") {
+    return new LimitError({ operation, path, limit: "bytes", maximum: MAX_TEXT, cause });
+  }
+  if (reason === "WRONGTYPE") return new WrongTypeError({ operation, path, cause });
+  return new UnavailableError({ operation, path, reason, cause });
+}
+
+/**
+ * What a caller may catch where a change has failed.
+ *
+ * @param error What failed inside.
+ * @param failing The call.
+ * @returns An error of the library; the same error where it is none of ours.
+ */
+export function toChangeError(error: unknown, failing: Failing): unknown {
+  const { operation, path } = failing;
+  if (error instanceof LostAnswer) {
+    return new AmbiguousResultError({ operation, path, cause: error.cause, record: error.record });
+  }
+  if (error instanceof TooFewReplicas) {
+    const { replicas, acknowledged, result, cause } = error;
+    return new DurabilityError({ operation, path, replicas, acknowledged, result, cause });
+  }
+  if (error instanceof Partial) {
+    return new AmbiguousResultError({ operation, path, cause: error.cause, isPartial: true });
+  }
+  if (error instanceof NoAnswer && error.sent) {
+    return new AmbiguousResultError({ operation, path, cause: error.cause });
+  }
+  return toReadError(error, failing);
 }

@@ -4,139 +4,68 @@
  * @module
  */
 
-import { compile, compileReads, type Once } from "../call/call.ts";
-import {
-  type Outcome,
-  readOutcomes,
-  readResults,
-  readVerdict,
-  type Refusal,
-  toError,
-} from "../call/answer.ts";
-import { isResending, type RedisClient } from "../run/client.ts";
-import {
-  AmbiguousResultError,
-  CrossSlotError,
-  DurabilityError,
-  TimeoutError,
-  UnavailableError,
-  type Verdict,
-} from "../errors/delivery.ts";
-import { CorruptValueError, LimitError, WrongTypeError } from "../errors/value.ts";
-import { MAX_TEXT, NoAnswer, Partial, Refused, Unusable } from "../run/failure.ts";
-import { Fragment } from "../data/fragment.ts";
-import { decode } from "../data/decoder.ts";
-import { encode } from "../data/encoder.ts";
-import type { Json } from "../data/json.ts";
-import { Lanes, type Part, type Turn } from "../run/lanes.ts";
+import { type Outcome, type Refusal, toError } from "../call/answer.ts";
 import type { Group, Op, Read } from "../data/op.ts";
-import { formatPlace, type Path } from "../data/path.ts";
-import { isRecord, maxDelay, type RecordName, Records, recordTtl } from "../run/record.ts";
+import type { Path } from "../data/path.ts";
+import { WrongTypeError } from "../errors/value.ts";
+import { isResending, type RedisClient } from "../run/client.ts";
+import { Courier } from "../run/delivery.ts";
+import { toChangeError, toReadError } from "../run/failure.ts";
+import { Lanes, type Part } from "../run/lanes.ts";
+import type { Settings } from "../run/options.ts";
 import { Runner } from "../run/runner.ts";
-import { type Page, scanKeys } from "../run/scan.ts";
-import { Search } from "../run/search.ts";
-import { slotOf } from "../run/slot.ts";
 import type { View } from "../run/speculation.ts";
-
-/** How a store works, all decided. */
-export interface StoreOptions {
-  /** Put before each key. */
-  readonly prefix: string;
-  /** Whether integers beyond 2^53 - 1 are read as `bigint`. */
-  readonly bigints: boolean;
-  /** How long one call may take, in milliseconds. */
-  readonly timeout: number;
-  /** Whether a change is sent again when its answer is lost, under the protection of a record. */
-  readonly delivery: Delivery;
-  /** What records are called, before marker, tag and id. */
-  readonly recordPrefix: string;
-  /** Which changes are taken for safe; all when left out. */
-  readonly durability?: Durability;
-}
-
-/** When a change is taken for safe. */
-export interface Durability {
-  /** How many replicas must have it. */
-  readonly replicas: number;
-  /** How long to wait for them, in milliseconds. */
-  readonly timeout: number;
-}
-
-/** How often a change arrives at the server, as far as the caller can tell. */
-export type Delivery = "exactly-once" | "at-most-once";
-
-/** The longest text that Redis takes in one piece (`proto-max-bulk-len`), in bytes. */
-const MAX_BYTES = 512 * 1024 * 1024;
-/** Records that are longer are made short once their answer is here, in characters. */
-const MAX_RECORD = 4096;
-
-/** How many keys one call removes: with their tokens they stay below what some servers take in a request. */
-const MAX_REMOVED = 500;
-
-/** A change whose answer was lost, with what is known of its record. */
-class Lost extends Error {
-  readonly record: { readonly id: string; readonly resolve: () => Promise<Verdict> };
-
-  constructor(cause: unknown, id: string, resolve: () => Promise<Verdict>) {
-    super("There is no answer", { cause });
-    this.record = { id, resolve };
-  }
-}
-
-/** A change that was applied, but has not reached enough replicas. */
-class Unsafe extends Error {
-  readonly acknowledged: number;
-  readonly result: Json | undefined;
-
-  constructor(cause: unknown, acknowledged: number, result: Json | undefined) {
-    super("Too few replicas have it", { cause });
-    this.acknowledged = acknowledged;
-    this.result = result;
-  }
-}
+import { Bursts } from "./bursts.ts";
+import { Codec } from "./codec.ts";
+import { Keyspace } from "./keyspace.ts";
+import { Reader } from "./reader.ts";
+import { Searches } from "./searches.ts";
 
 /** Runs ops and reads on the values behind one prefix of one client. */
 export class Store {
   /** How it works. */
-  readonly options: StoreOptions;
+  readonly settings: Settings;
+  /** Reads and writes texts. */
+  readonly codec: Codec;
+  /** The changes of live documents. */
+  readonly bursts: Bursts = new Bursts();
   readonly #runner: Runner;
   readonly #lanes: Lanes;
-  readonly #records: Records;
+  readonly #keyspace: Keyspace;
+  readonly #reader: Reader;
+  readonly #searches: Searches;
   #isClosed: boolean = false;
   /** How many calls were taken and are not settled. */
   #taken: number = 0;
   /** Resolves when the last call that was taken is settled; only while the store closes. */
   #onSettled: (() => void) | undefined;
-  /** The calls that look for their keys: later calls may have to do some of their work. */
-  readonly #searches: Set<Search> = new Set();
-  /** Where `popItem` goes on: keys that it has seen, and the cursor behind them. */
-  #candidates: readonly string[] = [];
-  #cursor: string = "0";
-  /** Sends what live documents hold back until the end of the turn. */
-  readonly #bursts: Set<() => void> = new Set();
-  /** The writes of live documents that are under way, or have failed and nobody was told, with their owner. */
-  readonly #writes: Map<Promise<void>, object> = new Map();
 
   /**
    * Sends to the client; sends nothing yet.
    *
    * @throws {TypeError} If a change must arrive at most once, and the client would send it again.
    */
-  constructor(client: RedisClient, options: StoreOptions) {
-    if (options.delivery === "at-most-once" && isResending(client)) {
+  constructor(client: RedisClient, settings: Settings) {
+    if (settings.delivery === "at-most-once" && isResending(client)) {
       const setting = client.nodes ? "retryDelayOnFailover: 0" : "maxRetriesPerRequest: 0";
       throw new TypeError(
         `Cannot deliver at most once: the client sends a command again when its answer is lost; make it with ${setting}`,
       );
     }
-    this.options = options;
-    this.#records = new Records(options.recordPrefix);
-    this.#runner = new Runner(client, options.timeout);
+    this.settings = settings;
+    this.codec = new Codec(settings);
+    this.#runner = new Runner(client, settings.timeout);
+    this.#keyspace = new Keyspace(settings.prefix, this.#runner.isCluster);
+    const reader = this.#reader = new Reader(this.#runner, this.#keyspace, settings.timeout);
+    const courier = new Courier(this.#runner, settings);
     this.#lanes = new Lanes({
-      apply: (groups, after) => this.#run(groups, after),
-      read: (places) => this.#readPlaces(places),
+      apply: (groups, after) => courier.apply(groups, after),
+      read: (places) => reader.places(places),
     });
+    this.#searches = new Searches(this.#lanes, reader, this.#keyspace, settings.timeout);
   }
+
+  // ---- Changes ----
 
   /**
    * Applies a group of ops, all of them or none, behind all earlier groups of the same keys. One round trip, shared
@@ -146,131 +75,12 @@ export class Store {
    */
   async attempt(group: Group, operation: string = group[0].kind): Promise<Outcome> {
     this.check();
-    const keys = this.#checkGroup(group, operation);
-    return await this.#take(async () => {
-      this.#goAhead(keys);
-      try {
-        return await this.#lanes.commit(group);
-      } catch (error) {
-        throw this.#changeError(error, operation, group[0].path);
-      }
-    });
-  }
-
-  /** Checks before any I/O that a group can be sent. Returns its keys. */
-  #checkGroup(group: Group, operation: string): readonly string[] {
     const keys = [...new Set(group.map((op) => String(op.path[0])))];
     this.#checkKeys(keys, operation);
-    return keys;
-  }
-
-  /**
-   * Takes part, for an edit, in what is sent behind all that was issued earlier on some keys. The seat must be left.
-   *
-   * @param places What the edit looks at.
-   * @throws {CrossSlotError} If a cluster keeps the keys apart.
-   */
-  join(keys: readonly string[], places: readonly Path[], operation: string): Part {
-    this.#checkKeys(keys, operation);
-    this.#goAhead(keys);
-    return this.#lanes.join(keys, places);
-  }
-
-  /** Takes more keys for an edit, if nobody is in the way. */
-  extend(part: Part, keys: readonly string[], operation: string): boolean {
-    this.#checkKeys([...part.keys, ...keys], operation);
-    this.#goAhead(keys);
-    return part.extend(keys);
-  }
-
-  #checkKeys(keys: readonly string[], operation: string): void {
-    keys.forEach((key) => this.#name(key));
-    this.checkSlots(keys, operation);
-  }
-
-  /** Waits for the turn of an edit, and gives what is at its places then. */
-  async look({ seat }: Part, places: readonly Path[], operation: string): Promise<View> {
-    try {
-      return await seat.look(places);
-    } catch (error) {
-      throw this.#readError(error, operation, places.length === 1 ? places[0] : []);
-    }
-  }
-
-  /** Applies a group of an edit. */
-  async commit({ seat }: Part, group: Group, operation: string): Promise<Outcome> {
-    try {
-      return await seat.commit(group);
-    } catch (error) {
-      throw this.#changeError(error, operation, group[0].path);
-    }
-  }
-
-  /** Does a read of several steps after all earlier changes of its keys. */
-  async after<R>(keys: readonly string[], read: () => Promise<R>): Promise<R> {
-    this.#goAhead(keys);
-    return await this.#lanes.after(keys, read);
-  }
-
-  /** What is at some places, at one moment. One round trip, two if a whole value is not there. */
-  async readNow(places: readonly Path[], operation: string): Promise<readonly (string | Refusal)[]> {
-    try {
-      return await this.#readPlaces(places);
-    } catch (error) {
-      throw this.#readError(error, operation, places.length === 1 ? places[0] : []);
-    }
-  }
-
-  async #readPlaces(places: readonly Path[]): Promise<readonly (string | Refusal)[]> {
-    if (places.some((path) => path.length > 1)) {
-      const reads = places.map((path): Read => ({ kind: "get", path }));
-      const call = compileReads(this.options.prefix, reads);
-      return await this.#runner.run(() => call, "repeat", (answer) => readResults(reads, answer));
-    }
-    const keys = places.map(([key]) => String(key));
-    const texts = await this.#mget(keys);
-    const types = await this.#typesOf(keys.filter((_, index) => texts[index] === null));
-    return texts.map((text, index): string | Refusal => {
-      if (text !== null) return text;
-      const found = types.get(keys[index])!;
-      const isMissing = found === "none" || found === "string"; // it was not there a moment ago
-      return {
-        code: isMissing ? "NO_KEY" : "WRONG_TYPE",
-        index: 0,
-        segment: 0,
-        found: isMissing ? "" : found,
-      };
+    return await this.#change(operation, group[0].path, () => {
+      this.#searches.goAhead(keys);
+      return this.#lanes.commit(group);
     });
-  }
-
-  /** The Redis types of keys. MGET answers nil for a key that is no string, which must not look like a miss. */
-  async #typesOf(keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const names = [...new Set(keys)];
-    const types = await Promise.all(
-      names.map((key) => this.#runner.command("repeat", "TYPE", this.options.prefix + key)),
-    );
-    return new Map(names.map((key, index) => [key, String(types[index])]));
-  }
-
-  /** Does first, on keys of a call that is issued now, what earlier calls want there that are still looking for keys. */
-  #goAhead(keys: readonly string[]): void {
-    for (const search of this.#searches) for (const key of keys) search.meet(key);
-  }
-
-  /** Counts a call as taken until it is settled: closing waits for it. */
-  async #take<R>(call: () => Promise<R>): Promise<R> {
-    this.#taken++;
-    try {
-      return await call();
-    } finally {
-      if (--this.#taken === 0) this.#onSettled?.();
-    }
-  }
-
-  /** Runs a call of several steps: it is taken as a whole, and goes on when the store is closed meanwhile. */
-  async run<R>(call: () => Promise<R>): Promise<R> {
-    this.check();
-    return await this.#take(call);
   }
 
   /**
@@ -286,7 +96,7 @@ export class Store {
 
   /** Applies ops on any number of keys, all of them or none; in a cluster, all of a slot or none of them. */
   async applyAll(group: Group): Promise<void> {
-    const groups = this.#bySlot(group, (op) => String(op.path[0]));
+    const groups = this.#keyspace.bySlot(group, (op) => String(op.path[0]));
     const outcomes = await Promise.allSettled(groups.map((part) => this.attempt(part)));
     outcomes.forEach((outcome, index) => {
       if (outcome.status === "rejected") throw outcome.reason;
@@ -296,28 +106,62 @@ export class Store {
     });
   }
 
-  /**
-   * Checks before any I/O that keys can be used in one call.
-   *
-   * @throws {CrossSlotError} If a cluster keeps them apart.
-   */
-  checkSlots(keys: readonly string[], operation: string): void {
-    if (!this.#runner.isCluster) return;
-    const [[first], second] = this.#bySlot(keys, (key) => key);
-    if (second) throw new CrossSlotError({ operation, path: [first], keys: [first, second[0]] });
+  /** Removes all keys that are there. Returns how many there were. */
+  async clear(): Promise<number> {
+    this.check();
+    return await this.#change("clear", [], () => this.#searches.clear());
   }
 
-  /** Parts what belongs to keys in different slots of a cluster. */
-  #bySlot<I>(items: readonly I[], keyOf: (item: I) => string): readonly (readonly I[])[] {
-    if (!this.#runner.isCluster) return [items];
-    const slots = new Map<number, I[]>();
-    for (const item of items) {
-      const slot = slotOf(this.options.prefix + keyOf(item));
-      const others = slots.get(slot);
-      if (others) others.push(item);
-      else slots.set(slot, [item]);
-    }
-    return [...slots.values()];
+  /** Removes some item. Returns its key and text, nothing if there is none. */
+  async popItem(): Promise<readonly [string, string] | undefined> {
+    this.check();
+    return await this.#change("popItem", [], () => this.#searches.popItem());
+  }
+
+  // ---- Edits ----
+
+  /**
+   * Takes part, for an edit, in what is sent behind all that was issued earlier on some keys. The seat must be left.
+   *
+   * @param places What the edit looks at.
+   * @throws {CrossSlotError} If a cluster keeps the keys apart.
+   */
+  join(keys: readonly string[], places: readonly Path[], operation: string): Part {
+    this.#checkKeys(keys, operation);
+    this.#searches.goAhead(keys);
+    return this.#lanes.join(keys, places);
+  }
+
+  /** Takes more keys for an edit, if nobody is in the way. */
+  extend(part: Part, keys: readonly string[], operation: string): boolean {
+    this.#checkKeys([...part.keys, ...keys], operation);
+    this.#searches.goAhead(keys);
+    return part.extend(keys);
+  }
+
+  /** Waits for the turn of an edit, and gives what is at its places then. */
+  look({ seat }: Part, places: readonly Path[], operation: string): Promise<View> {
+    return this.#read(operation, places.length === 1 ? places[0] : [], () => seat.look(places));
+  }
+
+  /** Applies a group of an edit. */
+  commit({ seat }: Part, group: Group, operation: string): Promise<Outcome> {
+    return this.#change(operation, group[0].path, () => seat.commit(group));
+  }
+
+  // ---- Reads ----
+
+  /**
+   * What is at some places, at one moment, behind all earlier changes of their keys. One round trip, two if a whole
+   * value is not there.
+   *
+   * @returns For each place its text, or why there is none.
+   */
+  async readAll(places: readonly Path[], operation: string): Promise<readonly (string | Refusal)[]> {
+    this.check();
+    const keys = [...new Set(places.map(([key]) => String(key)))];
+    this.#checkKeys(keys, operation);
+    return await this.#readBehind(keys, operation, [], () => this.#reader.places(places));
   }
 
   /**
@@ -326,11 +170,10 @@ export class Store {
    * @returns The result, or why there is none.
    */
   async tryRead(read: Read): Promise<string | Refusal> {
-    return await this.#read(read.kind, read.path, async () => {
-      const reads = [read];
-      const call = compileReads(this.options.prefix, reads);
-      return (await this.#runner.run(() => call, "repeat", (answer) => readResults(reads, answer)))[0];
-    });
+    this.check();
+    const key = String(read.path[0]);
+    this.#keyspace.check([key]);
+    return await this.#readBehind([key], read.kind, read.path, () => this.#reader.place(read));
   }
 
   /** Reads one place; refusals are thrown. */
@@ -347,11 +190,9 @@ export class Store {
     key: string,
     ...args: (string | number)[]
   ): Promise<unknown> {
-    return await this.#read(
-      operation,
-      [key],
-      () => this.#runner.command("repeat", name, this.options.prefix + key, ...args),
-    );
+    this.check();
+    this.#keyspace.check([key]);
+    return await this.#readBehind([key], operation, [key], () => this.#reader.command(name, key, ...args));
   }
 
   /**
@@ -364,43 +205,74 @@ export class Store {
   async texts(keys: readonly string[], operation: string = "get"): Promise<(string | undefined)[]> {
     this.check();
     if (keys.length === 0) return [];
-    keys.forEach((key) => this.#name(key));
-    return await this.#take(async () => {
-      this.#goAhead(keys);
-      return await this.#lanes.after(keys, () => this.#textsNow(keys, operation));
-    });
-  }
-
-  async #textsNow(keys: readonly string[], operation: string): Promise<(string | undefined)[]> {
-    const answers = await this.readNow(keys.map((key) => [key]), operation);
+    this.#keyspace.check(keys);
+    const places = keys.map((key): Path => [key]);
+    const path = keys.length === 1 ? places[0] : [];
+    const answers = await this.#readBehind(keys, operation, path, () => this.#reader.places(places));
     return answers.map((answer, index) => {
       if (typeof answer === "string") return answer;
       if (answer.code === "NO_KEY") return undefined;
-      throw new WrongTypeError({ operation, path: [keys[index]], found: answer.found });
+      throw new WrongTypeError({ operation, path: places[index], found: answer.found });
     });
   }
 
+  /** Does a read behind all earlier changes of some keys. */
+  #readBehind<R>(keys: readonly string[], operation: string, path: Path, read: () => Promise<R>): Promise<R> {
+    return this.#read(operation, path, () => {
+      this.#searches.goAhead(keys);
+      return this.#lanes.after(keys, read);
+    });
+  }
+
+  // ---- Iteration ----
+
   /** The keys, page by page, without the prefix. Each page is read after all changes that were issued before it. */
   async *keys(operation: string): AsyncGenerator<readonly string[], void> {
-    for await (const { keys } of this.#taking(this.#scan(operation))) yield keys;
+    for await (const { keys } of this.#taking(operation, this.#scan())) yield keys;
   }
 
   /** The keys and texts of all values, page by page. A round trip for each 1000 keys of the server, and one more. */
-  async *items(operation: string): AsyncGenerator<readonly (readonly [string, string])[], void> {
-    yield* this.#taking(this.#items(operation));
+  items(operation: string): AsyncGenerator<readonly (readonly [string, string])[], void> {
+    return this.#taking(operation, this.#items());
   }
 
-  async *#items(operation: string): AsyncGenerator<readonly (readonly [string, string])[], void> {
-    for await (const { keys } of this.#scan(operation)) {
-      yield await this.#lanes.after(keys, () => this.#page(operation, keys));
+  /** How many keys there are. */
+  async count(operation: string): Promise<number> {
+    this.check();
+    return await this.#read(operation, [], async () => {
+      let count = 0;
+      for await (const { keys } of this.#scan()) count += keys.length;
+      return count;
+    });
+  }
+
+  /** The keys and texts of all values. */
+  async all(operation: string): Promise<(readonly [string, string])[]> {
+    this.check();
+    return await this.#read(operation, [], async () => {
+      const items: (readonly [string, string])[] = [];
+      for await (const page of this.#items()) for (const item of page) items.push(item);
+      return items;
+    });
+  }
+
+  async *#scan(): AsyncGenerator<{ readonly keys: readonly string[] }, void> {
+    await this.#searches.earlier();
+    yield* this.#reader.scan("0", this.#lanes);
+  }
+
+  async *#items(): AsyncGenerator<readonly (readonly [string, string])[], void> {
+    for await (const { keys } of this.#scan()) {
+      yield await this.#lanes.after(keys, () => this.#reader.items(keys));
     }
   }
 
   /** Takes each step of an iteration as a call of its own, for its user may never ask for the next one. */
-  async *#taking<P>(pages: AsyncGenerator<P, void>): AsyncGenerator<P, void> {
+  async *#taking<P>(operation: string, pages: AsyncGenerator<P, void>): AsyncGenerator<P, void> {
     try {
       while (true) {
-        const page = await this.run(() => pages.next());
+        this.check();
+        const page = await this.#read(operation, [], () => pages.next());
         if (page.done) return;
         yield page.value;
       }
@@ -409,237 +281,53 @@ export class Store {
     }
   }
 
-  /** How many keys there are. */
-  async count(operation: string): Promise<number> {
-    return await this.run(async () => {
-      let count = 0;
-      for await (const { keys } of this.#scan(operation)) count += keys.length;
-      return count;
-    });
-  }
-
-  /** The keys and texts of all values. */
-  async all(operation: string): Promise<(readonly [string, string])[]> {
-    return await this.run(async () => {
-      const items: (readonly [string, string])[] = [];
-      for await (const page of this.#items(operation)) for (const item of page) items.push(item);
-      return items;
-    });
-  }
-
-  /** Pages of keys, without the prefix, each read after all that was issued before it. */
-  async *#scan(
-    operation: string,
-    from?: string,
-    before?: Promise<void>,
-  ): AsyncGenerator<Page, void> {
-    const { prefix, timeout } = this.options;
-    try {
-      await (before ?? this.#earlier());
-      // A search minds what is issued meanwhile by itself.
-      const lanes = before ? undefined : this.#lanes;
-      for await (const page of scanKeys(this.#runner, prefix, timeout, lanes, from)) {
-        yield { keys: page.keys.map((name) => name.slice(prefix.length)), next: page.next };
-      }
-    } catch (error) {
-      throw this.#readError(error, operation, []);
-    }
-  }
-
-  /** Resolves when all that was issued so far is settled. */
-  async #earlier(): Promise<void> {
-    await Promise.all([this.#lanes.idle(), ...[...this.#searches].map((search) => search.isOver)]);
-  }
-
-  async #page(operation: string, keys: readonly string[]): Promise<(readonly [string, string])[]> {
-    try {
-      const texts = await this.#mget(keys);
-      return keys.flatMap((key, index) => {
-        const text = texts[index];
-        return text === null ? [] : [[key, text] as const]; // removed since the scan saw it
-      });
-    } catch (error) {
-      throw this.#readError(error, operation, []);
-    }
-  }
-
-  async #mget(keys: readonly string[]): Promise<readonly (string | null)[]> {
-    const found = new Map<string, string | null>();
-    await Promise.all(
-      this.#bySlot(keys, (key) => key).map(async (part) => {
-        const names = part.map((key) => this.options.prefix + key);
-        const texts = await this.#runner.command("repeat", "MGET", ...names);
-        if (!Array.isArray(texts) || texts.length !== names.length) {
-          throw new Error(
-            `Cannot read the answer to MGET: expected ${names.length} values, received something else`,
-          );
-        }
-        part.forEach((key, index) => found.set(key, texts[index]));
-      }),
-    );
-    return keys.map((key) => found.get(key)!);
-  }
-
-  /**
-   * Removes all keys that are there when it is called. A call that is issued meanwhile removes its own keys first and
-   * waits for nothing else.
-   *
-   * @returns How many there were.
-   */
-  async clear(): Promise<number> {
-    return await this.run(async () => {
-      let count = 0;
-      const before = this.#earlier();
-      const search = new Search((key) => this.#remove([key]).then((removed) => void (count += removed)));
-      await this.#search(search, async () => {
-        for await (const { keys } of this.#scan("clear", "0", before)) {
-          const removed = await this.#remove(keys.filter((key) => search.claim(key)));
-          count += removed; // not in one step with the await, during which others count, too
-        }
-      });
-      return count;
-    });
-  }
-
-  /** Removes keys, each by itself. A round trip for each 500. Returns how many were there. */
-  async #remove(keys: readonly string[]): Promise<number> {
-    const outcomes: Promise<Outcome>[] = [];
-    for (const part of this.#bySlot(keys, (key) => key)) {
-      for (let from = 0; from < part.length; from += MAX_REMOVED) {
-        const some = part.slice(from, from + MAX_REMOVED);
-        const groups = some.map((key): Group => [{ kind: "delete", path: [key] }]);
-        outcomes.push(...this.#lanes.commitAll(groups, some));
-      }
-    }
-    try {
-      const settled = await Promise.all(outcomes);
-      return settled.filter((outcome) => "results" in outcome && outcome.results[0] === "true").length;
-    } catch (error) {
-      throw this.#changeError(error, "clear", []);
-    }
-  }
-
-  /**
-   * Removes some item. One round trip where an earlier call has seen more keys than it took, else those of a scan up to
-   * the first key, which goes on where the last one ended. That there is none takes a scan of the whole server.
-   *
-   * @returns Its key and text, nothing if there is none.
-   */
-  async popItem(): Promise<readonly [string, string] | undefined> {
-    return await this.run(async () => {
-      let item: readonly [string, string] | undefined;
-      const before = this.#earlier();
-      // One key after the other, for it takes only one; but it has its place at each of them at once.
-      let last: Promise<unknown> = Promise.resolve();
-      const take = (key: string): Promise<void> => {
-        if (item) return Promise.resolve();
-        const turn = this.#lanes.enter([key]);
-        const act = last.then(async () => {
-          if (item) return;
-          const text = await this.#takeText(turn, key);
-          if (text !== undefined) item = [key, text];
-        }).finally(() => turn.leave());
-        last = act;
-        return act;
-      };
-      const search = new Search(take);
-      await this.#search(search, async () => {
-        const [known] = this.#candidates;
-        this.#candidates = this.#candidates.slice(1);
-        if (known !== undefined) this.#goAhead([known]);
-        await search.settled();
-        for (let from = this.#cursor; !item;) {
-          await this.#popFrom(search, from, before, () => item !== undefined);
-          if (from === "0") break; // all keys were looked at
-          from = "0";
-        }
-      });
-      return item;
-    });
-  }
-
-  /** Looks for an item from a cursor on, and remembers what it has not come to. */
-  async #popFrom(search: Search, from: string, before: Promise<void>, isDone: () => boolean): Promise<void> {
-    for await (const { keys, next } of this.#scan("popItem", from, before)) {
-      for (const [index, key] of keys.entries()) {
-        search.meet(key);
-        await search.settled();
-        if (!isDone()) continue;
-        this.#candidates = keys.slice(index + 1);
-        this.#cursor = next;
-        return;
-      }
-    }
-    this.#cursor = "0";
-  }
-
-  async #takeText(turn: Turn, key: string): Promise<string | undefined> {
-    await turn.comes;
-    try {
-      const outcome = await turn.commit([{ kind: "take", path: [key] }]);
-      return "results" in outcome && outcome.results[0] !== "" ? outcome.results[0] : undefined;
-    } catch (error) {
-      throw this.#changeError(error, "popItem", [key]);
-    }
-  }
-
-  /** Does the work of a search, and until it is over that of what is issued meanwhile. */
-  async #search(search: Search, work: () => Promise<void>): Promise<void> {
-    this.#searches.add(search);
-    try {
-      await work();
-      await search.settled();
-    } finally {
-      this.#searches.delete(search);
-      search.end();
-    }
-  }
+  // ---- What is taken, and closing ----
 
   /** Throws once the store is closed. Sends first what live documents hold back, which was issued earlier. */
   check(): void {
-    this.#sendBursts();
+    this.bursts.send();
     if (this.#isClosed) throw new TypeError("Cannot use the dictionary: it is closed");
   }
 
-  /** Holds a burst of changes back until the end of the turn, or until the next use of the store. */
-  holdBack(send: () => void): void {
-    if (this.#bursts.size === 0) queueMicrotask(() => this.#sendBursts());
-    this.#bursts.add(send);
+  #checkKeys(keys: readonly string[], operation: string): void {
+    this.#keyspace.check(keys);
+    this.#keyspace.checkSlots(keys, operation);
   }
 
-  #sendBursts(): void {
-    if (this.#bursts.size === 0) return;
-    const bursts = [...this.#bursts];
-    this.#bursts.clear(); // each of them will check the store again
-    for (const send of bursts) send();
+  /** Runs a call of several steps: it is taken as a whole, and goes on when the store is closed meanwhile. */
+  async run<R>(call: () => Promise<R>): Promise<R> {
+    this.check();
+    return await this.#take(call);
   }
 
-  /** Watches over a write that nobody awaits. If it fails and `settled` is not asked, the rejection is unhandled. */
-  watch(write: Promise<void>, owner: object): void {
-    const watched: Promise<void> = write.then(() => {
-      this.#writes.delete(watched);
-    });
-    this.#writes.set(watched, owner);
-  }
-
-  /**
-   * Waits for the writes that are watched over: all of them, or those of one owner.
-   *
-   * @throws The first failure that nobody was told of.
-   */
-  async settled(owner?: object): Promise<void> {
-    this.#sendBursts();
-    let failure: { readonly reason: unknown } | undefined;
-    while (true) {
-      const writes = [...this.#writes].filter(([, whose]) => owner === undefined || whose === owner);
-      if (writes.length === 0) break;
-      const results = await Promise.allSettled(writes.map(([write]) => write));
-      results.forEach((result, index) => {
-        this.#writes.delete(writes[index][0]);
-        if (result.status === "rejected") failure ??= { reason: result.reason };
-      });
+  /** Counts a call as taken until it is settled: closing waits for it. */
+  async #take<R>(call: () => Promise<R>): Promise<R> {
+    this.#taken++;
+    try {
+      return await call();
+    } finally {
+      if (--this.#taken === 0) this.#onSettled?.();
     }
-    if (failure) throw failure.reason;
+  }
+
+  #read<R>(operation: string, path: Path, call: () => Promise<R>): Promise<R> {
+    return this.#take(async () => {
+      try {
+        return await call();
+      } catch (error) {
+        throw toReadError(error, { operation, path, timeout: this.settings.timeout });
+      }
+    });
+  }
+
+  #change<R>(operation: string, path: Path, call: () => Promise<R>): Promise<R> {
+    return this.#take(async () => {
+      try {
+        return await call();
+      } catch (error) {
+        throw toChangeError(error, { operation, path, timeout: this.settings.timeout });
+      }
+    });
   }
 
   /**
@@ -649,7 +337,7 @@ export class Store {
    * @returns Whether it was open.
    */
   async close(ms: number): Promise<boolean> {
-    this.#sendBursts();
+    this.bursts.send();
     const wasOpen = !this.#isClosed;
     this.#isClosed = true;
     if (this.#taken === 0) return wasOpen;
@@ -665,218 +353,4 @@ export class Store {
     clearTimeout(timer);
     return wasOpen;
   }
-
-  /** JSON text of a value; `where` is for the message if it cannot be written. */
-  encode(value: unknown, where: Path): string {
-    const text = encode(value, this.options, where);
-    // A character takes at most 3 bytes, so most texts need no count.
-    if (text.length * 3 > MAX_BYTES && new TextEncoder().encode(text).length > MAX_BYTES) {
-      throw new RangeError(
-        `Cannot write ${text.length} characters: Redis takes at most ${MAX_BYTES} bytes in one value`,
-      );
-    }
-    return text;
-  }
-
-  /** The value that a text holds. */
-  decode(text: string, operation: string, path: Path): Json {
-    try {
-      return decode(text, this.options);
-    } catch (cause) {
-      throw new CorruptValueError({ operation, path, text, cause });
-    }
-  }
-
-  /** The text with its value, to be drafted. */
-  fragment(text: string, operation: string, path: Path): Fragment {
-    try {
-      return Fragment.read(text, this.options);
-    } catch (cause) {
-      throw new CorruptValueError({ operation, path, text, cause });
-    }
-  }
-
-  /** The name in Redis of a key. */
-  #name(key: string): string {
-    const name = this.options.prefix + key;
-    if (isRecord(name)) {
-      throw new TypeError(
-        `Cannot use the key ${formatPlace([key])}: with its prefix it is named like the records of calls`,
-      );
-    }
-    return name;
-  }
-
-  async #run(
-    groups: readonly Group[],
-    after?: readonly (readonly number[])[],
-  ): Promise<readonly (Outcome | Error)[]> {
-    const { prefix, delivery } = this.options;
-    const read = (answer: unknown): readonly Outcome[] => readOutcomes(groups, answer);
-    if (delivery === "at-most-once") {
-      const call = compile(prefix, groups, undefined, after);
-      return await this.#runner.run(() => call, "once", read);
-    }
-    const record = this.#records.next(prefix + groups[0][0].path[0]);
-    const endsAt = performance.now() + recordTtl(this.options.timeout);
-    const onceFor = this.#once(record);
-    try {
-      const outcomes = await this.#runner.run(
-        (ahead) => compile(prefix, groups, onceFor(ahead), after),
-        "repeat",
-        read,
-        (ahead) => compile("", [], onceFor(ahead)),
-      );
-      const unsafe = await this.#replicate(record, groups, outcomes);
-      // What was answered need not be said again. What remains stops a request that arrives late.
-      if (lengthOf(outcomes) > MAX_RECORD) this.#runner.post("SET", record.name, "[]", "XX", "KEEPTTL");
-      return unsafe ?? outcomes;
-    } catch (error) {
-      if (!(error instanceof NoAnswer) || !error.sent) throw error;
-      return groups.map((group, index) => {
-        const operation = group[0].kind;
-        const resolve = (): Promise<Verdict> => this.#resolve(record, groups, index, endsAt, operation);
-        return new Lost(error.cause, record.id, resolve);
-      });
-    }
-  }
-
-  /** Waits until enough replicas have what a call has changed. Else gives, for each group applied, what is known. */
-  async #replicate(
-    record: RecordName,
-    groups: readonly Group[],
-    outcomes: readonly Outcome[],
-  ): Promise<readonly (Outcome | Error)[] | undefined> {
-    const { durability, timeout } = this.options;
-    if (durability === undefined || outcomes.every((outcome) => "refusal" in outcome)) return undefined;
-    let cause: unknown;
-    let count: number | undefined;
-    try {
-      const { replicas, timeout: ms } = durability;
-      count = await this.#runner.replicate(record.name, recordTtl(timeout), replicas, ms);
-      if (count !== undefined && count >= replicas) return undefined;
-      if (count === undefined) {
-        cause = new Error("the server does not know of it any more: another one took over");
-      }
-    } catch (error) {
-      cause = error instanceof NoAnswer || error instanceof Refused ? error.cause ?? error : error;
-    }
-    return outcomes.map((outcome, index) => {
-      if ("refusal" in outcome) return outcome;
-      return new Unsafe(
-        cause,
-        count ?? 0,
-        groups[index].length === 1 ? this.#tryDecode(outcome.results[0]) : undefined,
-      );
-    });
-  }
-
-  /** What an op has answered; its text if that is not JSON. */
-  #tryDecode(text: string): Json | undefined {
-    if (text === "") return undefined;
-    try {
-      return decode(text, this.options);
-    } catch {
-      return text;
-    }
-  }
-
-  /** The record of a call that is sent now, by how far the clock of the server is ahead of ours. */
-  #once({ name }: RecordName): (ahead: number) => Once {
-    const { timeout } = this.options;
-    // All attempts have the same time, or the last ones could come after the record of the first.
-    const until = Date.now() + maxDelay(timeout);
-    return (ahead) => ({ record: name, ttl: recordTtl(timeout), until: until + ahead });
-  }
-
-  /** What became of a group whose answer was lost. If it did not arrive yet, it will find that it came too late. */
-  async #resolve(
-    record: RecordName,
-    groups: readonly Group[],
-    index: number,
-    endsAt: number,
-    operation: string,
-  ): Promise<Verdict> {
-    const { timeout } = this.options;
-    const path = groups[index][0].path;
-    if (performance.now() + timeout > endsAt) {
-      throw new TimeoutError({
-        operation: `resolve ${operation}`,
-        path,
-        timeout,
-        cause: new Error("The call was made so long ago that its record may be gone"),
-      });
-    }
-    const onceFor = this.#once(record);
-    try {
-      const isApplied = await this.#runner.run(
-        (ahead) => compile("", [], onceFor(ahead)),
-        "repeat",
-        (answer) => readVerdict(groups, index, answer),
-      );
-      return isApplied ? "applied" : "not-applied";
-    } catch (error) {
-      throw this.#readError(error, `resolve ${operation}`, path);
-    }
-  }
-
-  async #read<R>(operation: string, path: Path, read: () => Promise<R>): Promise<R> {
-    this.check();
-    const key = String(path[0]);
-    this.#name(key);
-    return await this.#take(async () => {
-      this.#goAhead([key]);
-      try {
-        return await this.#lanes.after([key], read);
-      } catch (error) {
-        throw this.#readError(error, operation, path);
-      }
-    });
-  }
-
-  #readError(error: unknown, operation: string, path: Path): unknown {
-    if (error instanceof NoAnswer) return this.#notApplied(error, operation, path);
-    if (!(error instanceof Refused)) return error;
-    const { reason, cause } = error;
-    if (reason === "LIMIT") {
-      return new LimitError({ operation, path, limit: "bytes", maximum: MAX_TEXT, cause });
-    }
-    if (reason === "WRONGTYPE") return new WrongTypeError({ operation, path, cause });
-    return new UnavailableError({ operation, path, reason, cause });
-  }
-
-  #changeError(error: unknown, operation: string, path: Path): unknown {
-    if (error instanceof Lost) {
-      return new AmbiguousResultError({ operation, path, cause: error.cause, record: error.record });
-    }
-    if (error instanceof Unsafe) {
-      const { acknowledged, result, cause } = error;
-      const { replicas } = this.options.durability!;
-      return new DurabilityError({ operation, path, replicas, acknowledged, result, cause });
-    }
-    if (error instanceof Partial) {
-      return new AmbiguousResultError({ operation, path, cause: error.cause, isPartial: true });
-    }
-    if (error instanceof NoAnswer && error.sent) {
-      return new AmbiguousResultError({ operation, path, cause: error.cause });
-    }
-    return this.#readError(error, operation, path);
-  }
-
-  #notApplied(error: NoAnswer, operation: string, path: Path): unknown {
-    const { cause } = error;
-    if (cause instanceof Unusable) return cause;
-    if (!error.isLate) return new UnavailableError({ operation, path, reason: "CLOSED", cause });
-    return new TimeoutError({ operation, path, timeout: this.options.timeout, cause });
-  }
-}
-
-/** How many characters a call has answered, about. */
-function lengthOf(outcomes: readonly Outcome[]): number {
-  let length = 0;
-  for (const outcome of outcomes) {
-    const texts = "results" in outcome ? outcome.results : outcome.fresh;
-    for (const text of texts) if (typeof text === "string") length += text.length;
-  }
-  return length;
 }

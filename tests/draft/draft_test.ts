@@ -6,6 +6,7 @@ import { Fragment } from "../../src/data/fragment.ts";
 import { decode } from "../../src/data/decoder.ts";
 import type { Json } from "../../src/data/json.ts";
 import type { Group } from "../../src/data/op.ts";
+import { toPlain } from "../../src/draft/returned.ts";
 import { Session } from "../../src/draft/session.ts";
 import { fuzz } from "../support/fuzz.ts";
 import { HOSTILE_NAMES } from "../support/names.ts";
@@ -286,7 +287,7 @@ describe("drafts: members are data", () => {
       root["__proto__"] ??= {};
       (root["__proto__"] as Record<string, unknown>).points = 1;
       assertEquals(session.takeOps(), [{ kind: "set", path: ["__proto__"], value: '{"points":1}' }]);
-      const plain = session.toPlain({ a: [root["__proto__"]], b: root["__proto__"] }) as object;
+      const plain = toPlain({ a: [root["__proto__"]], b: root["__proto__"] }, {}) as object;
       assertEquals(JSON.stringify(plain), '{"a":[{"points":1}],"b":{"points":1}}');
     });
   });
@@ -298,7 +299,7 @@ describe("drafts: members are data", () => {
         const session = new Session(options);
         const root = draftDictionary(session, new Map([["k", Fragment.read(text, options)]]));
         const { k } = root.draft as { k: unknown };
-        const plain = session.toPlain({ ["__proto__"]: k, k }) as Record<string, unknown>;
+        const plain = toPlain({ ["__proto__"]: k, k }, {}) as Record<string, unknown>;
         assertEquals(Object.keys(plain), ["__proto__", "k"]);
         assert(Object.hasOwn(plain.k as object, "__proto__"));
         assertStrictEquals(Object.getPrototypeOf(plain.k), Object.prototype);

@@ -5,7 +5,8 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { Refusal } from "../../src/call/answer.ts";
 import type { Op } from "../../src/data/op.ts";
 import type { Path } from "../../src/data/path.ts";
-import { Chains, Speculation } from "../../src/run/speculation.ts";
+import { Chains } from "../../src/run/chains.ts";
+import { Speculation } from "../../src/run/speculation.ts";
 
 const NO_KEY: Refusal = { code: "NO_KEY", index: 0, segment: 0, found: "" };
 const NOT_FOUND: Refusal = { code: "NOT_FOUND", index: 0, segment: 1, found: "" };

@@ -29,7 +29,7 @@ function codeOf(outcome: Outcome): string {
 }
 
 async function texts(store: Store, ...keys: string[]): Promise<(string | null)[]> {
-  return await client.mget(keys.map((key) => store.options.prefix + key));
+  return await client.mget(keys.map((key) => store.settings.prefix + key));
 }
 
 describe("Store.attempt()", () => {
@@ -82,11 +82,11 @@ describe("Store.attempt()", () => {
 
   it("Store.attempt() leaves every key alone if one is no Redis string", async () => {
     const store = newStore();
-    await client.rpush(`${store.options.prefix}list`, "x");
+    await client.rpush(`${store.settings.prefix}list`, "x");
     const outcome = await store.attempt([set(["a"], "1"), set(["list"], "2"), set(["b"], "3")]);
     assertEquals(codeOf(outcome), "WRONG_TYPE at 1");
     assertEquals(await texts(store, "a", "b"), [null, null]);
-    assertEquals(await client.lrange(`${store.options.prefix}list`, 0, -1), ["x"]);
+    assertEquals(await client.lrange(`${store.settings.prefix}list`, 0, -1), ["x"]);
   });
 
   it("Store.attempt() keeps groups of one batch apart: one refused harms no other", async () => {
@@ -135,7 +135,7 @@ describe("Store.attempt()", () => {
 
   it("Store.attempt() keeps or changes the expiry of each key of a group", async () => {
     const store = newStore();
-    const { prefix } = store.options;
+    const { prefix } = store.settings;
     await store.applyAll([
       { kind: "set", path: ["a"], value: "1", ttl: 90_000 },
       { kind: "set", path: ["b"], value: "1", ttl: 90_000 },
@@ -172,7 +172,7 @@ describe("Store.apply() and applyAll()", () => {
 
   it("Store.applyAll() throws for the op that was refused", async () => {
     const store = newStore();
-    await client.sadd(`${store.options.prefix}s`, "x");
+    await client.sadd(`${store.settings.prefix}s`, "x");
     const error = await assertRejects(
       () => store.applyAll([set(["a"], "1"), { kind: "delete", path: ["s"] }]),
       WrongTypeError,
