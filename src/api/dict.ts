@@ -5,7 +5,7 @@
  */
 
 import type { Draft } from "../draft/draft.ts";
-import { type DictEditOptions, DictScope, edit, explain } from "./edit.ts";
+import { type DictEditOptions, DictScope, edit, explain, type Local } from "./edit.ts";
 import { checkClient, openClient, type RedisClient } from "../run/client.ts";
 import { KeyNotFoundError, WrongTypeError } from "../errors/value.ts";
 import { formatPlace } from "../data/path.ts";
@@ -16,6 +16,7 @@ import type { Selected, Selection } from "../data/selector.ts";
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import { createRef, type Ref } from "./ref.ts";
 import { type CloseOptions, type DictOptions, readCloseTimeout, readOptions } from "../run/options.ts";
+import { ask, type Steps } from "../store/request.ts";
 import { Store } from "../store/store.ts";
 
 /** How a whole value is written. */
@@ -172,8 +173,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @throws {WrongTypeError} If the key is no Redis string.
    */
   async get<K extends Key<T>>(key: K): Promise<At<T, K> | undefined> {
-    const text = await this.#store.command("get", "GET", readKey(key));
-    return text === null ? undefined : this.#decode<K>(String(text), "get", key);
+    return await this.#store.drive(get<At<T, K>>(this.#store, readKey(key)));
   }
 
   /**
@@ -449,7 +449,9 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   async edit<R>(recipe: (draft: Draft<T>) => R, options: DictEditOptions = {}): Promise<R> {
-    return await edit(this.#store, new DictScope(this.#store, options.keys), recipe, options);
+    return await this.#store.drive(
+      edit(this.#store, new DictScope(this.#store, options.keys), recipe, options),
+    );
   }
 
   /**
@@ -474,7 +476,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   async explain(recipe: (draft: Draft<T>) => unknown, options: DictEditOptions = {}): Promise<Group> {
-    return await explain(this.#store, new DictScope(this.#store, options.keys), recipe);
+    return await this.#store.drive(explain(this.#store, new DictScope(this.#store, options.keys), recipe));
   }
 
   /**
@@ -769,4 +771,10 @@ function checkTtl(ttl: number): number {
   throw new RangeError(
     `Cannot use the ttl: received ${String(ttl)}, expected a positive integer of milliseconds`,
   );
+}
+
+/** Reads a whole value. What is in Redis is what the user says it is. */
+function* get<V>({ codec }: Local, key: string): Steps<V | undefined> {
+  const text = yield* ask("command", { operation: "get", name: "GET", key });
+  return text === null ? undefined : codec.decode(String(text), "get", [key]) as V;
 }

@@ -10,12 +10,12 @@ import { AmbiguousResultError, TimeoutError } from "../errors/delivery.ts";
 import { ConflictError } from "../errors/edit.ts";
 import { CorruptValueError, TypeMismatchError } from "../errors/value.ts";
 import type { Fragment } from "../data/fragment.ts";
-import type { Part } from "../run/lanes.ts";
 import type { Group } from "../data/op.ts";
 import { type Path, readKey } from "../data/path.ts";
 import { disarmPromises, toPlain } from "../draft/returned.ts";
 import { draftOf, isContainer } from "../draft/proxy.ts";
 import { Session } from "../draft/session.ts";
+import { ask, type Steps } from "../store/request.ts";
 import type { Store } from "../store/store.ts";
 
 /** How an edit works. */
@@ -37,10 +37,11 @@ export interface DictEditOptions extends EditOptions {
   readonly keys?: Iterable<string>;
 }
 
-/** Longer texts are compared by their SHA-1. */
-const MAX_GUARD_LENGTH = 128;
 /** How many keys an edit may touch. */
 const MAX_EDIT_KEYS = 1000;
+
+/** How values are read and written, without asking anybody. */
+export type Local = Pick<Store, "settings" | "codec">;
 
 /** What a recipe works on: where its values come from. */
 export interface Scope {
@@ -62,14 +63,14 @@ export interface Scope {
 export class DictScope implements Scope {
   readonly keys: readonly string[];
   readonly isOpen: boolean = true;
-  readonly #store: Store;
+  readonly #local: Local;
   /** The keys that are read. */
   readonly #wanted: Set<string>;
   #fetched: ReadonlyMap<string, Fragment | undefined> = new Map();
 
   /** @param keys What is read at first. */
-  constructor(store: Store, keys: Iterable<string> = []) {
-    this.#store = store;
+  constructor(local: Local, keys: Iterable<string> = []) {
+    this.#local = local;
     this.keys = [...new Set([...keys].map(readKey))];
     this.#wanted = new Set(this.keys);
   }
@@ -85,7 +86,7 @@ export class DictScope implements Scope {
   take(answers: readonly (string | Refusal)[]): void {
     this.#fetched = new Map([...this.#wanted].map((key, index) => {
       const answer = answers[index];
-      if (typeof answer === "string") return [key, this.#store.codec.fragment(answer, "edit", [key])];
+      if (typeof answer === "string") return [key, this.#local.codec.fragment(answer, "edit", [key])];
       if (answer.code === "NO_KEY") return [key, undefined];
       throw toError({ kind: "get", path: [key] }, answer, "edit");
     }));
@@ -102,12 +103,12 @@ export class FragmentScope implements Scope {
   readonly keys: readonly string[];
   readonly isOpen: boolean = false;
   readonly places: readonly Path[];
-  readonly #store: Store;
+  readonly #local: Local;
   #fragment: Fragment | undefined;
 
   /** @param path Where it is. */
-  constructor(store: Store, path: Path) {
-    this.#store = store;
+  constructor(local: Local, path: Path) {
+    this.#local = local;
     this.path = path;
     this.keys = [String(path[0])];
     this.places = [path];
@@ -117,7 +118,7 @@ export class FragmentScope implements Scope {
 
   take([answer]: readonly (string | Refusal)[]): void {
     if (typeof answer !== "string") throw toError({ kind: "get", path: this.path }, answer, "edit");
-    this.#fragment = readContainer(this.#store, answer, "edit", this.path);
+    this.#fragment = readContainer(this.#local, answer, "edit", this.path);
   }
 
   draft(session: Session): DraftRoot {
@@ -131,8 +132,8 @@ export class FragmentScope implements Scope {
  * @throws {TypeMismatchError} If it is something else.
  * @throws {CorruptValueError} If it is not JSON.
  */
-export function readContainer(store: Store, text: string, operation: string, path: Path): Fragment {
-  const fragment = store.codec.fragment(text, operation, path);
+export function readContainer(local: Local, text: string, operation: string, path: Path): Fragment {
+  const fragment = local.codec.fragment(text, operation, path);
   const { value } = fragment;
   if (isContainer(value)) return fragment;
   const found = value === null
@@ -158,46 +159,45 @@ interface Run<R> {
 }
 
 /**
- * Edits. The edit takes its place among the calls of the dictionary before this returns, at the keys that are known by
+ * Edits. The first request takes the place of the edit among the calls of the dictionary, at the keys that are known by
  * then: those of the scope, and those that the recipe touches up to the first value that it reads.
  *
- * @param store Where the values are.
+ * @param local How values are read and written.
  * @param scope What the recipe works on.
  * @param recipe Changes the draft that it is given.
  * @param options How often it may run.
- * @returns What the recipe returned, as plain data.
+ * @returns Steps to what the recipe returned, as plain data.
  */
-export async function edit<R>(
-  store: Store,
+export function* edit<R>(
+  local: Local,
   scope: Scope,
   recipe: (draft: never) => R,
   options: EditOptions,
-): Promise<R> {
+): Steps<R> {
   const { attempts = Infinity } = options;
   if (attempts !== Infinity && (!Number.isInteger(attempts) || attempts < 1)) {
     throw new RangeError(`Cannot edit: attempts is ${String(attempts)}, expected a positive integer`);
   }
-  return await store.run(async () => {
-    let keys = scope.keys;
-    if (scope.isOpen) {
-      const first = run(store, scope, recipe);
-      // It read nothing, so whatever is there, it does the same.
-      if (first.end) return await applyBlind(store, first.end, first.ops);
-      keys = [...new Set([...keys, ...first.keys])];
-      scope.want(first.missing!);
-    }
-    const edit = new Edit(store, scope, keys, attempts);
-    try {
-      return await edit.run(recipe);
-    } finally {
-      edit.leave();
-    }
-  });
+  let keys = scope.keys;
+  if (scope.isOpen) {
+    const first = run(local, scope, recipe);
+    // It read nothing, so whatever is there, it does the same.
+    if (first.end) return yield* applyBlind(first.end, first.ops);
+    keys = [...new Set([...keys, ...first.keys])];
+    scope.want(first.missing!);
+  }
+  checkCount(keys);
+  const number = yield* ask("join", { keys, places: scope.places });
+  try {
+    return yield* new Edit(local, scope, number, keys, attempts).run(recipe);
+  } finally {
+    yield* ask("leave", { edit: number });
+  }
 }
 
-async function applyBlind<R>(store: Store, end: NonNullable<Run<R>["end"]>, ops: Group): Promise<R> {
+function* applyBlind<R>(end: NonNullable<Run<R>["end"]>, ops: Group): Steps<R> {
   if (!("error" in end) && ops.length > 0) {
-    const outcome = await store.attempt(ops, "edit");
+    const outcome = yield* ask("apply", { group: ops, operation: "edit" });
     if ("refusal" in outcome) throw toError(ops[outcome.refusal.index], outcome.refusal, "edit");
   }
   return finish(end);
@@ -210,52 +210,49 @@ function finish<R>(end: NonNullable<Run<R>["end"]>): R {
 
 /** An edit that has its place among the calls of the dictionary. */
 class Edit {
-  readonly #store: Store;
+  readonly #local: Local;
   readonly #scope: Scope;
+  readonly #number: number;
   readonly #attempts: number;
   readonly #endsAt: number;
-  #part: Part;
+  /** The keys at which it has its place. */
+  #keys: readonly string[];
   /** Where others were in the way. */
   readonly #conflicts: Map<string, Path> = new Map();
   #attempt: number = 0;
 
-  constructor(store: Store, scope: Scope, keys: readonly string[], attempts: number) {
-    checkCount(keys);
-    this.#store = store;
+  constructor(local: Local, scope: Scope, number: number, keys: readonly string[], attempts: number) {
+    this.#local = local;
     this.#scope = scope;
+    this.#number = number;
+    this.#keys = keys;
     this.#attempts = attempts;
-    this.#endsAt = performance.now() + store.settings.timeout;
-    this.#part = store.join(keys, scope.places, "edit");
-  }
-
-  /** Gives up its place. */
-  leave(): void {
-    this.#part.seat.leave();
+    this.#endsAt = performance.now() + local.settings.timeout;
   }
 
   /** Runs the recipe, and applies what it did, until nobody was in its way. */
-  async run<R>(recipe: (draft: never) => R): Promise<R> {
-    const store = this.#store;
+  *run<R>(recipe: (draft: never) => R): Steps<R> {
     const scope = this.#scope;
     while (true) {
-      const { answers, isCertain } = await store.look(this.#part, scope.places, "edit");
+      const { places } = scope;
+      const { answers, isCertain } = yield* ask("look", { edit: this.#number, places });
       scope.take(answers);
-      const { keys, missing, end, guards, ops } = run(store, scope, recipe);
+      const { keys, missing, end, guards, ops } = run(this.#local, scope, recipe);
       if (missing !== undefined) scope.want(missing);
-      if (!this.#hold(keys) || !end) continue;
+      const isHeld = yield* this.#hold(keys);
+      if (!isHeld || !end) continue;
       const isChange = ops.length > 0 && !("error" in end);
       // What was only read, and is certain, was there at one moment: there is nothing to ask for.
       if (!isChange && (isCertain || guards.length === 0)) return finish(end);
-      const group = Object.freeze([...await shorten(guards), ...isChange ? ops : []]);
-      const read = scope.places;
-      const outcome = await this.#commit(group, isChange);
+      const group = Object.freeze([...guards, ...isChange ? ops : []]);
+      const outcome = yield* this.#commit(group, isChange);
       if ("results" in outcome) return finish(end);
       const { refusal } = outcome;
       if (refusal.code === "AFTER") continue; // it saw what another edit could not do
       if (refusal.index >= guards.length && !CONFLICTS.has(refusal.code)) {
         throw toError(group[refusal.index], refusal, "edit");
       }
-      read.forEach((path, index) => {
+      places.forEach((path, index) => {
         const [before, after] = [answers[index], outcome.fresh[index]];
         if (typeof before !== "string" || typeof after !== "string") return;
         const error = unreadable(path, before, after);
@@ -265,14 +262,14 @@ class Edit {
     }
   }
 
-  async #commit(group: Group, isChange: boolean): Promise<Outcome> {
+  *#commit(group: Group, isChange: boolean): Steps<Outcome> {
     try {
-      return await this.#store.commit(this.#part, group, "edit");
+      return yield* ask("commit", { edit: this.#number, group });
     } catch (error) {
       // It was to change nothing, so there is nothing that could have been changed.
       if (isChange || !(error instanceof AmbiguousResultError)) throw error;
       const { path, cause } = error;
-      throw new TimeoutError({ operation: "edit", path, timeout: this.#store.settings.timeout, cause });
+      throw new TimeoutError({ operation: "edit", path, timeout: this.#local.settings.timeout, cause });
     }
   }
 
@@ -285,53 +282,41 @@ class Edit {
     throw new ConflictError({ operation: "edit", path: paths[0], paths, attempts: this.#attempt });
   }
 
-  /**
-   * Takes its place at keys that nobody knew of. It must not wait for one place while it holds another, so where it
-   * would have to, it gives up all of them and queues again.
-   *
-   * @returns Whether it still has the turn.
-   */
-  #hold(keys: readonly string[]): boolean {
-    const part = this.#part;
-    const held = new Set(part.keys);
-    const late = keys.filter((key) => !held.has(key));
+  /** Takes its place at keys that nobody knew of. Returns whether it still has the turn. */
+  *#hold(keys: readonly string[]): Steps<boolean> {
+    const late = keys.filter((key) => !this.#keys.includes(key));
     if (late.length === 0) return true;
-    const all = [...held, ...late];
-    checkCount(all);
-    if (this.#store.extend(part, late, "edit")) return true;
-    part.seat.leave();
-    this.#part = this.#store.join(all, this.#scope.places, "edit");
-    return false;
+    this.#keys = [...this.#keys, ...new Set(late)];
+    checkCount(this.#keys);
+    return yield* ask("extend", { edit: this.#number, keys: this.#keys, places: this.#scope.places });
   }
 }
 
 /**
  * Reports what an edit would send now, and sends nothing but what it reads.
  *
- * @returns The guards and the ops.
+ * @returns Steps to the guards and the ops.
  */
-export async function explain(store: Store, scope: Scope, recipe: (draft: never) => unknown): Promise<Group> {
-  return await store.run(async () => {
-    while (true) {
-      const { places } = scope;
-      if (places.length > 0) {
-        scope.take(await store.readAll(places, "edit"));
-      }
-      const { missing, end, guards, ops } = run(store, scope, recipe);
-      if (missing !== undefined) scope.want(missing);
-      if (!end) continue;
-      finish(end);
-      return Object.freeze(ops.length === 0 ? [] : [...await shorten(guards), ...ops]);
-    }
-  });
+export function* explain(local: Local, scope: Scope, recipe: (draft: never) => unknown): Steps<Group> {
+  while (true) {
+    const { places } = scope;
+    if (places.length > 0) scope.take(yield* ask("readAll", { places, operation: "edit" }));
+    const { missing, end, guards, ops } = run(local, scope, recipe);
+    if (missing !== undefined) scope.want(missing);
+    if (!end) continue;
+    finish(end);
+    return ops.length === 0
+      ? Object.freeze([])
+      : yield* ask("shorten", { group: Object.freeze([...guards, ...ops]) });
+  }
 }
 
 /** Refusals of ops that come of what others did: the recipe would see it, too. */
 const CONFLICTS: ReadonlySet<string> = new Set(["NO_KEY", "NOT_FOUND", "TYPE", "RANGE"]);
 
 /** Runs the recipe on what was read. */
-function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): Run<R> {
-  const session = new Session(store.settings);
+function run<R>(local: Local, scope: Scope, recipe: (draft: never) => R): Run<R> {
+  const session = new Session(local.settings);
   const root = scope.draft(session);
   let isAsync = false;
   try {
@@ -345,7 +330,7 @@ function run<R>(store: Store, scope: Scope, recipe: (draft: never) => R): Run<R>
       );
       const keys = session.changed;
       const ops = session.takeOps();
-      const value = toPlain(returned, store.settings) as R;
+      const value = toPlain(returned, local.settings) as R;
       // case: a getter or a toJSON has read what is not there yet, and has caught what stops the recipe then.
       if (session.missing === undefined) return { keys, end: { value }, guards: root.guards(), ops };
     }
@@ -398,14 +383,4 @@ export function unreadable(path: Path, read: string, fresh: string): CorruptValu
   if (read !== fresh || !read.includes("\ufffd")) return undefined;
   const cause = new TypeError("it holds bytes that are not UTF-8");
   return new CorruptValueError({ operation: "edit", path, text: read, cause });
-}
-
-/** Guards of long texts by their SHA-1 instead. */
-function shorten(guards: Group): Promise<Group> {
-  return Promise.all(guards.map(async (guard) => {
-    if (guard.kind !== "test" || guard.value.length <= MAX_GUARD_LENGTH) return guard;
-    const digest = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(guard.value));
-    const value = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    return { ...guard, value, by: "sha1" };
-  }));
 }

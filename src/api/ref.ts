@@ -7,9 +7,10 @@
 import { encodeName } from "../data/encoder.ts";
 import { formatPlace } from "../data/path.ts";
 import type { Json } from "../data/json.ts";
-import type { Group, Op, Read } from "../data/op.ts";
+import type { Group, Op, PushOp, Read } from "../data/op.ts";
 import type { At, KeyOf, Path, Segment } from "../data/path.ts";
 import { readPath, readSegments, type Selected, type Selection } from "../data/selector.ts";
+import { ask, type Steps } from "../store/request.ts";
 import type { Store } from "../store/store.ts";
 import { toError } from "../call/answer.ts";
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
@@ -667,7 +668,7 @@ class JsonRef {
   }
 
   async push(...items: readonly unknown[]): Promise<number> {
-    return Number(await this.#apply({ kind: "push", ...this.#adding(items) }));
+    return await this.#store.drive(push({ kind: "push", ...this.#adding(items) }));
   }
 
   async unshift(...items: readonly unknown[]): Promise<number> {
@@ -694,11 +695,11 @@ class JsonRef {
   }
 
   edit<R>(recipe: (draft: never) => R, options: EditOptions = {}): Promise<R> {
-    return edit(this.#store, new FragmentScope(this.#store, this.path), recipe, options);
+    return this.#store.drive(edit(this.#store, new FragmentScope(this.#store, this.path), recipe, options));
   }
 
   explain(recipe: (draft: never) => unknown): Promise<Group> {
-    return explain(this.#store, new FragmentScope(this.#store, this.path), recipe);
+    return this.#store.drive(explain(this.#store, new FragmentScope(this.#store, this.path), recipe));
   }
 
   patch(operations: readonly PatchOperation[]): Promise<void> {
@@ -745,6 +746,14 @@ class JsonRef {
       `Cannot splice ${formatPlace(this.path)}: ${name} is ${String(value)}, expected an integer`,
     );
   }
+}
+
+/** Adds elements. Returns the new length. */
+function* push(op: PushOp): Steps<number> {
+  const group: Group = Object.freeze([Object.freeze(op)]);
+  const outcome = yield* ask("apply", { group, operation: op.kind });
+  if ("refusal" in outcome) throw toError(op, outcome.refusal);
+  return Number(outcome.results[0]);
 }
 
 /**

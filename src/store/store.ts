@@ -14,11 +14,11 @@ import { toChangeError, toReadError } from "../run/failure.ts";
 import { Lanes, type Part } from "../run/lanes.ts";
 import type { Settings } from "../run/options.ts";
 import { Runner } from "../run/runner.ts";
-import type { View } from "../run/speculation.ts";
 import { Bursts } from "./bursts.ts";
 import { Codec } from "./codec.ts";
 import { Keyspace } from "./keyspace.ts";
 import { Reader } from "./reader.ts";
+import { drive, type Request, type Steps } from "./request.ts";
 import { Searches } from "./searches.ts";
 
 /** Runs ops and reads on the values behind one prefix of one client. */
@@ -34,6 +34,9 @@ export class Store {
   readonly #keyspace: Keyspace;
   readonly #reader: Reader;
   readonly #searches: Searches;
+  /** The edits that have a place, by number. */
+  readonly #edits: Map<number, Part> = new Map();
+  #nextEdit: number = 0;
   #isClosed: boolean = false;
   /** How many calls were taken and are not settled. */
   #taken: number = 0;
@@ -118,35 +121,81 @@ export class Store {
     return await this.#change("popItem", [], () => this.#searches.popItem());
   }
 
+  // ---- Methods that are written as steps ----
+
+  /** Runs a method: it is taken as a whole, and goes on when the store is closed meanwhile. */
+  async drive<R>(steps: Steps<R>): Promise<R> {
+    this.check();
+    return await this.#take(() => drive((request) => this.perform(request), steps));
+  }
+
+  /** Performs one request of a method. Where it takes a place, it has done so when this returns. */
+  async perform(request: Request): Promise<unknown> {
+    switch (request.kind) {
+      case "read":
+        return await this.tryRead(request.read);
+      case "readAll":
+        return await this.#readAll(request.places, request.operation);
+      case "command":
+        return await this.command(request.operation, request.name, request.key);
+      case "apply":
+        return await this.attempt(request.group, request.operation);
+      case "shorten":
+        return await shorten(request.group);
+      case "join":
+        return this.#join(request.keys, request.places);
+      case "extend":
+        return this.#extend(request.edit, request.keys, request.places);
+      case "look": {
+        const { edit, places } = request;
+        const path = places.length === 1 ? places[0] : [];
+        return await this.#read("edit", path, () => this.#edits.get(edit)!.seat.look(places));
+      }
+      case "commit": {
+        const { edit, group } = request;
+        return await this.#change("edit", group[0].path, () => this.#commit(edit, group));
+      }
+      case "leave":
+        return this.#leave(request.edit);
+    }
+  }
+
   // ---- Edits ----
 
+  /** Takes part, for an edit, in what is sent behind all that was issued earlier on some keys. */
+  #join(keys: readonly string[], places: readonly Path[]): number {
+    this.#checkKeys(keys, "edit");
+    this.#searches.goAhead(keys);
+    const edit = this.#nextEdit++;
+    this.#edits.set(edit, this.#lanes.join(keys, places));
+    return edit;
+  }
+
   /**
-   * Takes part, for an edit, in what is sent behind all that was issued earlier on some keys. The seat must be left.
-   *
-   * @param places What the edit looks at.
-   * @throws {CrossSlotError} If a cluster keeps the keys apart.
+   * Takes more keys for an edit. It must not wait for one place while it holds another, so where it would have to, it
+   * gives up all of them and queues again. Returns whether it still has its turn.
    */
-  join(keys: readonly string[], places: readonly Path[], operation: string): Part {
-    this.#checkKeys(keys, operation);
-    this.#searches.goAhead(keys);
-    return this.#lanes.join(keys, places);
+  #extend(edit: number, keys: readonly string[], places: readonly Path[]): boolean {
+    const part = this.#edits.get(edit)!;
+    const late = keys.filter((key) => !part.keys.includes(key));
+    if (late.length === 0) return true;
+    const all = [...part.keys, ...late];
+    this.#checkKeys(all, "edit");
+    this.#searches.goAhead(late);
+    if (part.extend(late)) return true;
+    part.seat.leave();
+    this.#edits.set(edit, this.#lanes.join(all, places));
+    return false;
   }
 
-  /** Takes more keys for an edit, if nobody is in the way. */
-  extend(part: Part, keys: readonly string[], operation: string): boolean {
-    this.#checkKeys([...part.keys, ...keys], operation);
-    this.#searches.goAhead(keys);
-    return part.extend(keys);
+  async #commit(edit: number, group: Group): Promise<Outcome> {
+    const { seat } = this.#edits.get(edit)!;
+    return await seat.commit(await shorten(group));
   }
 
-  /** Waits for the turn of an edit, and gives what is at its places then. */
-  look({ seat }: Part, places: readonly Path[], operation: string): Promise<View> {
-    return this.#read(operation, places.length === 1 ? places[0] : [], () => seat.look(places));
-  }
-
-  /** Applies a group of an edit. */
-  commit({ seat }: Part, group: Group, operation: string): Promise<Outcome> {
-    return this.#change(operation, group[0].path, () => seat.commit(group));
+  #leave(edit: number): void {
+    this.#edits.get(edit)?.seat.leave();
+    this.#edits.delete(edit);
   }
 
   // ---- Reads ----
@@ -157,7 +206,7 @@ export class Store {
    *
    * @returns For each place its text, or why there is none.
    */
-  async readAll(places: readonly Path[], operation: string): Promise<readonly (string | Refusal)[]> {
+  async #readAll(places: readonly Path[], operation: string): Promise<readonly (string | Refusal)[]> {
     this.check();
     const keys = [...new Set(places.map(([key]) => String(key)))];
     this.#checkKeys(keys, operation);
@@ -294,12 +343,6 @@ export class Store {
     this.#keyspace.checkSlots(keys, operation);
   }
 
-  /** Runs a call of several steps: it is taken as a whole, and goes on when the store is closed meanwhile. */
-  async run<R>(call: () => Promise<R>): Promise<R> {
-    this.check();
-    return await this.#take(call);
-  }
-
   /** Counts a call as taken until it is settled: closing waits for it. */
   async #take<R>(call: () => Promise<R>): Promise<R> {
     this.#taken++;
@@ -353,4 +396,21 @@ export class Store {
     clearTimeout(timer);
     return wasOpen;
   }
+}
+
+/** Longer texts are compared by their SHA-1. */
+const MAX_GUARD_LENGTH = 128;
+
+/** Guards of long texts by their SHA-1 instead. */
+async function shorten(group: Group): Promise<Group> {
+  const isLong = (op: Op): boolean => op.kind === "test" && op.value.length > MAX_GUARD_LENGTH;
+  if (!group.some(isLong)) return group;
+  return Object.freeze(
+    await Promise.all(group.map(async (op) => {
+      if (op.kind !== "test" || op.by !== "bytes" || !isLong(op)) return op;
+      const digest = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(op.value));
+      const value = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      return Object.freeze({ ...op, value, by: "sha1" as const });
+    })),
+  );
 }
