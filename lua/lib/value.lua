@@ -18,7 +18,7 @@ local function load(whole, name)
   if n == PREFIX then
     n = redis.call('STRLEN', key)
     if n > PREFIX then
-      if name and byte(name) == 34 then partial = find(text, name, 1, true) else partial = n > 16 * PREFIX end
+      if name and byte(name) == QUOTE then partial = find(text, name, 1, true) else partial = n > 16 * PREFIX end
       if not partial then text = redis.call('GET', key) end
     end
   elseif n == 0 and redis.call('EXISTS', key) == 0 then
@@ -31,10 +31,10 @@ end
 -- values cut short and most that are followed by something else.
 local function root()
   local p, b = blank(1)
-  if b == 123 or b == 91 then
+  if b == OPEN_OBJECT or b == OPEN_LIST then
     local z
     if partial then z = byte(redis.call('GETRANGE', key, '-1', '-1')) else z = byte(text, -1) end
-    if z <= 32 and not partial then z = byte(string.match(text, '([^ \t\r\n])[ \t\r\n]*$')) end
+    if z <= SPACE and not partial then z = byte(string.match(text, '([^ \t\r\n])[ \t\r\n]*$')) end
     if z ~= b + 2 then fail('CORRUPT', #text) end
   end
   return p, b
