@@ -64,6 +64,10 @@ if tokens[1] == 'once' then
   end
 end
 
+-- @include "lib/fast.lua"
+local single = at_once(record and 5 or 1)
+if single then return { single } end
+
 -- @include "lib/text.lua"
 
 -- Making a closure searches the shared locals of the function around it, one by one. Inside a second function

@@ -12,6 +12,7 @@
 -- Cost: O(bytes up to the target); only the fragment leaves the server
 local find, byte, sub, format = string.find, string.byte, string.sub, string.format
 
+local prefix -- of a value that is read already: none
 -- @include "lib/text.lua"
 -- @include "lib/scan.lua"
 -- @include "lib/value.lua"

@@ -1,6 +1,7 @@
 -- The value of one key: reading it, as little of it as will do.
 --
--- State: key, its name in Redis. text and partial are set here.
+-- State: key, its name in Redis. text and partial are set here; prefix is its first bytes, where
+-- they are read already.
 local key
 
 -- Sets text to the value, false where there is no such key. Without whole, of a long value only to its first
@@ -13,7 +14,8 @@ local function load(whole, name)
     text = redis.call('GET', key)
     return
   end
-  text = redis.call('GETRANGE', key, '0', '16383')
+  text = prefix or redis.call('GETRANGE', key, '0', '16383')
+  prefix = nil
   local n = #text
   if n == PREFIX then
     n = redis.call('STRLEN', key)
