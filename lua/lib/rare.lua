@@ -209,6 +209,32 @@ function rare()
     fail('CORRUPT', p - 1)
   end
 
+  -- p at an object outside strings: it and the next 15 members of its object are flat objects, with names without
+  -- escapes in between. The colon behind the name of the next member. %b{} does not know strings; but what follows
+  -- the quote of each name shows that it opens a string, so the brace before it is outside; and as there are no more
+  -- opening braces than objects, each object ends at its first closing brace.
+  local member_pattern
+  function extra.member_run(p)
+    member_pattern = member_pattern or '^' .. rep('%b{},"[^%s,:%]}"\\][^"\\]*":', 16)
+    local _, e = find(text, member_pattern, p)
+    if not e then return nil end
+    for _ = 1, 16 do p = find(text, '{', p + 1, true) or e + 1 end
+    return p > e and e or nil
+  end
+
+  -- From p to e, a comma, %b{} has found 16 objects: they are flat, and an object follows. Each opening brace is
+  -- outside strings, as the quote behind it opens one, so the closing ones before them are, too.
+  local function flat(p, e)
+    for _ = 1, 17 do
+      local q, y = byte(text, p + 1, p + 2)
+      if q ~= QUOTE or not y or MAY_FOLLOW_STRING(y) then return false end
+      if p > e then return p == e + 1 end
+      p = find(text, '{', p + 1, true)
+      if not p then return false end
+    end
+    return false
+  end
+
   -- 16 elements of one kind, each with its comma and no white space, from p on: the last position of the
   -- sixteenth, nil where the run is broken.
   local runs = {}
@@ -222,6 +248,7 @@ function rare()
     end
     local _, e = find(text, run, p)
     if not e then return nil end
+    if b == OPEN_OBJECT and flat(p, e) then return e - 1 end
     if b == OPEN_OBJECT or b == OPEN_LIST then
       local q = next_quote(p)
       local open, close = '{', '}'

@@ -20,6 +20,21 @@ local function value_end(p)
   return e
 end
 
+-- The first name at or after p, nil if there is none. Of a long text the part behind the opening quote is looked for:
+-- its first letter is less frequent than a quote, at each of which a search stops. Where that part is frequent it does
+-- not pay.
+-- @define LONG 4096
+local function named(name, p)
+  if #text <= LONG then return find(text, name, p, true) end
+  local tail, q = sub(name, 2), p
+  for _ = 1, 16 do
+    q = find(text, tail, q + 1, true)
+    if not q then return nil end
+    if byte(text, q - 1) == QUOTE then return q - 1 end
+  end
+  return find(text, name, q, true)
+end
+
 -- Object at i, name = the quoted text of a member's name, y = its second byte, c = the first closing brace after
 -- i, or less where that is not known. The position of the name, that of the value, the first byte of the value
 -- and the first closing brace after the name; where there is no such member nil, nil, nil and the closing brace.
@@ -31,8 +46,8 @@ local function member(i, name, y, c)
   if y == QUOTE or MAY_FOLLOW_STRING(y) then
     return rare().exact_member(i, name)
   end
-  local far, tried = #text + 1, partial
-  local k = find(text, name, base, true) or far
+  local far, tried, wait = #text + 1, partial, 4
+  local k = named(name, base) or far
   local o = find(text, '{', base, true) or far
   if c < base then c = find(text, '}', base, true) or far end
   while true do
@@ -48,7 +63,7 @@ local function member(i, name, y, c)
         if not v or v <= SPACE then n, v = blank(n) end
         return k, n, v, c
       end
-      k = find(text, name, k + 1, true) or far
+      k = named(name, k + 1) or far
     elseif i == 1 and k < far and k > #text / 3 * 2 and not tried then
       -- Far behind in a whole value: to read on from there to the end is shorter than to read up to it.
       tried = true
@@ -76,11 +91,20 @@ local function member(i, name, y, c)
       elseif before == OPEN_LIST then
         base = bracket_end(m - 1, '[', ']', '^%b[]') + 1 -- an array that starts with an object
       else
-        base = bracket_end(m, '{', '}', '^%b{}') + 1
+        local run
+        if wait > 0 then
+          wait = wait - 1
+        elseif before == COLON then
+          run = rare().member_run(m)
+          if not run or run > k then
+            run, wait = nil, 4
+          end
+        end
+        base = (run or bracket_end(m, '{', '}', '^%b{}')) + 1
       end
       if o < base then o = find(text, '{', base, true) or far end
       if c < base then c = find(text, '}', base, true) or far end
-      if k < base then k = find(text, name, base, true) or far end
+      if k < base then k = named(name, base) or far end
     end
   end
 end

@@ -111,6 +111,33 @@ const oneCase = fc.record({
   fresh: fc.boolean(),
 });
 
+/** Texts of many siblings, which are crossed in runs: mostly alike, flat or not, with what looks like their ends. */
+const sibling = fc.tuple(
+  fc.constantFrom("w", "w", "w", "w", "},{", '"}],', "]}", '},"k9":{', "\\", '\\"', "{"),
+  fc.constantFrom('"n":5', '"n":5', '"n":5', '"n":5', '"n":5,"o":{"n":1}', '"n":[{"n":1}]', '"n" : 5'),
+).map(([label, rest]) => `{"label":${JSON.stringify(label)},${rest}}`);
+const manySiblings: fc.Arbitrary<[string, string[]]> = fc.record({
+  items: fc.array(sibling, { minLength: 20, maxLength: 90, size: "max" }),
+  odd: fc.option(fc.tuple(fc.nat(90), quoted), { nil: undefined }),
+  isMap: fc.boolean(),
+  at: fc.nat(95),
+  pad: fc.constantFrom(0, 5_000),
+  fromEnd: fc.boolean(),
+  what: fc.constantFrom(["set", '"label"', '"x"'], ["increment", '"n"', "1"], ["delete", '"n"'], [
+    "set",
+    '"new"',
+    "1",
+  ]),
+}).map(({ items, odd, isMap, at, pad, fromEnd, what: [op, member, ...args] }) => {
+  const name = (index: number): string => odd?.[0] === index ? odd[1] : `"k${index}"`;
+  const body = isMap
+    ? `{${items.map((item, index) => `${name(index)}:${item}`).join()}}`
+    : `[${items.join()}]`;
+  const segment = isMap ? name(at) : String(fromEnd ? at - items.length : at);
+  const text = `{"pad":"${"k".repeat(pad)}","all":${body},"last":1}`;
+  return [text, [op, "3", '"all"', segment, member, ...args, ";", "increment", "1", '"last"', "1"]];
+});
+
 describe("apply beside its oracle", () => {
   for (const [how, sha] of SCRIPTS) {
     it(`apply, ${how}, does what the one before it did`, async () => {
@@ -139,6 +166,23 @@ describe("apply beside its oracle", () => {
           assertEquals(actual, expected, JSON.stringify({ text, tokens }));
         }),
         { ...fuzz(2), endOnFailure: true },
+      );
+    });
+
+    it(`apply, ${how}, crosses many siblings as the one before it did`, async () => {
+      const key = `${uniquePrefix("oracle")}k`;
+      await fc.assert(
+        fc.asyncProperty(manySiblings, async ([text, tokens]) => {
+          const pipeline = client.pipeline();
+          for (const script of [ORACLE, sha]) {
+            pipeline.set(key, text).evalsha(script, 1, key, ...tokens).get(key);
+          }
+          const [, expected, expectedText, , actual, actualText] = (await pipeline.exec())!.map((it) =>
+            it[1]
+          );
+          assertEquals([actual, actualText], [expected, expectedText], JSON.stringify({ text, tokens }));
+        }),
+        { ...fuzz(1), endOnFailure: true },
       );
     });
   }
