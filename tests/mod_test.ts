@@ -123,6 +123,7 @@ const METHODS = [
   "settled",
   "size",
   "toObject",
+  "toString",
   "ttl",
   "update",
   "values",

@@ -16,12 +16,13 @@ import type { Selected, Selection } from "../data/selector.ts";
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import { createRef, type Ref } from "./ref.ts";
 import { type CloseOptions, type DictOptions, readCloseTimeout, readOptions } from "../run/options.ts";
+import { checkOptions, checkTtl } from "../run/option.ts";
 import { ask, type Steps } from "../store/request.ts";
 import { Store } from "../store/store.ts";
 
 /** How a whole value is written. */
 export interface SetOptions {
-  /** The value expires after so many milliseconds. Without `ttl` and `keepTtl` it does not expire. */
+  /** The value expires after so many milliseconds (not seconds). Without `ttl` and `keepTtl` it does not expire. */
   readonly ttl?: number;
   /** The expiry of the value before it stays. */
   readonly keepTtl?: boolean;
@@ -94,7 +95,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     // On the prototype and not in the class body, where declarations do not carry a name that is computed.
     Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), {
       value(this: RedisJsonDict): string {
-        return `RedisJsonDict(prefix ${formatPlace([this.prefix])})`;
+        return this.toString();
       },
     });
   }
@@ -107,7 +108,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ioredis by default sends commands again.
    * @param options How it works.
    * @throws {TypeError} If the client does not fit, has a `keyPrefix`, or sends changes again that must arrive at most
-   * once, or an option has the wrong type.
+   * once, or there is no `prefix`, no such option, or one of the wrong type.
    * @throws {RangeError} If the timeout is not a positive number of milliseconds.
    *
    * @example Bring a client
@@ -124,7 +125,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * await client.quit();
    * ```
    */
-  constructor(client: RedisClient, options: DictOptions = {}) {
+  constructor(client: RedisClient, options: DictOptions) {
     const checked = readOptions(options);
     this.prefix = checked.prefix;
     this.#store = new Store(checkClient(client), checked);
@@ -139,7 +140,8 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * its nodes; the user and the password of the first hold for all.
    * @param options How it works.
    * @returns The dictionary; `await using` closes it.
-   * @throws {TypeError} If the address is not one of Redis, or an option has the wrong type.
+   * @throws {TypeError} If the address is not one of Redis, or there is no `prefix`, no such option, or one of the wrong
+   * type.
    * @throws {RangeError} If the timeout is not a positive number of milliseconds.
    *
    * @example Connect for as long as a block lasts
@@ -152,7 +154,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    */
   static connect<T extends object = Record<string, Json>>(
     url: string | URL | readonly (string | URL)[],
-    options: DictOptions = {},
+    options: DictOptions,
   ): RedisJsonDict<T> {
     const { timeout } = readOptions(options); // before there is a connection that nobody could close
     const { client, quit } = openClient(url, timeout);
@@ -272,6 +274,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   async set<K extends Key<T>>(key: K, value: At<T, K>, options: SetOptions = {}): Promise<void> {
+    checkOptions("set", options, ["ttl", "keepTtl"]);
     const { ttl, keepTtl = false } = options;
     if (ttl !== undefined && keepTtl) {
       throw new TypeError(`Cannot set ${formatPlace([key])}: ttl and keepTtl exclude each other`);
@@ -449,6 +452,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   async edit<R>(recipe: (draft: Draft<T>) => R, options: DictEditOptions = {}): Promise<R> {
+    checkOptions("edit", options, ["keys", "attempts"]);
     return await this.#store.drive(
       edit(this.#store, new DictScope(this.#store, options.keys), recipe, options),
     );
@@ -476,6 +480,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   async explain(recipe: (draft: Draft<T>) => unknown, options: DictEditOptions = {}): Promise<Group> {
+    checkOptions("explain", options, ["keys", "attempts"]);
     return await this.#store.drive(explain(this.#store, new DictScope(this.#store, options.keys), recipe));
   }
 
@@ -714,6 +719,15 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     return createRef(this.#store, args);
   }
 
+  /**
+   * Names the dictionary, for messages.
+   *
+   * @returns For example `RedisJsonDict(prefix "lab:")`.
+   */
+  toString(): string {
+    return `RedisJsonDict(prefix ${formatPlace([this.prefix])})`;
+  }
+
   // ---- Ending ----
 
   /**
@@ -764,13 +778,6 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   #decode<K extends Key<T>>(text: string, operation: string, key: string): At<T, K> {
     return this.#store.codec.decode(text, operation, [key]) as At<T, K>;
   }
-}
-
-function checkTtl(ttl: number): number {
-  if (Number.isSafeInteger(ttl) && ttl > 0) return ttl;
-  throw new RangeError(
-    `Cannot use the ttl: received ${String(ttl)}, expected a positive integer of milliseconds`,
-  );
 }
 
 /** Reads a whole value. What is in Redis is what the user says it is. */

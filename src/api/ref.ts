@@ -5,11 +5,12 @@
  */
 
 import { encodeName } from "../data/encoder.ts";
-import { formatPlace } from "../data/path.ts";
+import { formatPlace, nameOf } from "../data/path.ts";
 import type { Json } from "../data/json.ts";
 import type { Group, Op, PushOp, Read } from "../data/op.ts";
 import type { At, KeyOf, Path, Segment } from "../data/path.ts";
 import { readPath, readSegments, type Selected, type Selection } from "../data/selector.ts";
+import { checkOptions } from "../run/option.ts";
 import { ask, type Steps } from "../store/request.ts";
 import type { Store } from "../store/store.ts";
 import { toError } from "../call/answer.ts";
@@ -533,7 +534,7 @@ class JsonRef {
     // On the prototype and not in the class body, where declarations do not carry a name that is computed.
     Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), {
       value(this: JsonRef): string {
-        return `Ref(${formatPlace(this.path)})`;
+        return this.toString();
       },
     });
   }
@@ -546,6 +547,10 @@ class JsonRef {
 
   get key(): string {
     return String(this.path[0]);
+  }
+
+  toString(): string {
+    return `Ref(${formatPlace(this.path)})`;
   }
 
   parents(): unknown {
@@ -600,12 +605,12 @@ class JsonRef {
 
   // ---- Changes ----
 
-  async set(value: unknown, options: WriteOptions = {}): Promise<void> {
+  async set(value: unknown, options?: WriteOptions): Promise<void> {
     await this.#apply({
       kind: "set",
       path: this.path,
       value: this.#encode(value),
-      ...this.#creating(options),
+      ...this.#creating("set", options),
     });
   }
 
@@ -613,9 +618,10 @@ class JsonRef {
     return await this.#apply({ kind: "delete", path: this.path }) === "true";
   }
 
-  async getOrInsert(value: unknown, options: WriteOptions = {}): Promise<Json> {
+  async getOrInsert(value: unknown, options?: WriteOptions): Promise<Json> {
     const text = this.#encode(value);
-    const op: Op = { kind: "set", path: this.path, value: text, when: "absent", ...this.#creating(options) };
+    const creating = this.#creating("getOrInsert", options);
+    const op: Op = { kind: "set", path: this.path, value: text, when: "absent", ...creating };
     return this.#store.codec.decode(await this.#apply(op, "getOrInsert") || text, "getOrInsert", this.path);
   }
 
@@ -632,13 +638,13 @@ class JsonRef {
     throw toError(group[outcome.refusal.index], outcome.refusal, "compareAndSet");
   }
 
-  async increment(by: unknown = 1, options: WriteOptions = {}): Promise<Json> {
+  async increment(by: unknown = 1, options?: WriteOptions): Promise<Json> {
     const { bigints } = this.#store.settings;
     if (typeof by !== "number" && !(bigints && typeof by === "bigint")) {
       const what = typeof by === "bigint"
         ? "a bigint needs the option bigints of the dictionary"
         : "it is no number";
-      throw new TypeError(`Cannot increment ${formatPlace(this.path)} by ${String(by)}: ${what}`);
+      throw new TypeError(`Cannot increment ${formatPlace(this.path)} by ${nameOf(by)}: ${what}`);
     }
     if (typeof by === "number" && !Number.isFinite(by)) {
       throw new RangeError(`Cannot increment ${formatPlace(this.path)} by ${by}: it is not finite`);
@@ -648,7 +654,7 @@ class JsonRef {
       path: this.path,
       by: this.#encode(by),
       exact: bigints,
-      ...this.#creating(options),
+      ...this.#creating("increment", options),
     });
     return this.#store.codec.decode(text, "increment", this.path);
   }
@@ -657,13 +663,14 @@ class JsonRef {
     return await this.#apply({ kind: "toggle", path: this.path }) === "true";
   }
 
-  async append(text: unknown, options: WriteOptions = {}): Promise<number> {
+  async append(text: unknown, options?: WriteOptions): Promise<number> {
     if (typeof text !== "string") {
       throw new TypeError(
         `Cannot append to ${formatPlace(this.path)}: received ${typeof text}, expected a string`,
       );
     }
-    const op: Op = { kind: "append", path: this.path, text: encodeName(text), ...this.#creating(options) };
+    const creating = this.#creating("append", options);
+    const op: Op = { kind: "append", path: this.path, text: encodeName(text), ...creating };
     return Number(await this.#apply(op));
   }
 
@@ -694,8 +701,11 @@ class JsonRef {
     return this.#store.codec.decode(text, "splice", this.path) as Json[];
   }
 
-  edit<R>(recipe: (draft: never) => R, options: EditOptions = {}): Promise<R> {
-    return this.#store.drive(edit(this.#store, new FragmentScope(this.#store, this.path), recipe, options));
+  async edit<R>(recipe: (draft: never) => R, options: EditOptions = {}): Promise<R> {
+    checkOptions("edit", options, ["attempts"]);
+    return await this.#store.drive(
+      edit(this.#store, new FragmentScope(this.#store, this.path), recipe, options),
+    );
   }
 
   explain(recipe: (draft: never) => unknown): Promise<Group> {
@@ -727,15 +737,16 @@ class JsonRef {
     return this.#store.codec.encode(value, this.path);
   }
 
-  #creating(options: WriteOptions): { readonly parents?: boolean } {
-    return this.#parents || options.parents === true ? { parents: true } : {};
+  #creating(operation: string, options: WriteOptions | undefined): { readonly parents?: boolean } {
+    checkOptions(operation, options, ["parents"]);
+    return this.#parents || options?.parents === true ? { parents: true } : {};
   }
 
   #adding(items: readonly unknown[]): { path: Path; items: readonly string[]; parents?: boolean } {
     const texts = Object.freeze(
       items.map((item, index) => this.#store.codec.encode(item, [...this.path, index])),
     );
-    return { path: this.path, items: texts, ...this.#creating({}) };
+    return { path: this.path, items: texts, ...this.#parents ? { parents: true } : {} };
   }
 
   #index(name: string, value: unknown): number {

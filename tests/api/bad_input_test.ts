@@ -408,7 +408,7 @@ describe("Arguments of the wrong type", () => {
       return Promise.resolve(null);
     },
   };
-  const dict: Loose = new RedisJsonDict(counting);
+  const dict: Loose = new RedisJsonDict(counting, { prefix: "" });
 
   async function refuses(
     call: () => unknown,
@@ -524,6 +524,44 @@ describe("Arguments of the wrong type", () => {
     await refuses(() => dict.expire("x"), RangeError, "expire() without a ttl");
     await refuses(() => dict.set("x", 1, { ttl: 5, keepTtl: true }), TypeError, "ttl and keepTtl");
     await refuses(() => dict.set("x", 1, null), TypeError, "set options null");
+  });
+
+  it("TypeError: options that are none, and names that there are not, with what is meant", async () => {
+    const uses: Record<string, (options: unknown) => unknown> = {
+      set: (options) => dict.set("x", 1, options),
+      edit: (options) => dict.edit(() => 1, options),
+      explain: (options) => dict.explain(() => 1, options),
+      close: (options) => dict.close(options),
+      "ref.set": (options) => dict.at("x", "a").set(1, options),
+      "ref.getOrInsert": (options) => dict.at("x", "a").getOrInsert(1, options),
+      "ref.increment": (options) => dict.at("x", "a").increment(1, options),
+      "ref.append": (options) => dict.at("x", "a").append("a", options),
+      "ref.edit": (options) => dict.at("x", "a").edit(() => 1, options),
+    };
+    for (const [name, use] of Object.entries(uses)) {
+      for (const options of [5000, "5000", true, null, [], () => 1, Symbol("s"), 5n]) {
+        await refuses(() => use(options), TypeError, `${name}(..., ${String(options)})`);
+      }
+      for (const option of ["ex", "Ttl", "", "__proto__x", "tmeout"]) {
+        await refuses(() => use({ [option]: 5 }), TypeError, `${name}(..., { ${option} })`);
+      }
+    }
+    const says = async (call: () => unknown, message: string): Promise<void> => {
+      await assertRejects(async () => await call(), TypeError, message);
+    };
+    await says(
+      () => dict.set("k", 1, 5000),
+      "received 5000 for the options; write an object, as { ttl: 5000 }",
+    );
+    for (const name of ["ex", "px", "tll", "TTL"]) {
+      await says(
+        () => dict.set("k", 1, { [name]: 5 }),
+        `there is no option "${name}"; use ttl, in milliseconds`,
+      );
+    }
+    await says(() => dict.at("k").set(1, { parent: true }), 'no option "parent"; use parents');
+    await says(() => dict.at("k").set(1, { parents: 1 }), "write true or false");
+    await says(() => dict.at("k").increment("1"), 'Cannot increment "k" by "1": it is no number');
   });
 
   it("TypeError or RangeError: numbers, texts and positions", async () => {

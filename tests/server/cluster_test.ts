@@ -3,7 +3,8 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cluster } from "ioredis";
-import { type DictOptions, RedisJsonDict } from "../../src/api/dict.ts";
+import { RedisJsonDict } from "../../src/api/dict.ts";
+import type { DictOptions } from "../../src/run/options.ts";
 import { CrossSlotError } from "../../src/errors/delivery.ts";
 import { isRecord } from "../../src/run/record.ts";
 import { slotOf } from "../../src/run/slot.ts";
@@ -16,7 +17,7 @@ let dictionaries = 0;
 type Values = Record<string, number[]>;
 
 /** A dictionary of its own, on a client that is ended with the scope. */
-function open(options: DictOptions = {}, on = cluster): RedisJsonDict<Values> & AsyncDisposable {
+function open(options: Partial<DictOptions> = {}, on = cluster): RedisJsonDict<Values> & AsyncDisposable {
   return RedisJsonDict.connect<Values>(on.urls.slice(0, 1), { prefix: `c${dictionaries++}:`, ...options });
 }
 
@@ -117,7 +118,7 @@ describe("RedisJsonDict in a cluster", () => {
     const client = new Cluster([cluster.urls[0]], { lazyConnect: true });
     let message = "";
     try {
-      new RedisJsonDict(client, { delivery: "at-most-once" });
+      new RedisJsonDict(client, { prefix: "", delivery: "at-most-once" });
     } catch (error) {
       message = String(error);
     }
@@ -131,7 +132,10 @@ describe("RedisJsonDict without a cluster", () => {
     const program = `
       import { RedisJsonDict } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
       for (const isAwaited of [false, true]) {
-        const lab = RedisJsonDict.connect(["redis://127.0.0.1:1", "redis://127.0.0.1:2"], { timeout: 1000 });
+        const lab = RedisJsonDict.connect(["redis://127.0.0.1:1", "redis://127.0.0.1:2"], {
+          prefix: "",
+          timeout: 1000,
+        });
         const read = lab.get("x").catch((error) => console.log(error.code));
         if (isAwaited) await read;
         await lab.close();
