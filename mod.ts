@@ -24,7 +24,14 @@
  */
 
 // The dictionary
-export { type Entry, type Key, RedisJsonDict, type SetOptions } from "./src/api/dict.ts";
+export {
+  type Entry,
+  type ExpiryOptions,
+  type GetOptions,
+  type Key,
+  RedisJsonDict,
+  type SetOptions,
+} from "./src/api/dict.ts";
 export type { RedisClient } from "./src/run/client.ts";
 export type { CloseOptions, Delivery, DictOptions } from "./src/run/options.ts";
 export type { Json, JsonType } from "./src/data/json.ts";
@@ -34,6 +41,7 @@ export type {
   AnyRef,
   ArrayRef,
   BooleanRef,
+  CompareOptions,
   ContainerOf,
   ContainerRef,
   ElementOf,

@@ -7,6 +7,7 @@
 import type { Draft } from "../draft/draft.ts";
 import { type DictEditOptions, DictScope, edit, explain, type Local } from "./edit.ts";
 import { checkClient, openClient, type RedisClient } from "../run/client.ts";
+import { toError } from "../call/answer.ts";
 import { KeyNotFoundError, WrongTypeError } from "../errors/value.ts";
 import { formatPlace } from "../data/path.ts";
 import type { Json } from "../data/json.ts";
@@ -19,6 +20,21 @@ import { type CloseOptions, type DictOptions, readCloseTimeout, readOptions } fr
 import { checkOptions, checkTtl } from "../run/option.ts";
 import { ask, type Steps } from "../store/request.ts";
 import { Store } from "../store/store.ts";
+
+/** How a whole value is read. */
+export interface GetOptions {
+  /**
+   * The value expires after so many milliseconds (not seconds) from now, moved in the same call. It makes the read a
+   * change: it has its place among the other changes of the key, and is applied once.
+   */
+  readonly ttl?: number;
+}
+
+/** How values are written that had no expiry before. */
+export interface ExpiryOptions {
+  /** What is written expires after so many milliseconds (not seconds). Without it, it does not expire. */
+  readonly ttl?: number;
+}
 
 /** How a whole value is written. */
 export interface SetOptions {
@@ -166,32 +182,48 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   // ---- One item ----
 
   /**
-   * Reads a value. One round trip (GET).
+   * Reads a value. One round trip: GET, or with `ttl` a script, whose record holds the value until the answer is here.
    *
    * @param key The key.
+   * @param options Whether its expiry is moved.
    * @returns The value; `undefined` if there is none.
-   * @throws {TypeError} If the key is not a well-formed string.
-   * @throws {CorruptValueError} If the text in Redis is not JSON.
+   * @throws {TypeError} If the key is not a well-formed string, or there is no such option.
+   * @throws {RangeError} If `ttl` is not a positive number of milliseconds.
+   * @throws {CorruptValueError} If the text in Redis is not JSON; its expiry is not moved.
    * @throws {WrongTypeError} If the key is no Redis string.
+   *
+   * @example A session that ends a minute after it was last used
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assert, assertEquals } from "@std/assert";
+   *
+   * await using sessions = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:get:" });
+   * await sessions.set("ada", { cart: [] }, { ttl: 1_000 });
+   * assertEquals(await sessions.get("ada", { ttl: 60_000 }), { cart: [] });
+   * assert((await sessions.ttl("ada"))! > 1_000);
+   * await sessions.clear();
+   * ```
    */
-  async get<K extends Key<T>>(key: K): Promise<At<T, K> | undefined> {
-    return await this.#store.drive(get<At<T, K>>(this.#store, readKey(key)));
+  async get<K extends Key<T>>(key: K, options?: GetOptions): Promise<At<T, K> | undefined> {
+    checkOptions("get", options, ["ttl"]);
+    return await this.#store.drive(get<At<T, K>>(this.#store, readKey(key), options?.ttl));
   }
 
   /**
-   * Reads a value that must be there. One round trip (GET).
+   * Reads a value that must be there. One round trip, as {@linkcode RedisJsonDict.get}.
    *
    * @param key The key.
+   * @param options Whether its expiry is moved.
    * @returns The value.
    * @throws {KeyNotFoundError} If there is none.
    * @throws {TypeError} If the key is not a well-formed string.
    * @throws {CorruptValueError} If the text in Redis is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  async getOrThrow<K extends Key<T>>(key: K): Promise<At<T, K>> {
-    const text = await this.#store.command("get", "GET", readKey(key));
-    if (text === null) throw new KeyNotFoundError({ operation: "get", path: [key] });
-    return this.#decode<K>(String(text), "get", key);
+  async getOrThrow<K extends Key<T>>(key: K, options?: GetOptions): Promise<At<T, K>> {
+    const value = await this.get(key, options);
+    if (value === undefined) throw new KeyNotFoundError({ operation: "get", path: [key] });
+    return value;
   }
 
   /**
@@ -329,14 +361,18 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    *
    * @param key The key.
    * @param value What to write if there is none.
+   * @param options Whether it expires if it is written; the expiry of a value that is there stays.
    * @returns The value that is there now.
-   * @throws {TypeError} If JSON cannot hold the value, or the key is not a well-formed string.
+   * @throws {TypeError} If JSON cannot hold the value, the key is not a well-formed string, or there is no such option.
+   * @throws {RangeError} If `ttl` is not a positive number of milliseconds.
    * @throws {CorruptValueError} If the text in Redis is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  async getOrInsert<K extends Key<T>>(key: K, value: At<T, K>): Promise<At<T, K>> {
+  async getOrInsert<K extends Key<T>>(key: K, value: At<T, K>, options?: ExpiryOptions): Promise<At<T, K>> {
+    checkOptions("getOrInsert", options, ["ttl"]);
     const text = this.#encode(value, key);
-    const op: Op = { kind: "set", path: [readKey(key)], value: text, when: "absent" };
+    const expiry = options?.ttl === undefined ? {} : { ttl: options.ttl };
+    const op: Op = { kind: "set", path: [readKey(key)], value: text, when: "absent", ...expiry };
     const found = await this.#apply(op, "getOrInsert");
     return this.#decode<K>(found || text, "getOrInsert", key);
   }
@@ -417,7 +453,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    *
    * In a draft, everything works that works with plain data. What JSON cannot say throws: holes in arrays,
    * `undefined`, accessors, frozen objects. The number that `push` and `unshift` return does not count as a read,
-   * `length` does. `draft.key = value` keeps the expiry of the key.
+   * `length` does. `draft.key = value` keeps the expiry of the key; a key that was not there expires after `ttl`.
    *
    * @typeParam R What the recipe returns.
    * @param recipe Changes the draft; it may run more than once.
@@ -452,9 +488,9 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   async edit<R>(recipe: (draft: Draft<T>) => R, options: DictEditOptions = {}): Promise<R> {
-    checkOptions("edit", options, ["keys", "attempts"]);
+    checkOptions("edit", options, ["ttl", "keys", "attempts"]);
     return await this.#store.drive(
-      edit(this.#store, new DictScope(this.#store, options.keys), recipe, options),
+      edit(this.#store, new DictScope(this.#store, options.keys, options.ttl), recipe, options),
     );
   }
 
@@ -480,8 +516,10 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   async explain(recipe: (draft: Draft<T>) => unknown, options: DictEditOptions = {}): Promise<Group> {
-    checkOptions("explain", options, ["keys", "attempts"]);
-    return await this.#store.drive(explain(this.#store, new DictScope(this.#store, options.keys), recipe));
+    checkOptions("explain", options, ["ttl", "keys", "attempts"]);
+    return await this.#store.drive(
+      explain(this.#store, new DictScope(this.#store, options.keys, options.ttl), recipe),
+    );
   }
 
   /**
@@ -544,18 +582,20 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   // ---- All items ----
 
   /**
-   * Writes several values, all at once: no other client sees some of them. None of them expires. One round trip. In a
-   * cluster this holds for the keys of each slot; each slot has a call of its own.
+   * Writes several values, all at once: no other client sees some of them. They expire after `ttl`, without it never.
+   * One round trip. In a cluster this holds for the keys of each slot; each slot has a call of its own.
    *
    * @param values The values by key.
+   * @param options Whether they expire.
    * @throws {TypeError} If JSON cannot hold a value, or a key is not a well-formed string.
    * @throws {RangeError} If there are more than 10,000 keys.
    * @throws {WrongTypeError} If a key is no Redis string; nothing is written.
    */
-  update(values: { readonly [K in Key<T>]?: At<T, K> }): Promise<void>;
+  update(values: { readonly [K in Key<T>]?: At<T, K> }, options?: ExpiryOptions): Promise<void>;
   /** The same for a Map, or anything else that gives pairs. Of pairs with the same key the last counts. */
-  update(entries: Iterable<Entry<T>>): Promise<void>;
-  async update(values: object): Promise<void> {
+  update(entries: Iterable<Readonly<Entry<T>>>, options?: ExpiryOptions): Promise<void>;
+  async update(values: object, options?: ExpiryOptions): Promise<void> {
+    checkOptions("update", options, ["ttl"]);
     if (values === null || typeof values !== "object") {
       throw new TypeError(
         `Cannot update: received ${values === null ? "null" : typeof values}, expected an object`,
@@ -564,9 +604,10 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     const entries = Symbol.iterator in values
       ? values as Iterable<readonly [string, unknown]>
       : Object.entries(values);
+    const { ttl = 0 } = options ?? {};
     const ops = new Map<string, Op>();
     for (const [key, value] of entries) {
-      ops.set(readKey(key), { kind: "set", path: [key], value: this.#encode(value, key), ttl: 0 });
+      ops.set(readKey(key), { kind: "set", path: [key], value: this.#encode(value, key), ttl });
     }
     if (ops.size > MAX_KEYS) {
       throw new RangeError(
@@ -780,8 +821,27 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   }
 }
 
-/** Reads a whole value. What is in Redis is what the user says it is. */
-function* get<V>({ codec }: Local, key: string): Steps<V | undefined> {
-  const text = yield* ask("command", { operation: "get", name: "GET", key });
+/** Reads a whole value, and moves its expiry. What is in Redis is what the user says it is. */
+function* get<V>({ codec }: Local, key: string, ttl?: number): Steps<V | undefined> {
+  const text = ttl === undefined
+    ? yield* ask("command", { operation: "get", name: "GET", key })
+    : yield* touch(key, ttl);
   return text === null ? undefined : codec.decode(String(text), "get", [key]) as V;
+}
+
+/**
+ * Reads a whole value as it moves its expiry. GETEX would do the same without a record; but a copy of it that is kept on
+ * its way for long would let a value expire that was made to stay meanwhile.
+ */
+function* touch(key: string, ttl: number): Steps<string | null> {
+  const path = [key];
+  const group: Group = Object.freeze([
+    { kind: "exists", path },
+    { kind: "set", path, value: "null", when: "absent" }, // it is there, so nothing is written, and its text returned
+    { kind: "expire", path, ttl },
+  ]);
+  const outcome = yield* ask("apply", { group, operation: "get" });
+  if ("results" in outcome) return outcome.results[1];
+  if (outcome.refusal.code === "TEST") return null;
+  throw toError({ kind: "get", path }, outcome.refusal);
 }

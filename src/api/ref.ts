@@ -32,6 +32,15 @@ export interface WriteOptions {
   readonly parents?: boolean;
 }
 
+/** How a value is written that is as expected. */
+export interface CompareOptions {
+  /**
+   * Of whole values only: the value expires after so many milliseconds (not seconds). Without it, the expiry of the key
+   * stays.
+   */
+  readonly ttl?: number;
+}
+
 /**
  * What can be done with any value. Every method is one round trip and atomic.
  *
@@ -157,15 +166,17 @@ export interface AnyRef<V> {
    *
    * @param expected What must be there; `undefined` for nothing.
    * @param next What to write.
+   * @param options Whether it expires; the expiry of a value that is not as expected stays.
    * @returns Whether it was written.
-   * @throws {TypeError} If JSON cannot hold a value.
+   * @throws {TypeError} If JSON cannot hold a value, or `ttl` is given for a part of a value.
+   * @throws {RangeError} If `ttl` is not a positive number of milliseconds.
    * @throws {PathNotFoundError} If nothing is expected and a parent is missing.
    * @throws {TypeMismatchError} If the path leads through a scalar.
    * @throws {LimitError} If the present value is nested more than 1000 levels deep.
    * @throws {CorruptValueError} If the text is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  compareAndSet(expected: V | undefined, next: V): Promise<boolean>;
+  compareAndSet(expected: V | undefined, next: V, options?: CompareOptions): Promise<boolean>;
 
   /**
    * The same place for writes that create what is missing on their way, as with `{ parents: true }`. For methods
@@ -625,13 +636,24 @@ class JsonRef {
     return this.#store.codec.decode(await this.#apply(op, "getOrInsert") || text, "getOrInsert", this.path);
   }
 
-  async compareAndSet(expected: unknown, next: unknown): Promise<boolean> {
+  async compareAndSet(expected: unknown, next: unknown, options?: CompareOptions): Promise<boolean> {
     const { path } = this;
+    checkOptions("compareAndSet", options, ["ttl"]);
+    const { ttl } = options ?? {};
+    if (ttl !== undefined && path.length > 1) {
+      throw new TypeError(
+        `Cannot compareAndSet ${
+          formatPlace(path)
+        } with a ttl: only whole values expire; use expire(key, ttl)`,
+      );
+    }
     const guard: Op = expected === undefined
       ? { kind: "absent", path }
       : { kind: "test", path, value: this.#encode(expected) };
     const parents = this.#parents;
-    const group: Group = Object.freeze([guard, { kind: "set", path, value: this.#encode(next), parents }]);
+    const expiry = ttl === undefined ? {} : { ttl };
+    const change: Op = { kind: "set", path, value: this.#encode(next), parents, ...expiry };
+    const group: Group = Object.freeze([guard, change]);
     const outcome = await this.#store.attempt(group, "compareAndSet");
     if ("results" in outcome) return true;
     if (outcome.refusal.code === "TEST") return false;
