@@ -29,6 +29,7 @@ export {
   type ExpiryOptions,
   type GetOptions,
   type Key,
+  type KeysOptions,
   RedisJsonDict,
   type SetOptions,
 } from "./src/api/dict.ts";
@@ -54,7 +55,7 @@ export type {
   StringRef,
   WriteOptions,
 } from "./src/api/ref.ts";
-export type { At, KeyOf, Path, Segment } from "./src/data/path.ts";
+export type { AnyPath, At, AtPath, KeyOf, Path, PathOf, Segment } from "./src/data/path.ts";
 export type { Selected, Selection } from "./src/data/selector.ts";
 
 // Plain code: edits and live documents

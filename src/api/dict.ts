@@ -12,10 +12,19 @@ import { KeyNotFoundError, WrongTypeError } from "../errors/value.ts";
 import { formatPlace } from "../data/path.ts";
 import type { Json } from "../data/json.ts";
 import type { Group, Op } from "../data/op.ts";
-import { type At, type KeyOf, readKey } from "../data/path.ts";
+import {
+  type AnyPath,
+  type At,
+  type AtPath,
+  type KeyOf,
+  nameOf,
+  type PathOf,
+  readKey,
+  type Segment,
+} from "../data/path.ts";
 import type { Selected, Selection } from "../data/selector.ts";
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
-import { createRef, type Ref } from "./ref.ts";
+import { type AnyRef, createRef, readMany, type Ref } from "./ref.ts";
 import { type CloseOptions, type DictOptions, readCloseTimeout, readOptions } from "../run/options.ts";
 import { checkOptions, checkTtl } from "../run/option.ts";
 import { ask, type Steps } from "../store/request.ts";
@@ -28,6 +37,14 @@ export interface GetOptions {
    * change: it has its place among the other changes of the key, and is applied once.
    */
   readonly ttl?: number;
+}
+
+/** Which keys are gone through. */
+export interface KeysOptions {
+  /** Only keys that start with this. Any text is taken literally, `*` too. */
+  readonly startsWith?: string;
+  /** No more keys than this; which ones is chance. */
+  readonly limit?: number;
 }
 
 /** How values are written that had no expiry before. */
@@ -74,6 +91,7 @@ const MAX_KEYS = 10_000;
  * | --- | --- | --- |
  * | `get`, `getOrThrow` | GET | 1 |
  * | `getMany` | MGET | 1, or 2 if some are missing |
+ * | `readMany` | EVALSHA | 1 |
  * | `has`, `ttl` | TYPE; PTTL, TYPE | 1 |
  * | `set`, `delete`, `pop`, `getOrInsert`, `update`, `expire`, `persist` | EVALSHA | 1 |
  * | `at(...)` and its methods | EVALSHA | 1 |
@@ -264,6 +282,42 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
       });
     }
     return found;
+  }
+
+  /**
+   * Reads several places at one moment; only these fragments leave the server. One round trip for each 1000 refs, and in
+   * a cluster for each slot.
+   *
+   * @typeParam R The types of the refs.
+   * @param refs Refs of this dictionary.
+   * @returns Their values in the same order; `undefined` where the value or anything on the way is missing.
+   * @throws {TypeError} If one of them is no ref of this dictionary.
+   * @throws {TypeMismatchError} If a path leads through a scalar.
+   * @throws {CorruptValueError} If the text on the way or of a value is not JSON.
+   * @throws {WrongTypeError} If a key is no Redis string.
+   *
+   * @example Some numbers out of large values
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:readMany:" });
+   * await lab.update({ run: { frames: [1, 2, 3] }, sample: { color: "red" } });
+   * const refs = [lab.at("run", "frames", -1), lab.at("sample", "color"), lab.at("sample", "size")];
+   * assertEquals(await lab.readMany(refs), [3, "red", undefined]);
+   * await lab.clear();
+   * ```
+   */
+  async readMany<const R extends readonly Pick<AnyRef<unknown>, "path" | "getOrThrow">[]>(
+    refs: R,
+  ): Promise<{ -readonly [I in keyof R]: Awaited<ReturnType<R[I]["getOrThrow"]>> | undefined }> {
+    if (refs === null || typeof refs !== "object" || !(Symbol.iterator in refs)) {
+      throw new TypeError(`Cannot readMany: received ${nameOf(refs)}, expected an array of refs`);
+    }
+    // What is in Redis is what the user says it is.
+    return await readMany(this.#store, refs) as {
+      -readonly [I in keyof R]: Awaited<ReturnType<R[I]["getOrThrow"]>> | undefined;
+    };
   }
 
   /**
@@ -624,10 +678,37 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * all masters are asked, and once more if slots have moved meanwhile: up to five times, so that only a key which
    * moved each time can be missed.
    *
+   * @param options Which keys.
    * @returns The keys, in no order.
+   * @throws {TypeError} If there is no such option, or `startsWith` is not a well-formed string.
+   * @throws {RangeError} If `limit` is a negative number, or no integer.
+   *
+   * @example At most ten runs of July
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using runs = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:keys:" });
+   * await runs.update({ "2031-07-01": 1, "2031-07-02": 2, "2031-08-01": 3 });
+   * const july = await Array.fromAsync(runs.keys({ startsWith: "2031-07-", limit: 10 }));
+   * assertEquals(july.sort(), ["2031-07-01", "2031-07-02"]);
+   * await runs.clear();
+   * ```
    */
-  async *keys(): AsyncGenerator<Key<T>, void> {
-    for await (const page of this.#store.keys("keys")) yield* page as readonly Key<T>[];
+  keys(options?: KeysOptions): AsyncGenerator<Key<T>, void> {
+    checkOptions("iterate over the keys", options, ["startsWith", "limit"]);
+    const { startsWith = "", limit = Infinity } = options ?? {};
+    return this.#keys(readKey(startsWith), limit);
+  }
+
+  async *#keys(startsWith: string, limit: number): AsyncGenerator<Key<T>, void> {
+    if (limit === 0) return;
+    let left = limit;
+    for await (const page of this.#store.keys("keys", startsWith)) {
+      yield* page.slice(0, left) as readonly string[] as readonly Key<T>[];
+      left -= page.length;
+      if (left <= 0) return;
+    }
   }
 
   /**
@@ -730,6 +811,27 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   at<V>(selector: (dict: Selection<T>) => Selected<V> | undefined): Ref<V>;
+  /**
+   * A place by a path in a variable, as `at(...path)`, its key first. Nothing is known of the value there, so the ref has
+   * all methods.
+   */
+  at<P extends readonly Segment[]>(...path: AnyPath<P>): Ref<unknown>;
+  /** A place by its key and any number of segments. */
+  at<
+    A extends KeyOf<T>,
+    B extends KeyOf<At<T, A>>,
+    C extends KeyOf<At<At<T, A>, B>>,
+    D extends KeyOf<At<At<At<T, A>, B>, C>>,
+    E extends KeyOf<At<At<At<At<T, A>, B>, C>, D>>,
+    F extends readonly [Segment, ...Segment[]],
+  >(
+    a: A,
+    b: B,
+    c: C,
+    d: D,
+    e: E,
+    ...others: F & PathOf<AtPath<T, [A, B, C, D, E]>, F>
+  ): Ref<AtPath<T, [A, B, C, D, E, ...F]>>;
   /** A whole value. */
   at<A extends KeyOf<T>>(a: A): Ref<At<T, A>>;
   /** A place by its key and one segment. */
@@ -747,7 +849,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     C extends KeyOf<At<At<T, A>, B>>,
     D extends KeyOf<At<At<At<T, A>, B>, C>>,
   >(a: A, b: B, c: C, d: D): Ref<At<At<At<At<T, A>, B>, C>, D>>;
-  /** A place by its key and four segments; `at` of a ref leads deeper. */
+  /** A place by its key and four segments. */
   at<
     A extends KeyOf<T>,
     B extends KeyOf<At<T, A>>,

@@ -8,12 +8,12 @@ import { encodeName } from "../data/encoder.ts";
 import { formatPlace, nameOf } from "../data/path.ts";
 import type { Json } from "../data/json.ts";
 import type { Group, Op, PushOp, Read } from "../data/op.ts";
-import type { At, KeyOf, Path, Segment } from "../data/path.ts";
+import type { AnyPath, At, AtPath, KeyOf, Path, PathOf, Segment } from "../data/path.ts";
 import { readPath, readSegments, type Selected, type Selection } from "../data/selector.ts";
 import { checkOptions } from "../run/option.ts";
 import { ask, type Steps } from "../store/request.ts";
 import type { Store } from "../store/store.ts";
-import { toError } from "../call/answer.ts";
+import { type Refusal, toError } from "../call/answer.ts";
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import type { Draft } from "../draft/draft.ts";
 import { edit, type EditOptions, explain, FragmentScope } from "./edit.ts";
@@ -194,11 +194,25 @@ export interface AnyRef<V> {
    * @throws {TypeError} If the selector does anything else, or a segment is neither a string nor an integer.
    */
   at<W>(selector: (value: Selection<V>) => Selected<W> | undefined): Ref<W>;
+  /** A place inside this value, by a path in a variable, as `at(...path)`. The ref has all methods. */
+  at<P extends readonly Segment[]>(...path: AnyPath<P>): Ref<unknown>;
+  /** A place inside this value, by any number of segments. */
+  at<
+    A extends KeyOf<V>,
+    B extends KeyOf<At<V, A>>,
+    C extends KeyOf<At<At<V, A>, B>>,
+    D extends readonly [Segment, ...Segment[]],
+  >(
+    a: A,
+    b: B,
+    c: C,
+    ...others: D & PathOf<AtPath<V, [A, B, C]>, D>
+  ): Ref<AtPath<V, [A, B, C, ...D]>>;
   /** A place inside this value, by one segment. */
   at<A extends KeyOf<V>>(a: A): Ref<At<V, A>>;
   /** A place inside this value, by two segments. */
   at<A extends KeyOf<V>, B extends KeyOf<At<V, A>>>(a: A, b: B): Ref<At<At<V, A>, B>>;
-  /** A place inside this value, by three segments; `at` again leads deeper. */
+  /** A place inside this value, by three segments. */
   at<A extends KeyOf<V>, B extends KeyOf<At<V, A>>, C extends KeyOf<At<At<V, A>, B>>>(
     a: A,
     b: B,
@@ -556,6 +570,13 @@ class JsonRef {
     this.#parents = parents;
   }
 
+  /** The path of what may be a ref of a store; nothing if it is none. */
+  static pathIn(store: Store, ref: unknown): Path | undefined {
+    return typeof ref === "object" && ref !== null && #store in ref && ref.#store === store
+      ? ref.path
+      : undefined;
+  }
+
   get key(): string {
     return String(this.path[0]);
   }
@@ -780,6 +801,37 @@ class JsonRef {
     );
   }
 }
+
+/**
+ * Reads several refs at once.
+ *
+ * @param store Whose refs they are.
+ * @param refs What the caller gave.
+ * @returns Their values in the same order, `undefined` where there is none.
+ * @throws {TypeError} If one of them is no ref of this dictionary.
+ */
+export async function readMany(store: Store, refs: Iterable<unknown>): Promise<(Json | undefined)[]> {
+  const paths = [...refs].map((ref, index) => {
+    const path = JsonRef.pathIn(store, ref);
+    if (path !== undefined) return path;
+    throw new TypeError(
+      `Cannot readMany: element ${index} is no ref of this dictionary; make it with its method at(...)`,
+    );
+  });
+  const answers: (string | Refusal)[] = [];
+  for (let from = 0; from < paths.length; from += MAX_READS) {
+    answers.push(...await store.fragments(paths.slice(from, from + MAX_READS), "readMany"));
+  }
+  return answers.map((answer, index) => {
+    const path = paths[index];
+    if (typeof answer === "string") return store.codec.decode(answer, "readMany", path);
+    if (answer.code === "NO_KEY" || answer.code === "NOT_FOUND") return undefined;
+    throw toError({ kind: "get", path }, answer, "readMany");
+  });
+}
+
+/** How many refs are read in one call. */
+const MAX_READS = 1000;
 
 /** Adds elements. Returns the new length. */
 function* push(op: PushOp): Steps<number> {

@@ -45,6 +45,8 @@ const ALIASES: Readonly<Record<string, string>> = {
   max: "limit",
   count: "limit",
   match: "startsWith",
+  prefix: "startsWith",
+  pattern: "startsWith",
 };
 
 /**
