@@ -31,6 +31,7 @@ export {
   type Key,
   type KeysOptions,
   RedisJsonDict,
+  type ReplaceOptions,
   type SetOptions,
 } from "./src/api/dict.ts";
 export type { RedisClient } from "./src/run/client.ts";
@@ -81,8 +82,10 @@ export type {
   LengthOp,
   Op,
   PersistOp,
+  PickOp,
   PopOp,
   PushOp,
+  PutOp,
   SetOp,
   SpliceOp,
   TestOp,

@@ -47,6 +47,16 @@ export interface KeysOptions {
   readonly limit?: number;
 }
 
+/** How a value is written where there may be another one. */
+export interface ReplaceOptions {
+  /**
+   * Whether a value that is there is replaced. Without it, nothing is changed then.
+   *
+   * @default {false}
+   */
+  readonly replace?: boolean;
+}
+
 /** How values are written that had no expiry before. */
 export interface ExpiryOptions {
   /** What is written expires after so many milliseconds (not seconds). Without it, it does not expire. */
@@ -89,11 +99,11 @@ const MAX_KEYS = 10_000;
  *
  * | method | Redis | round trips |
  * | --- | --- | --- |
- * | `get`, `getOrThrow` | GET | 1 |
+ * | `get`, `getOrThrow` | GET; EVALSHA with `ttl` | 1 |
  * | `getMany` | MGET | 1, or 2 if some are missing |
  * | `readMany` | EVALSHA | 1 |
  * | `has`, `ttl` | TYPE; PTTL, TYPE | 1 |
- * | `set`, `delete`, `pop`, `getOrInsert`, `update`, `expire`, `persist` | EVALSHA | 1 |
+ * | `set`, `delete`, `pop`, `getOrInsert`, `update`, `rename`, `copy`, `expire`, `persist` | EVALSHA | 1 |
  * | `at(...)` and its methods | EVALSHA | 1 |
  * | `keys`, `size` | SCAN | 1 for each 1000 keys of the server |
  * | `clear` | SCAN, script | 2 for each 1000 keys of the server |
@@ -429,6 +439,85 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     const op: Op = { kind: "set", path: [readKey(key)], value: text, when: "absent", ...expiry };
     const found = await this.#apply(op, "getOrInsert");
     return this.#decode<K>(found || text, "getOrInsert", key);
+  }
+
+  /**
+   * Gives a value another key, text and expiry included; the value stays on the server. One round trip, atomic. In a
+   * cluster both keys must be in one slot.
+   *
+   * @param from The key.
+   * @param to The other key.
+   * @param options Whether a value that is there is replaced.
+   * @returns Whether it was done; `false` if there is a value at `to`, and nothing was changed.
+   * @throws {TypeError} If a key is not a well-formed string, or there is no such option.
+   * @throws {KeyNotFoundError} If there is no value at `from`.
+   * @throws {CrossSlotError} If a cluster keeps the keys in different slots; before any I/O.
+   * @throws {WrongTypeError} If a key is no Redis string; it is left alone, with `replace` too.
+   *
+   * @example A draft is published
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pages = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:rename:" });
+   * await pages.update({ draft: { title: "new" }, home: { title: "old" } });
+   * assertEquals(await pages.rename("draft", "home"), false); // there is one
+   * assertEquals(await pages.rename("draft", "home", { replace: true }), true);
+   * assertEquals(await pages.toObject(), { home: { title: "new" } });
+   * await pages.clear();
+   * ```
+   */
+  async rename(from: Key<T>, to: Key<T>, options?: ReplaceOptions): Promise<boolean> {
+    return await this.#move("rename", from, to, options);
+  }
+
+  /**
+   * Writes a value to another key, too, text and expiry included; the value stays on the server. One round trip, atomic.
+   * In a cluster both keys must be in one slot.
+   *
+   * @param from The key.
+   * @param to The other key.
+   * @param options Whether a value that is there is replaced.
+   * @returns Whether it was done; `false` if there is a value at `to`, and nothing was changed.
+   * @throws {TypeError} If a key is not a well-formed string, or there is no such option.
+   * @throws {KeyNotFoundError} If there is no value at `from`.
+   * @throws {CrossSlotError} If a cluster keeps the keys in different slots; before any I/O.
+   * @throws {WrongTypeError} If a key is no Redis string; it is left alone, with `replace` too.
+   *
+   * @example Keep what was there
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:copy:" });
+   * await lab.set("run", { frames: [1] });
+   * assertEquals(await lab.copy("run", "run.before"), true);
+   * await lab.at("run", "frames").push(2);
+   * assertEquals(await lab.get("run.before"), { frames: [1] });
+   * await lab.clear();
+   * ```
+   */
+  async copy(from: Key<T>, to: Key<T>, options?: ReplaceOptions): Promise<boolean> {
+    return await this.#move("copy", from, to, options);
+  }
+
+  async #move(
+    operation: "rename" | "copy",
+    from: string,
+    to: string,
+    options: ReplaceOptions | undefined,
+  ): Promise<boolean> {
+    checkOptions(operation, options, ["replace"]);
+    const [source, target] = [[readKey(from)], [readKey(to)]];
+    const ops: Op[] = [{ kind: "pick", path: source }];
+    if (!options?.replace) ops.push({ kind: "absent", path: target });
+    if (from !== to) ops.push({ kind: "put", path: target });
+    if (from !== to && operation === "rename") ops.push({ kind: "delete", path: source });
+    const outcome = await this.#store.attempt(Object.freeze(ops), operation);
+    if ("results" in outcome) return true;
+    const { refusal } = outcome;
+    if (refusal.code === "TEST") return false;
+    throw toError(ops[refusal.index], refusal, operation);
   }
 
   // ---- Patches ----

@@ -214,6 +214,8 @@ describe("Keys of another Redis type", () => {
         getOrThrow: () => lab.getOrThrow("x"),
         getMany: () => lab.getMany(["x"]),
         getTtl: () => lab.get("x", { ttl: 1000 }),
+        rename: () => lab.rename("x", "y"),
+        copy: () => lab.copy("x", "y", { replace: true }),
         readMany: () => lab.readMany([lab.at("x")]),
         has: () => lab.has("x"),
         set: () => lab.set("x", 1),
@@ -454,6 +456,10 @@ describe("Arguments of the wrong type", () => {
         ttl: () => dict.ttl(key),
         expire: () => dict.expire(key, 1),
         persist: () => dict.persist(key),
+        renameFrom: () => dict.rename(key, "x"),
+        renameTo: () => dict.rename("x", key),
+        copyFrom: () => dict.copy(key, "x"),
+        copyTo: () => dict.copy("x", key),
         update: () => dict.update([[key, 1]]),
       };
       for (const [name, use] of Object.entries(uses)) {
@@ -532,6 +538,14 @@ describe("Arguments of the wrong type", () => {
 
   it("TypeError: options that are none, and names that there are not, with what is meant", async () => {
     const uses: Record<string, (options: unknown) => unknown> = {
+      get: (options) => dict.get("x", options),
+      getOrThrow: (options) => dict.getOrThrow("x", options),
+      getOrInsert: (options) => dict.getOrInsert("x", 1, options),
+      update: (options) => dict.update({ x: 1 }, options),
+      rename: (options) => dict.rename("x", "y", options),
+      copy: (options) => dict.copy("x", "y", options),
+      keys: (options) => dict.keys(options),
+      "ref.compareAndSet": (options) => dict.at("x", "a").compareAndSet(1, 2, options),
       set: (options) => dict.set("x", 1, options),
       edit: (options) => dict.edit(() => 1, options),
       explain: (options) => dict.explain(() => 1, options),

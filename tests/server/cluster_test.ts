@@ -67,6 +67,10 @@ describe("RedisJsonDict in a cluster", () => {
     const values = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`k${index}`, [index]]));
     await lab.update(values);
     assertEquals([...await lab.getMany(["k9", "none", "k1", "k5"])], [["k9", [9]], ["k1", [1]], ["k5", [5]]]);
+    const refs = ["k9", "none", "k1"].map((key) => lab.at(key, 0));
+    assertEquals(await lab.readMany(refs), [9, undefined, 1]);
+    assertEquals((await Array.fromAsync(lab.keys({ startsWith: "k49" }))).length, 11);
+    assertEquals((await Array.fromAsync(lab.keys({ limit: 7 }))).length, 7);
     assertEquals(await lab.toObject(), values);
     assertEquals([await lab.size(), (await Array.fromAsync(lab.keys())).length], [500, 500]);
     const item = await lab.popItem();
@@ -97,6 +101,8 @@ describe("RedisJsonDict in a cluster", () => {
       () => lab.edit((draft) => draft.a.push(draft.b[0])),
       () => lab.edit((draft) => (draft.x = [1], draft.y = [2], 0)),
       () => lab.edit((draft) => draft.a.push(1), { keys: ["a", "b"] }),
+      () => lab.rename("a", "b"),
+      () => lab.copy("a", "b", { replace: true }),
     ];
     for (const edit of edits) {
       const error = await assertRejects(edit, CrossSlotError, '"{lab}:"');
