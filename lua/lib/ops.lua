@@ -32,8 +32,9 @@ local function remove(reply, from, to)
   return reply, from, to, '', nil, true
 end
 
--- The text that the last copy has found, and what an add adds.
-local copied
+-- The text that the last copy has found, and what an add adds. What the last pick has found: a text, and its
+-- expiry in ms, 0 for none.
+local copied, picked, picked_ttl
 local function addition(x)
   return modifiers and modifiers.copied and copied or tokens[x]
 end
@@ -122,6 +123,21 @@ ops.whole = {
     -- Longer than a client can hold (V8): it must not be removed by a call that cannot be answered.
     if #text > 536870888 then fail('LIMIT', 'bytes') end
     return whole_text(), WHOLE, WHOLE, false
+  end,
+  pick = function(_, ttl)
+    if not text and text ~= false or partial then load(true) end
+    if not text then fail('NO_KEY') end
+    if not ttl then
+      local left = redis.call('PTTL', key)
+      ttl = left < 0 and 0 or left == 0 and 1 or left
+    end
+    picked, picked_ttl = text, ttl
+    return ''
+  end,
+  put = function()
+    present()
+    modifiers = { ttl = picked_ttl }
+    return '', 0, 0, picked
   end,
   fresh = function()
     if not text and text ~= false or partial then load(true) end

@@ -45,6 +45,35 @@ export type At<T, K> = unknown extends T ? T // any stays any
   : never;
 
 /**
+ * Segments of which only the program knows how many there are; `never` for segments that are counted.
+ *
+ * @typeParam P The type of the segments.
+ */
+export type AnyPath<P extends readonly Segment[]> = number extends P["length"] ? P : never;
+
+/**
+ * Segments that may follow a value of type `T`, each behind the one before it.
+ *
+ * @typeParam T The type of the value.
+ * @typeParam P The type of the segments.
+ */
+export type PathOf<T, P extends readonly Segment[]> = P extends
+  readonly [infer K, ...infer R extends Segment[]]
+  ? K extends KeyOf<T> ? [K, ...PathOf<At<T, K>, R>] : [KeyOf<T>, ...R]
+  : P extends readonly [] ? []
+  : never;
+
+/**
+ * The type of the value behind segments.
+ *
+ * @typeParam T The type of the value that they lead away from.
+ * @typeParam P The type of the segments, a {@linkcode PathOf}`<T, P>`.
+ */
+export type AtPath<T, P extends readonly Segment[]> = P extends
+  readonly [infer K, ...infer R extends Segment[]] ? AtPath<At<T, K>, R>
+  : T;
+
+/**
  * Checks the key of a dictionary.
  *
  * @param key What the caller gave.

@@ -41,6 +41,18 @@ export class Reader {
     return await this.#runner.run(() => call, "repeat", (answer) => readResults(reads, answer));
   }
 
+  /** What is at some places; in a cluster, the keys of each slot at a moment of their own. One round trip. */
+  async fragments(places: readonly Path[]): Promise<readonly (string | Refusal)[]> {
+    const answers = new Map<Path, string | Refusal>();
+    await Promise.all(
+      this.#keyspace.bySlot(places, ([key]) => String(key)).map(async (part) => {
+        const found = await this.#run(part.map((path): Read => ({ kind: "get", path })));
+        part.forEach((path, index) => answers.set(path, found[index]));
+      }),
+    );
+    return places.map((path) => answers.get(path)!);
+  }
+
   /**
    * What is at some places, at one moment. One round trip, two if a whole value is not there.
    *
@@ -90,10 +102,12 @@ export class Reader {
    *
    * @param from The cursor to begin with.
    * @param lanes Changes that each page must be read after; none when left out.
+   * @param startsWith What the keys start with.
    */
-  async *scan(from?: string, lanes?: Lanes): AsyncGenerator<Page, void> {
+  async *scan(from?: string, lanes?: Lanes, startsWith: string = ""): AsyncGenerator<Page, void> {
     const { prefix } = this.#keyspace;
-    for await (const { keys, next } of scanKeys(this.#runner, prefix, this.#timeout, lanes, from)) {
+    const begin = prefix + startsWith;
+    for await (const { keys, next } of scanKeys(this.#runner, begin, this.#timeout, lanes, from)) {
       yield { keys: keys.map((name) => name.slice(prefix.length)), next };
     }
   }

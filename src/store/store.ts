@@ -214,6 +214,19 @@ export class Store {
   }
 
   /**
+   * What is at some places, in one round trip. It is that of one moment, but for keys in different slots of a cluster.
+   *
+   * @returns For each place its text, or why there is none.
+   */
+  async fragments(places: readonly Path[], operation: string): Promise<readonly (string | Refusal)[]> {
+    this.check();
+    if (places.length === 0) return [];
+    const keys = [...new Set(places.map(([key]) => String(key)))];
+    this.#keyspace.check(keys);
+    return await this.#readBehind(keys, operation, [], () => this.#reader.fragments(places));
+  }
+
+  /**
    * Reads one place. One round trip.
    *
    * @returns The result, or why there is none.
@@ -275,9 +288,9 @@ export class Store {
 
   // ---- Iteration ----
 
-  /** The keys, page by page, without the prefix. Each page is read after all changes that were issued before it. */
-  async *keys(operation: string): AsyncGenerator<readonly string[], void> {
-    for await (const { keys } of this.#taking(operation, this.#scan())) yield keys;
+  /** The keys that start with something, page by page, without the prefix. Each page is read after all changes that were issued before it. */
+  async *keys(operation: string, startsWith: string = ""): AsyncGenerator<readonly string[], void> {
+    for await (const { keys } of this.#taking(operation, this.#scan(startsWith))) yield keys;
   }
 
   /** The keys and texts of all values, page by page. A round trip for each 1000 keys of the server, and one more. */
@@ -305,9 +318,9 @@ export class Store {
     });
   }
 
-  async *#scan(): AsyncGenerator<{ readonly keys: readonly string[] }, void> {
+  async *#scan(startsWith?: string): AsyncGenerator<{ readonly keys: readonly string[] }, void> {
     await this.#searches.earlier();
-    yield* this.#reader.scan("0", this.#lanes);
+    yield* this.#reader.scan("0", this.#lanes, startsWith);
   }
 
   async *#items(): AsyncGenerator<readonly (readonly [string, string])[], void> {

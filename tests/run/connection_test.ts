@@ -34,7 +34,7 @@ async function assertAtOnce(lab: RedisJsonDict<Lab>, reason: string, message: st
 
 /** Does the same for a dictionary of its own. */
 async function assertRefused(url: string, reason: string, message: string): Promise<void> {
-  await using lab = RedisJsonDict.connect<Lab>(url, { timeout: LONG });
+  await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "", timeout: LONG });
   await assertAtOnce(lab, reason, message);
 }
 
@@ -88,7 +88,7 @@ describe("a connection that will not get better by waiting", () => {
       await scope.client.ping();
       assertEquals(await scope.client.call("EXISTS", "y"), 0);
       await assertAtOnce(
-        new RedisJsonDict<Lab>(scope.client, { timeout: LONG }),
+        new RedisJsonDict<Lab>(scope.client, { prefix: "", timeout: LONG }),
         "ERR",
         "DB index is out of range",
       );
@@ -102,7 +102,7 @@ describe("a connection that will not get better by waiting", () => {
     await admin.client.call("ACL", "SETUSER", "bob", "on", ">pw", "~*", "+@all", "-select");
     const url = server.url.replace("redis://", "redis://bob:pw@");
     await assertRefused(`${url}/3`, "NOPERM", "docs/guarantees.md");
-    await using lab = RedisJsonDict.connect<Lab>(url);
+    await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "" });
     await lab.set("y", 1);
   });
 
@@ -117,7 +117,7 @@ describe("a connection that will not get better by waiting", () => {
       const { server, url } = await startTls(certificate);
       await using _ = server;
       await using scope = open(url, options);
-      const lab = new RedisJsonDict<Lab>(scope.client, { timeout: LONG });
+      const lab = new RedisJsonDict<Lab>(scope.client, { prefix: "", timeout: LONG });
       if (message === undefined) {
         await lab.set("y", 1);
         assertEquals(await lab.get("y"), 1);
@@ -161,7 +161,7 @@ describe("a connection that may get better", () => {
       [full.url, UnavailableError, "max number of clients reached"],
     ];
     await Promise.all(cases.map(async ([address, type, message]) => {
-      await using lab = RedisJsonDict.connect<Lab>(address, { timeout: SHORT });
+      await using lab = RedisJsonDict.connect<Lab>(address, { prefix: "", timeout: SHORT });
       for (const call of [() => lab.get("y"), () => lab.set("y", 1)]) {
         await assertRejects<Error>(call, type as never, message);
       }
@@ -172,8 +172,8 @@ describe("a connection that may get better", () => {
     await using server = await startRedis({ args: ["--requirepass", "first"] });
     const url = server.url.replace("redis://", "redis://:first@");
     await using admin = open(url, {});
-    await using lab = RedisJsonDict.connect<Lab>(url, { timeout: SHORT });
-    await using patient = RedisJsonDict.connect<Lab>(url, { timeout: LONG });
+    await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "", timeout: SHORT });
+    await using patient = RedisJsonDict.connect<Lab>(url, { prefix: "", timeout: LONG });
     await Promise.all([lab.set("y", 1), patient.set("x", [])]);
     await admin.client.config("SET", "requirepass", "second");
     await admin.client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
@@ -194,7 +194,7 @@ describe("a connection that may get better", () => {
     await using admin = open(url, {});
     await using scope = open(url, { retryStrategy: () => 20 });
     await scope.client.ping();
-    const lab = new RedisJsonDict<Lab>(scope.client, { timeout: LONG });
+    const lab = new RedisJsonDict<Lab>(scope.client, { prefix: "", timeout: LONG });
     await admin.client.config("SET", "requirepass", "second");
     const isGone = new Promise((resolve) => scope.client.once("error", resolve));
     await admin.client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
@@ -213,8 +213,8 @@ describe("a connection that may get better", () => {
     for (const isOwn of [true, false]) {
       await using proxy = await FaultProxy.start(first.url);
       await using scope = open(`${proxy.url}/9`, {});
-      await using own = RedisJsonDict.connect<Lab>(`${proxy.url}/9`, { timeout: SHORT });
-      const lab = isOwn ? own : new RedisJsonDict<Lab>(scope.client, { timeout: SHORT });
+      await using own = RedisJsonDict.connect<Lab>(`${proxy.url}/9`, { prefix: "", timeout: SHORT });
+      const lab = isOwn ? own : new RedisJsonDict<Lab>(scope.client, { prefix: "", timeout: SHORT });
       await lab.set("y", 1);
       proxy.drop();
       await lab.set("y", 2);
@@ -244,7 +244,7 @@ describe("a connection that may get better", () => {
       await using proxy = await FaultProxy.start(server.url);
       await using scope = open(`${proxy.url}/3`, { retryStrategy: () => 5, ...settings });
       await scope.client.ping();
-      const lab = new RedisJsonDict<Lab>(scope.client, { timeout: LONG });
+      const lab = new RedisJsonDict<Lab>(scope.client, { prefix: "", timeout: LONG });
       const { connections } = proxy;
       proxy.fault = "drop answer";
       const write = lab.set("x", [1]);
@@ -263,7 +263,7 @@ describe("a connection that may get better", () => {
     await using server = await startRedis();
     await using scope = open(`${server.url}/3`, {});
     const { client } = scope;
-    const lab = new RedisJsonDict<Lab>(client);
+    const lab = new RedisJsonDict<Lab>(client, { prefix: "" });
     await lab.set("y", 3);
     for (const database of [0, 5]) {
       await client.select(database);

@@ -85,7 +85,7 @@ describe("RedisJsonDict and its records", () => {
 
   it("RedisJsonDict never shows a record, nor takes its name for a key", async () => {
     await using server = await startRedis();
-    await using lab = RedisJsonDict.connect(server.url);
+    await using lab = RedisJsonDict.connect(server.url, { prefix: "" });
     await lab.update({ a: 1, "json-dict:op:x": 2 });
     assertEquals(await lab.pop("a"), 1);
     await lab.set("b", 3);
@@ -134,7 +134,7 @@ describe("RedisJsonDict and its records", () => {
       }
       if (prefix !== "") assertEquals([await lab.clear(), await lab.popItem()], [0, undefined]);
     }
-    await using all = RedisJsonDict.connect(server.url);
+    await using all = RedisJsonDict.connect(server.url, { prefix: "" });
     assertEquals(await all.clear(), 1);
     const left = await client.keys("*");
     for (const record of records) assert(left.includes(record), record);

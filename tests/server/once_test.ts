@@ -4,8 +4,8 @@ import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { RedisOptions } from "ioredis";
 import { Redis } from "ioredis";
-import type { DictOptions } from "../../src/run/options.ts";
 import { RedisJsonDict } from "../../src/api/dict.ts";
+import type { DictOptions } from "../../src/run/options.ts";
 import { AmbiguousResultError, TimeoutError } from "../../src/errors/delivery.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";
 import { redisUrl, removeKeys, testClient, uniquePrefix } from "../support/redis.ts";
@@ -26,7 +26,7 @@ interface Scope extends AsyncDisposable {
 }
 
 /** A dictionary behind a proxy, on a client with such settings or, without, on its own one. */
-async function start(options: DictOptions = {}, settings?: RedisOptions): Promise<Scope> {
+async function start(options: Partial<DictOptions> = {}, settings?: RedisOptions): Promise<Scope> {
   const proxy = await FaultProxy.start(redisUrl);
   const recordPrefix = uniquePrefix("once-op");
   const all = { prefix: uniquePrefix("once"), recordPrefix, timeout: 10_000, ...options };
@@ -298,7 +298,7 @@ describe("at most once", () => {
     for (const settings of [{}, { maxRetriesPerRequest: 1 }, { maxRetriesPerRequest: null }]) {
       const own = testClient({ lazyConnect: true, ...settings });
       assertThrows(
-        () => new RedisJsonDict(own, { delivery: "at-most-once" }),
+        () => new RedisJsonDict(own, { prefix: "", delivery: "at-most-once" }),
         TypeError,
         "make it with maxRetriesPerRequest: 0",
       );
@@ -308,10 +308,18 @@ describe("at most once", () => {
   it("RedisJsonDict refuses other words for delivery, and prefixes of records that hide their tag", () => {
     const own = testClient({ lazyConnect: true });
     for (const delivery of ["exactly", 1, null]) {
-      assertThrows(() => new RedisJsonDict(own, { delivery } as never), TypeError, "Cannot use the delivery");
+      assertThrows(
+        () => new RedisJsonDict(own, { prefix: "", delivery } as never),
+        TypeError,
+        "Cannot use the delivery",
+      );
     }
     for (const recordPrefix of ["", "a{b", 1, null]) {
-      assertThrows(() => new RedisJsonDict(own, { recordPrefix } as never), TypeError, "recordPrefix");
+      assertThrows(
+        () => new RedisJsonDict(own, { prefix: "", recordPrefix } as never),
+        TypeError,
+        "recordPrefix",
+      );
     }
   });
 });
