@@ -23,12 +23,20 @@ export type Path = readonly Segment[];
  *
  * @typeParam T The type of the value.
  */
-export type KeyOf<T> = unknown extends T ? Segment // any too
-  : T extends (...args: never) => unknown ? never
+export type KeyOf<T> = [Names<T>] extends [infer K] ? K & Segment : never;
+// `infer` is for editors: of the parameters of `at(...)` they ask what they are at most, and without it the compiler
+// finds out by putting every segment behind every other one.
+
+/** What names the parts of a value. */
+type Names<T> = unknown extends T ? Segment // any too
+  : T extends Method ? never
   : T extends readonly unknown[] ? number
   : T extends object
-    ? Extract<keyof { [K in keyof T as T[K] extends (...args: never) => unknown ? never : K]: K }, Segment>
+    ? [Extract<T[keyof T], Method>] extends [never] ? string extends keyof T ? Segment : keyof T
+    : keyof { [K in keyof T as T[K] extends Method ? never : K]: K }
   : never;
+
+type Method = (...args: never) => unknown;
 
 /**
  * The type of the value behind one segment of a value of type `T`.
