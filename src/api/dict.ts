@@ -669,6 +669,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * Waits until all changes of live documents are in Redis.
    *
    * @throws {JsonDictError} If one of them failed, and this was not told yet.
+   * @throws {AggregateError} If several did; it has all of them in `errors`.
    */
   settled(): Promise<void> {
     return this.#store.bursts.settled();
@@ -972,6 +973,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @param options How long it may take.
    * @returns Resolves when nothing is under way any more.
    * @throws {JsonDictError} What a live document failed with, if nobody asked before; the dictionary is closed then, too.
+   * @throws {AggregateError} If several failed.
    * @throws {RangeError} If `timeout` is not a positive number of milliseconds.
    *
    * @example In a function that is stopped soon

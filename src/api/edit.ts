@@ -6,7 +6,7 @@
 
 import { type Outcome, type Refusal, toError } from "../call/answer.ts";
 import { draftDictionary, draftFragment, type DraftRoot } from "../draft/draft.ts";
-import { AmbiguousResultError, TimeoutError } from "../errors/delivery.ts";
+import { AmbiguousResultError, DurabilityError, TimeoutError } from "../errors/delivery.ts";
 import { ConflictError } from "../errors/edit.ts";
 import { CorruptValueError, TypeMismatchError } from "../errors/value.ts";
 import type { Fragment } from "../data/fragment.ts";
@@ -278,8 +278,10 @@ class Edit {
     try {
       return yield* ask("commit", { edit: this.#number, group });
     } catch (error) {
-      // It was to change nothing, so there is nothing that could have been changed.
-      if (isChange || !(error instanceof AmbiguousResultError)) throw error;
+      if (isChange) throw error;
+      // It was to change nothing, so there is nothing that replicas could lack, or that could have been changed.
+      if (error instanceof DurabilityError) return { results: [] };
+      if (!(error instanceof AmbiguousResultError)) throw error;
       const { path, cause } = error;
       throw new TimeoutError({ operation: "edit", path, timeout: this.#local.settings.timeout, cause });
     }

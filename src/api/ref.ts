@@ -467,8 +467,10 @@ export interface ContainerRef<V> {
    * is there, such as the index of an element that others may move.
    *
    * What is assigned is copied. If a write fails, because the value was removed, or became another type, or
-   * Redis did not answer, the document refuses further changes, and `settled()` tells why; if nobody asks, the
-   * rejection is unhandled, which ends most programs. At its end, `await using` waits for the document's own writes.
+   * Redis did not answer, no later change of the document is applied. Whoever asks next learns why: a change throws a
+   * `TypeError` with the error as its cause; `settled()` and `close()` of the dictionary, and the end of the
+   * document, reject with it. If the document is dropped and nobody asked, the rejection is unhandled, which ends most
+   * programs. At its end, `await using` waits for the document's own writes.
    *
    * @returns The document.
    * @throws {KeyNotFoundError} If the dictionary has no such key.

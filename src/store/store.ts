@@ -14,6 +14,7 @@ import { toChangeError, toReadError } from "../run/failure.ts";
 import { Lanes, type Part } from "../run/lanes.ts";
 import type { Settings } from "../run/options.ts";
 import { Runner } from "../run/runner.ts";
+import type { Line } from "../run/sitting.ts";
 import { Bursts } from "./bursts.ts";
 import { Codec } from "./codec.ts";
 import { Keyspace } from "./keyspace.ts";
@@ -74,15 +75,18 @@ export class Store {
    * Applies a group of ops, all of them or none, behind all earlier groups of the same keys. One round trip, shared
    * with other groups of the key that wait meanwhile.
    *
+   * @param group The ops.
+   * @param operation The method that the caller used.
+   * @param line If a group of the line before it is not applied, it is refused with `AFTER`.
    * @returns The result of each op, or why the group was refused.
    */
-  async attempt(group: Group, operation: string = group[0].kind): Promise<Outcome> {
+  async attempt(group: Group, operation: string = group[0].kind, line?: Line): Promise<Outcome> {
     this.check();
     const keys = [...new Set(group.map((op) => String(op.path[0])))];
     this.#checkKeys(keys, operation);
     return await this.#change(operation, group[0].path, () => {
       this.#searches.goAhead(keys);
-      return this.#lanes.commit(group);
+      return this.#lanes.commit(group, line);
     });
   }
 
