@@ -88,6 +88,12 @@ describe("src/", () => {
     assertEquals(wrong, []);
   });
 
+  it("src/ uses no function that Node 20 lacks", () => {
+    const newer =
+      /\b(?:Promise\.(?:withResolvers|try)|Array\.fromAsync|(?:Object|Map)\.groupBy|Iterator\.from|Set\.prototype\.(?:union|intersection))\b/;
+    assertEquals([...sources].filter(([, source]) => newer.test(source)).map(([file]) => file), []);
+  });
+
   it("src/ names no runtime", () => {
     const runtime = /\b(?:Deno|Bun|process)\s*[.[]|\bnode:|\brequire\s*\(/;
     assertEquals([...sources].filter(([, source]) => runtime.test(source)).map(([file]) => file), []);

@@ -10,6 +10,7 @@ import type { Outcome } from "../call/answer.ts";
 import type { Group } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import { Seat } from "./seat.ts";
+import { Deferred } from "./deferred.ts";
 import { Room } from "./room.ts";
 import { type Delivery, Sitting, type Work } from "./sitting.ts";
 
@@ -116,8 +117,8 @@ export class Lanes {
   enter(keys: readonly string[]): Turn {
     this.#issued++;
     const batch = this.#newBatch(keys);
-    const { promise: comes, resolve: start } = Promise.withResolvers<void>();
-    const { promise: isLeft, resolve: leave } = Promise.withResolvers<void>();
+    const { promise: comes, resolve: start } = new Deferred<void>();
+    const { promise: isLeft, resolve: leave } = new Deferred<void>();
     batch.start = () => {
       start();
       return isLeft;

@@ -8,6 +8,7 @@
 import type { Outcome } from "../call/answer.ts";
 import type { Group } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
+import { Deferred } from "./deferred.ts";
 import type { View } from "./speculation.ts";
 
 /** What an edit wants that has seen its places: send a group; see other places; or nothing more. */
@@ -17,8 +18,8 @@ export type Decision = { readonly group: Group } | "again" | "left";
 export class Seat {
   #places: readonly Path[];
   #isLeft: boolean = false;
-  #view: PromiseWithResolvers<View> = newPromise();
-  #outcome: PromiseWithResolvers<Outcome> = newPromise();
+  #view: Deferred<View> = new Deferred();
+  #outcome: Deferred<Outcome> = new Deferred();
   #decide: ((decision: Decision) => void) | undefined;
 
   /** @param places What the edit looks at. */
@@ -46,7 +47,7 @@ export class Seat {
    * @returns What became of it. If it was refused the edit may look again.
    */
   commit(group: Group): Promise<Outcome> {
-    const { promise } = this.#outcome = newPromise();
+    const { promise } = this.#outcome = new Deferred();
     this.#settle({ group });
     return promise;
   }
@@ -74,7 +75,7 @@ export class Seat {
     return new Promise((resolve) => {
       this.#decide = resolve;
       const { resolve: show } = this.#view;
-      this.#view = newPromise();
+      this.#view = new Deferred();
       show(view);
       if (this.#isLeft) this.#settle("left");
     });
@@ -96,11 +97,4 @@ export class Seat {
     this.#decide = undefined;
     decide?.(decision);
   }
-}
-
-/** A promise that may be rejected while nobody listens yet. */
-function newPromise<T>(): PromiseWithResolvers<T> {
-  const made = Promise.withResolvers<T>();
-  made.promise.catch(() => {});
-  return made;
 }

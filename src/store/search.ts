@@ -7,6 +7,8 @@
  * @module
  */
 
+import { Deferred } from "../run/deferred.ts";
+
 /** One search, from when it is issued until it has looked everywhere. */
 export class Search {
   readonly #act: (key: string) => Promise<void>;
@@ -23,7 +25,7 @@ export class Search {
   /** @param act What it does at a key; it takes its place there before it returns. */
   constructor(act: (key: string) => Promise<void>) {
     this.#act = act;
-    ({ promise: this.isOver, resolve: this.end } = Promise.withResolvers<void>());
+    ({ promise: this.isOver, resolve: this.end } = new Deferred<void>());
   }
 
   /** A call that is issued now touches a key: acts there, ahead of it. */

@@ -3,7 +3,8 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cluster } from "ioredis";
-import { type DictOptions, RedisJsonDict } from "../../src/api/dict.ts";
+import type { DictOptions } from "../../src/run/options.ts";
+import { RedisJsonDict } from "../../src/api/dict.ts";
 import { CrossSlotError } from "../../src/errors/delivery.ts";
 import { isRecord } from "../../src/run/record.ts";
 import { slotOf } from "../../src/run/slot.ts";

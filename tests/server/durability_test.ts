@@ -3,7 +3,8 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Redis } from "ioredis";
-import { type DictOptions, RedisJsonDict } from "../../src/api/dict.ts";
+import type { DictOptions } from "../../src/run/options.ts";
+import { RedisJsonDict } from "../../src/api/dict.ts";
 import { DurabilityError } from "../../src/errors/delivery.ts";
 import { TypeMismatchError } from "../../src/errors/value.ts";
 import { slotOf } from "../../src/run/slot.ts";

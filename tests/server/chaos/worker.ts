@@ -7,7 +7,8 @@
  */
 
 import { Cluster, Redis } from "ioredis";
-import { type DictOptions, RedisJsonDict } from "../../../src/api/dict.ts";
+import type { DictOptions } from "../../../src/run/options.ts";
+import { RedisJsonDict } from "../../../src/api/dict.ts";
 import type { RedisClient } from "../../../src/run/client.ts";
 import { AmbiguousResultError, TimeoutError, UnavailableError } from "../../../src/errors/delivery.ts";
 import { JsonDictError } from "../../../src/errors/error.ts";
