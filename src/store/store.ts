@@ -9,7 +9,7 @@ import type { Group, Op, Read } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import { WrongTypeError } from "../errors/value.ts";
 import { isResending, type RedisClient } from "../run/client.ts";
-import { Courier } from "../run/delivery.ts";
+import { ChangeSender } from "../run/delivery.ts";
 import { toChangeError, toReadError } from "../run/failure.ts";
 import { Lanes, type Part } from "../run/lanes.ts";
 import type { Settings } from "../run/options.ts";
@@ -61,9 +61,9 @@ export class Store {
     this.#runner = new Runner(client, settings.timeout);
     this.#keyspace = new Keyspace(settings.prefix, this.#runner.isCluster);
     const reader = this.#reader = new Reader(this.#runner, this.#keyspace, settings.timeout);
-    const courier = new Courier(this.#runner, settings);
+    const sender = new ChangeSender(this.#runner, settings);
     this.#lanes = new Lanes({
-      apply: (groups, after) => courier.apply(groups, after),
+      apply: (groups, after) => sender.apply(groups, after),
       read: (places) => reader.places(places),
     });
     this.#searches = new Searches(this.#lanes, reader, this.#keyspace, settings.timeout);

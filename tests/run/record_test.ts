@@ -15,11 +15,11 @@ describe("Records", () => {
     const ids = new Set<string>();
     for (const key of ["", "a", "{a}b", "{}a}", "a{b", "}{a}", "{", "é{😀}"]) {
       for (let count = 0; count < 200; count++) {
-        const { id, name } = records.next(key);
-        ids.add(id);
+        const { callId, name } = records.next(key);
+        ids.add(callId);
         assertEquals(slotOf(name), slotOf(key), key);
         assertMatch(name, /^json-dict:op:\{[0-9a-z]{1,4}\}[\w-]{12}$/);
-        assert(name.endsWith(id) && isRecord(name));
+        assert(name.endsWith(callId) && isRecord(name));
       }
     }
     assertEquals(ids.size, 1600);

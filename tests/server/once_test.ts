@@ -138,7 +138,7 @@ describe("AmbiguousResultError.resolve()", () => {
     await using scope = await start({ timeout: 1_000 }, { maxRetriesPerRequest: 0 });
     const { lab, proxy, text } = scope;
     const error = await lose(scope, () => lab.at("x").push(1), "no answers");
-    assert(/^[\w-]{12}$/.test(error.opId ?? ""));
+    assert(/^[\w-]{12}$/.test(error.callId ?? ""));
     proxy.drop();
     assertEquals(await error.resolve(), "applied");
     assertEquals(await error.resolve(), "applied");
@@ -189,7 +189,7 @@ describe("AmbiguousResultError.resolve()", () => {
     proxy.drop();
     const verdicts = await Promise.all(errors.map((error) => error.resolve()));
     assertEquals(verdicts, ["applied", "not-applied", "applied"]);
-    assertEquals([new Set(errors.map((error) => error.opId)).size, await text("x")], [1, "[0,1,2]"]);
+    assertEquals([new Set(errors.map((error) => error.callId)).size, await text("x")], [1, "[0,1,2]"]);
   });
 
   it("resolve() says TimeoutError while there is no answer, and the verdict later", async () => {
@@ -276,7 +276,7 @@ describe("at most once", () => {
       const { lab, proxy, text } = scope;
       proxy.fault = fault;
       const error = await assertRejects(() => lab.at("x").push(1), AmbiguousResultError);
-      assertEquals(error.opId, undefined);
+      assertEquals(error.callId, undefined);
       await assertRejects(() => error.resolve(), TypeError, 'as delivery is "at-most-once"');
       proxy.fault = "none";
       await lab.at("x").push(2);
