@@ -31,6 +31,11 @@ export interface RedisClient {
     readonly retryDelayOnFailover?: number;
     readonly redisOptions?: { readonly keyPrefix?: string };
   };
+  /**
+   * Why the client, or what is behind it, may send a command again by itself and tell nobody; nothing where it does not,
+   * or `options` say it. With it there is no delivery at most once.
+   */
+  readonly resends?: string;
   /** Listens to changes of the connection. */
   on?(event: "ready" | "close" | "end" | "error", listener: (error?: Error) => void): unknown;
   /** Stops listening. */
@@ -85,7 +90,8 @@ export function checkClient(client: unknown): RedisClient {
  * @param client The client. One that does not tell its settings is taken not to.
  * @returns Whether it does.
  */
-export function isResending({ options, nodes }: RedisClient): boolean {
+export function isResending({ options, nodes, resends }: RedisClient): boolean {
+  if (resends !== undefined) return true;
   if (options === undefined) return false;
   if (nodes !== undefined) return options.retryDelayOnFailover !== 0;
   if (options.autoResendUnfulfilledCommands === false || options.maxRetriesPerRequest === undefined) {
