@@ -68,6 +68,9 @@ export interface NodeRedisCluster {
   on(event: string, listener: (error: Error) => void): unknown;
 }
 
+/** How long to wait after an attempt to connect to a cluster that has failed, in milliseconds. */
+const PAUSE = 100;
+
 /** Dictionaries on one client must share one connection: it has the order of their calls. */
 const adapters = new WeakMap<object, RedisClient>();
 
@@ -128,7 +131,7 @@ class Adapter implements RedisClient {
   readonly #listeners: Listeners = new Listeners();
   readonly #sender: Sender = new Sender();
   /** Whether it was open: then a client that is not was closed, or has given up. */
-  #wasOpen: boolean = false;
+  #wasOpen: boolean;
   #isUp: boolean;
 
   readonly on: Listeners["on"] = this.#listeners.on;
@@ -136,9 +139,10 @@ class Adapter implements RedisClient {
 
   constructor(client: NodeRedisClient) {
     this.#client = client;
+    this.#wasOpen = client.isOpen;
     this.#isUp = client.isReady;
     client.on("ready", () => {
-      this.#isUp = true;
+      this.#wasOpen = this.#isUp = true;
       this.#listeners.tell("ready");
     });
     // It tells so of each connection that is lost, and of each attempt that has failed.
@@ -185,14 +189,18 @@ class ClusterAdapter implements RedisClient {
   readonly #sender: Sender = new Sender();
   readonly #nodes: WeakMap<object, RedisClient> = new WeakMap();
   #isConnecting: boolean = false;
-  #wasReady: boolean = false;
+  #wasReady: boolean;
 
   readonly on: Listeners["on"] = this.#listeners.on;
   readonly off: Listeners["off"] = this.#listeners.off;
 
   constructor(cluster: NodeRedisCluster) {
     this.#cluster = cluster;
-    cluster.on("connect", () => this.#listeners.tell("ready"));
+    this.#wasReady = cluster.isReady;
+    cluster.on("connect", () => {
+      this.#wasReady = true;
+      this.#listeners.tell("ready");
+    });
     for (const event of ["error", "node-error"]) {
       cluster.on(event, (error) => this.#listeners.tell("error", this.#sender.read(error)));
     }
@@ -208,22 +216,24 @@ class ClusterAdapter implements RedisClient {
 
   get status(): string {
     const { isOpen, isReady } = this.#cluster;
-    if (isOpen && isReady) {
-      this.#wasReady = true;
-      return "ready";
-    }
+    if (isOpen && isReady) return "ready";
     if (isOpen || this.#isConnecting) return "connecting";
     return this.#wasReady ? "end" : "wait";
   }
 
-  /** Connects. Unlike a client of one server it gives up at the first failure. */
+  /** Connects. Unlike a client of one server it gives up at the first failure; then whoever waits asks for it again. */
   async connect(): Promise<void> {
+    if (this.#isConnecting) return;
     this.#isConnecting = true;
+    let failure: Error | undefined;
     try {
       await this.#cluster.connect();
-    } finally {
-      this.#isConnecting = false;
+    } catch (error) {
+      failure = this.#sender.read(error);
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
+    this.#isConnecting = false;
+    if (failure !== undefined) this.#listeners.tell("error", failure);
   }
 
   call(command: string, ...args: (string | number)[]): Promise<unknown> {

@@ -18,6 +18,7 @@ import {
 import type { RedisClient } from "../../src/client.ts";
 import type { Json } from "../../src/json.ts";
 import type { FaultProxy } from "../support/fault_proxy.ts";
+import { until } from "../support/until.ts";
 
 /** The network between the client and the server. */
 export interface Network {
@@ -74,6 +75,22 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, ind
 
 /** All checks. */
 export const CONTRACT: readonly Check[] = [
+  {
+    name: "connects when there is a server, which is later than the first call",
+    async run(subject) {
+      const dict = dictOf<{ n: number }>(subject);
+      let attempts = 0;
+      subject.network.set((piece) => {
+        if (piece === "request") attempts++;
+        return "drop request";
+      });
+      const call = dict.set("n", 1);
+      await until("it has tried to connect three times", () => attempts >= 3);
+      subject.network.set("none");
+      await call;
+      assert.equal(await dict.get("n"), 1);
+    },
+  },
   {
     name: "does every operation on items",
     async run(subject) {
