@@ -68,7 +68,7 @@ export function checkClient(client: unknown): RedisClient {
     client === null || typeof client !== "object" || !("call" in client) || typeof client.call !== "function"
   ) {
     throw new TypeError(
-      "Cannot use the client: it has no method call(command, ...args); pass a Redis of ioredis, or use RedisJsonDict.connect(url)",
+      `Cannot use the client: it has no method call(command, ...args); ${adviceFor(client)}`,
     );
   }
   const checked = client as RedisClient;
@@ -82,6 +82,19 @@ export function checkClient(client: unknown): RedisClient {
     );
   }
   return checked;
+}
+
+/** What to do with a client that is none of ours, by the methods that only it has. */
+function adviceFor(client: unknown): string {
+  const has = (...names: readonly string[]): boolean => names.every((name) => name in Object(client));
+  if (has("sendCommand", "isOpen")) {
+    return "for node-redis, pass fromNodeRedis(client) of @json-dict/redis/node-redis";
+  }
+  if (has("send", "connected")) return "for the client of Bun, pass fromBun(client) of @json-dict/redis/bun";
+  if (has("createScript", "evalsha")) {
+    return "for Upstash, pass fromUpstash({ url, token }) of @json-dict/redis/upstash";
+  }
+  return "pass a Redis of ioredis, or use RedisJsonDict.connect(url)";
 }
 
 /**
