@@ -24,17 +24,10 @@
  */
 
 // The dictionary
-export {
-  type CloseOptions,
-  type DictOptions,
-  type Entry,
-  type Key,
-  RedisJsonDict,
-  type SetOptions,
-} from "./src/dict.ts";
-export type { RedisClient } from "./src/client.ts";
-export type { Delivery } from "./src/store.ts";
-export type { Json } from "./src/json.ts";
+export { type Entry, type Key, RedisJsonDict, type SetOptions } from "./src/api/dict.ts";
+export type { RedisClient } from "./src/run/client.ts";
+export type { CloseOptions, Delivery, DictOptions } from "./src/run/options.ts";
+export type { Json, JsonType } from "./src/data/json.ts";
 
 // Places inside a value
 export type {
@@ -52,16 +45,17 @@ export type {
   Ref,
   StringRef,
   WriteOptions,
-} from "./src/ref.ts";
-export type { At, KeyOf, Path, Segment, Selected, Selection } from "./src/path.ts";
+} from "./src/api/ref.ts";
+export type { At, KeyOf, Path, Segment } from "./src/data/path.ts";
+export type { Selected, Selection } from "./src/data/selector.ts";
 
 // Plain code: edits and live documents
-export type { Draft } from "./src/draft.ts";
-export type { DictEditOptions, EditOptions } from "./src/edit.ts";
-export type { Live } from "./src/live.ts";
+export type { Draft } from "./src/draft/draft.ts";
+export type { DictEditOptions, EditOptions } from "./src/api/edit.ts";
+export type { Live } from "./src/api/live.ts";
 
 // Patches
-export type { MergePatch, PatchOperation } from "./src/patch.ts";
+export type { MergePatch, PatchOperation } from "./src/api/patch.ts";
 
 // What goes over the wire
 export type {
@@ -85,41 +79,38 @@ export type {
   TestOp,
   ToggleOp,
   TypeOp,
-} from "./src/op.ts";
+} from "./src/data/op.ts";
 
 // Errors
 export {
   AmbiguousResultError,
   type AmbiguousResultErrorData,
-  ConflictError,
-  type ConflictErrorData,
-  CorruptValueError,
-  type CorruptValueErrorData,
   CrossSlotError,
   type CrossSlotErrorData,
   DurabilityError,
   type DurabilityErrorData,
+  TimeoutError,
+  type TimeoutErrorData,
+  UnavailableError,
+  type UnavailableErrorData,
+  type Verdict,
+} from "./src/errors/delivery.ts";
+export { ConflictError, type ConflictErrorData, PatchError, type PatchErrorData } from "./src/errors/edit.ts";
+export {
+  CorruptValueError,
+  type CorruptValueErrorData,
   IndexOutOfRangeError,
   type IndexOutOfRangeErrorData,
-  JsonDictError,
-  type JsonDictErrorData,
-  type JsonType,
   KeyNotFoundError,
   LimitError,
   type LimitErrorData,
   NumberRangeError,
   type NumberRangeErrorData,
-  PatchError,
-  type PatchErrorData,
   PathNotFoundError,
   type PathNotFoundErrorData,
-  TimeoutError,
-  type TimeoutErrorData,
   TypeMismatchError,
   type TypeMismatchErrorData,
-  UnavailableError,
-  type UnavailableErrorData,
-  type Verdict,
   WrongTypeError,
   type WrongTypeErrorData,
-} from "./src/errors.ts";
+} from "./src/errors/value.ts";
+export { JsonDictError, type JsonDictErrorData } from "./src/errors/error.ts";

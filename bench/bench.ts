@@ -5,9 +5,10 @@
  */
 
 import { Redis } from "ioredis";
-import { compile, type compileReads, readOutcomes } from "../src/call.ts";
-import type { Op } from "../src/op.ts";
-import { APPLY, READ } from "../src/scripts.gen.ts";
+import { compile, type compileReads } from "../src/call/call.ts";
+import { readOutcomes } from "../src/call/answer.ts";
+import type { Op } from "../src/data/op.ts";
+import { APPLY, READ } from "../src/call/scripts.gen.ts";
 import { CJSON, CJSON_READ, GET_SET, NOTHING } from "./rivals.ts";
 import type { Report } from "./report.ts";
 

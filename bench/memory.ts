@@ -1,5 +1,6 @@
-import { compile, readOutcomes } from "../src/call.ts";
-import type { Group, Op } from "../src/op.ts";
+import { compile } from "../src/call/call.ts";
+import { readOutcomes } from "../src/call/answer.ts";
+import type { Group, Op } from "../src/data/op.ts";
 import { makeRuns, type Place, PLACES } from "./documents.ts";
 import type { Bench } from "./bench.ts";
 import { ratio, size } from "./report.ts";

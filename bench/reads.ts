@@ -1,5 +1,5 @@
 import { RedisJsonDict } from "../mod.ts";
-import { compileReads } from "../src/call.ts";
+import { compileReads } from "../src/call/call.ts";
 import { makeRuns, type Place, PLACES } from "./documents.ts";
 import { type Contender, measure, sequential, type Times } from "./measure.ts";
 import type { Bench } from "./bench.ts";

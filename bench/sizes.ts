@@ -1,7 +1,7 @@
 import { type Document, makeMap, makePretty, makeRuns, type Place, PLACES } from "./documents.ts";
 import { type Contender, measure, sequential } from "./measure.ts";
 import type { Bench } from "./bench.ts";
-import type { Op } from "../src/op.ts";
+import type { Op } from "../src/data/op.ts";
 import { type Goal, micros, ratio, size } from "./report.ts";
 import { CJSON } from "./rivals.ts";
 

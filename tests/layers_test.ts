@@ -3,53 +3,46 @@ import { assert, assertEquals } from "@std/assert";
 
 const SRC = new URL("../src/", import.meta.url);
 
-/** From low to high: a file imports only from files before it. */
-const LAYERS = [
-  "json.ts",
-  "path.ts",
-  "slot.ts",
-  "record.ts",
-  "errors.ts",
-  "op.ts",
-  "token.ts",
-  "text.ts",
-  "number.ts",
-  "compare.ts",
-  "document.ts",
-  "place.ts",
-  "apply.ts",
-  "replica.ts",
-  "scripts.gen.ts",
-  "call.ts",
-  "client.ts",
-  "failure.ts",
-  "connection.ts",
-  "attempt.ts",
-  "runner.ts",
-  "speculation.ts",
-  "seat.ts",
-  "lanes.ts",
-  "search.ts",
-  "scan.ts",
-  "fragment.ts",
-  "store.ts",
-  "session.ts",
-  "node.ts",
-  "draft.ts",
-  "edit.ts",
-  "live.ts",
-  "patch.ts",
-  "ref.ts",
-  "dict.ts",
-];
+/** The folders, from low to high: a file imports only from its own folder and from those before it. */
+const FOLDERS = ["data", "errors", "replica", "call", "run", "clients", "store", "draft", "api"];
 
 /** Modules from elsewhere, and the files that may import them. */
-const EXTERNAL: Readonly<Record<string, readonly string[]>> = { "ioredis": ["client.ts"] };
+const EXTERNAL: Readonly<Record<string, readonly string[]>> = { "ioredis": ["run/client.ts"] };
 
-const files = [...Deno.readDirSync(SRC)].map((entry) => entry.name).sort();
+/** All files below a folder. */
+function* filesBelow(folder: string): Generator<string> {
+  for (const entry of Deno.readDirSync(new URL(folder, SRC))) {
+    if (entry.isDirectory) yield* filesBelow(`${folder}${entry.name}/`);
+    else yield folder + entry.name;
+  }
+}
+
+const files = [...filesBelow("")].sort();
 const sources = new Map(
   files.map((file) => [file, withoutComments(Deno.readTextFileSync(new URL(file, SRC)))]),
 );
+
+/** What each file imports of the others. */
+const imports = new Map([...sources].map(([file, source]) => [
+  file,
+  importsOf(source).filter((specifier) => specifier.startsWith("."))
+    .map((specifier) => new URL(specifier, new URL(file, SRC)).href.slice(SRC.href.length)),
+]));
+
+function folderOf(file: string): string {
+  return file.split("/")[0];
+}
+
+/** The way from a file back to itself, if there is one. */
+function findCircle(file: string, way: readonly string[] = []): readonly string[] | undefined {
+  if (way.includes(file)) return [...way.slice(way.indexOf(file)), file];
+  for (const next of imports.get(file) ?? []) {
+    if (folderOf(next) !== folderOf(file)) continue;
+    const circle = findCircle(next, [...way, file]);
+    if (circle) return circle;
+  }
+  return undefined;
+}
 
 /** Examples in JSDoc may import and call what the code may not. */
 function withoutComments(source: string): string {
@@ -63,19 +56,26 @@ function importsOf(source: string): string[] {
 }
 
 describe("src/", () => {
-  it("src/ holds only files that have a place in the layers", () => {
-    assertEquals(files.filter((file) => !LAYERS.includes(file)), []);
+  it("src/ holds only the folders of the stages", () => {
+    assertEquals(
+      files.filter((file) => !FOLDERS.includes(folderOf(file)) || file.split("/").length !== 2),
+      [],
+    );
   });
 
-  it("src/ imports go from a higher layer to a lower one", () => {
+  it("src/ imports go from a folder to itself or to a lower one", () => {
     const wrong: string[] = [];
-    for (const [file, source] of sources) {
-      for (const specifier of importsOf(source).filter((it) => it.startsWith("."))) {
-        const target = LAYERS.indexOf(specifier.replace(/^\.\//, ""));
-        if (target < 0 || target >= LAYERS.indexOf(file)) wrong.push(`${file} imports ${specifier}`);
+    for (const [file, targets] of imports) {
+      for (const target of targets) {
+        const isLower = FOLDERS.indexOf(folderOf(target)) <= FOLDERS.indexOf(folderOf(file));
+        if (!sources.has(target) || !isLower) wrong.push(`${file} imports ${target}`);
       }
     }
     assertEquals(wrong, []);
+  });
+
+  it("src/ has no circle inside a folder", () => {
+    assertEquals(files.map((file) => findCircle(file)).filter((circle) => circle !== undefined), []);
   });
 
   it("src/ imports packages only where they are allowed", () => {
@@ -86,6 +86,12 @@ describe("src/", () => {
       }
     }
     assertEquals(wrong, []);
+  });
+
+  it("src/ uses no function that Node 20 lacks", () => {
+    const newer =
+      /\b(?:Promise\.(?:withResolvers|try)|Array\.fromAsync|(?:Object|Map)\.groupBy|Iterator\.from|Set\.prototype\.(?:union|intersection))\b/;
+    assertEquals([...sources].filter(([, source]) => newer.test(source)).map(([file]) => file), []);
   });
 
   it("src/ names no runtime", () => {

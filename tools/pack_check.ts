@@ -14,6 +14,17 @@ const EXPECTED = '{"n":2,"list":[1,2]}';
 const COMPILER = ["typescript@~5.9.0", "@types/node@20"];
 const TSC = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "types.mts"];
 
+const READERS_SERVER = "redis://localhost:6379";
+
+/** The program that README.md starts with, and what it says that the program prints. */
+async function readStart(): Promise<{ readonly program: string; readonly prints: string }> {
+  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+  const program = /```js\n(.*?)```/s.exec(readme)?.[1];
+  if (program === undefined) throw new Error("README.md has no program in JavaScript");
+  const lines = [...program.matchAll(/^console\.log\(.*\); \/\/ ([^\n]*?)(?:: [a-z ]+)?$/gm)];
+  return { program, prints: lines.map(([, line]) => line).join("\n") };
+}
+
 async function main(): Promise<void> {
   await using redis = await startRedis();
   const folder = await Deno.makeTempDir({ prefix: "json-dict-consumer-" });
@@ -33,6 +44,12 @@ async function main(): Promise<void> {
     for (const [what, file] of [["import", "esm.mjs"], ["require", "cjs.cjs"]]) {
       const printed = await step(what, "node", [file]);
       if (printed !== EXPECTED) throw new Error(`Cannot ${what} the package: it printed ${printed}`);
+    }
+    const { program, prints } = await readStart();
+    await Deno.writeTextFile(`${folder}/start.mjs`, program.replaceAll(READERS_SERVER, redis.url));
+    const printed = await step("run the start of README.md with", "node", ["start.mjs"]);
+    if (printed !== prints) {
+      throw new Error(`README.md starts with what prints other than it says:\n${printed}`);
     }
     await step("compile against", "node", ["node_modules/typescript/bin/tsc", ...TSC]);
     const size = (await Deno.stat(tarball)).size;

@@ -6,7 +6,7 @@
 
 import { Redis } from "ioredis";
 import { importMapArgs } from "./offline.ts";
-import { isRecord } from "../src/record.ts";
+import { isRecord } from "../src/run/record.ts";
 import { startRedis } from "./redis_server.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;

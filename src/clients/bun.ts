@@ -14,11 +14,11 @@
  * @module
  */
 
-import type { RedisClient } from "../client.ts";
+import type { RedisClient } from "../run/client.ts";
 import { Listeners } from "./listeners.ts";
 import { ReplyError } from "./reply_error.ts";
 
-export type { RedisClient } from "../client.ts";
+export type { RedisClient } from "../run/client.ts";
 
 /** What is used of `Bun.RedisClient`. */
 export interface BunRedisClient {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RedisClient } from "../client.ts";
+import type { RedisClient } from "../run/client.ts";
 
 type Event = Parameters<NonNullable<RedisClient["on"]>>[0];
 type Listener = Parameters<NonNullable<RedisClient["on"]>>[1];

@@ -17,11 +17,11 @@
  * @module
  */
 
-import type { RedisClient } from "../client.ts";
+import type { RedisClient } from "../run/client.ts";
 import { Listeners } from "./listeners.ts";
 import { ReplyError } from "./reply_error.ts";
 
-export type { RedisClient } from "../client.ts";
+export type { RedisClient } from "../run/client.ts";
 
 /** How a single command is sent; only what we set. */
 interface CommandOptions {

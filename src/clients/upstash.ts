@@ -15,10 +15,10 @@
  * @module
  */
 
-import type { RedisClient } from "../client.ts";
+import type { RedisClient } from "../run/client.ts";
 import { ReplyError } from "./reply_error.ts";
 
-export type { RedisClient } from "../client.ts";
+export type { RedisClient } from "../run/client.ts";
 
 /** Where the database is. */
 export interface UpstashOptions {

@@ -7,7 +7,7 @@ import { Cluster as Cluster5 } from "ioredis5";
 import { Cluster as ValkeyCluster } from "iovalkey";
 import { createCluster } from "redis";
 import { createCluster as createCluster5 } from "redis5";
-import type { RedisClient } from "../../src/client.ts";
+import type { RedisClient } from "../../src/run/client.ts";
 import { fromNodeRedis } from "../../src/clients/node_redis.ts";
 import { TestCluster } from "../support/cluster.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";

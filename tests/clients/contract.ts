@@ -6,17 +6,18 @@
  */
 
 import assert from "node:assert/strict";
-import { type DictOptions, RedisJsonDict } from "../../src/dict.ts";
+import { RedisJsonDict } from "../../src/api/dict.ts";
+import type { DictOptions } from "../../src/run/options.ts";
+import { AmbiguousResultError } from "../../src/errors/delivery.ts";
 import {
-  AmbiguousResultError,
   CorruptValueError,
   KeyNotFoundError,
   PathNotFoundError,
   TypeMismatchError,
   WrongTypeError,
-} from "../../src/errors.ts";
-import type { RedisClient } from "../../src/client.ts";
-import type { Json } from "../../src/json.ts";
+} from "../../src/errors/value.ts";
+import type { RedisClient } from "../../src/run/client.ts";
+import type { Json } from "../../src/data/json.ts";
 import type { FaultProxy } from "../support/fault_proxy.ts";
 import { until } from "../support/until.ts";
 

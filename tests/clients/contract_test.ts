@@ -9,7 +9,7 @@ import { createClient } from "redis";
 import { createClient as createClient5 } from "redis5";
 import { fromNodeRedis } from "../../src/clients/node_redis.ts";
 import { fromUpstash } from "../../src/clients/upstash.ts";
-import type { RedisClient } from "../../src/client.ts";
+import type { RedisClient } from "../../src/run/client.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";
 import { redisUrl, uniquePrefix } from "../support/redis.ts";
 import { RestServer } from "../support/rest_server.ts";

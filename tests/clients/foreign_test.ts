@@ -4,7 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import { assertThrows } from "@std/assert";
 import { createClient, createCluster } from "redis";
 import { createClient as createClient5 } from "redis5";
-import { RedisJsonDict } from "../../src/dict.ts";
+import { RedisJsonDict } from "../../src/api/dict.ts";
 
 describe("new RedisJsonDict()", () => {
   it("new RedisJsonDict() names the function to use for the client of another library", () => {

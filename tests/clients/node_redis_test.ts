@@ -6,8 +6,8 @@ import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows }
 import { createClient, createClientPool, createCluster, createSentinel } from "redis";
 import { createClient as createClient5, createClientPool as createClientPool5 } from "redis5";
 import { fromNodeRedis } from "../../src/clients/node_redis.ts";
-import { RedisJsonDict } from "../../src/dict.ts";
-import { UnavailableError } from "../../src/errors.ts";
+import { RedisJsonDict } from "../../src/api/dict.ts";
+import { UnavailableError } from "../../src/errors/delivery.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";
 import { redisUrl, testClient, uniquePrefix } from "../support/redis.ts";
 

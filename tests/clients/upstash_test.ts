@@ -3,8 +3,8 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { fromUpstash } from "../../src/clients/upstash.ts";
-import { RedisJsonDict } from "../../src/dict.ts";
-import { TimeoutError, UnavailableError } from "../../src/errors.ts";
+import { RedisJsonDict } from "../../src/api/dict.ts";
+import { TimeoutError, UnavailableError } from "../../src/errors/delivery.ts";
 import { redisUrl, uniquePrefix } from "../support/redis.ts";
 import { RestServer } from "../support/rest_server.ts";
 

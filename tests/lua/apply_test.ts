@@ -1,7 +1,7 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
 import { Redis } from "ioredis";
-import { APPLY, APPLY_OPS, READ } from "../../src/scripts.gen.ts";
+import { APPLY, APPLY_OPS, READ } from "../../src/call/scripts.gen.ts";
 import { startRedis } from "../../tools/redis_server.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 

@@ -2,7 +2,7 @@ import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { Redis } from "ioredis";
-import { APPLY, READ } from "../../src/scripts.gen.ts";
+import { APPLY, READ } from "../../src/call/scripts.gen.ts";
 import { startRedis } from "../../tools/redis_server.ts";
 import { run } from "../../tools/command.ts";
 import { fuzz } from "../support/fuzz.ts";

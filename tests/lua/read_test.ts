@@ -1,7 +1,7 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
 import { Redis } from "ioredis";
-import { READ } from "../../src/scripts.gen.ts";
+import { READ } from "../../src/call/scripts.gen.ts";
 import { startRedis } from "../../tools/redis_server.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 

@@ -4,7 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { Redis } from "ioredis";
-import { APPLY } from "../../src/scripts.gen.ts";
+import { APPLY } from "../../src/call/scripts.gen.ts";
 import { startRedis } from "../../tools/redis_server.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 

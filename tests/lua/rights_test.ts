@@ -3,7 +3,7 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals } from "@std/assert";
 import { Redis } from "ioredis";
-import { APPLY } from "../../src/scripts.gen.ts";
+import { APPLY } from "../../src/call/scripts.gen.ts";
 import { startRedis } from "../../tools/redis_server.ts";
 
 const RIGHTS = [

@@ -1,6 +1,6 @@
 import { describe, it } from "@std/testing/bdd";
 import { assertEquals } from "@std/assert";
-import { APPLY } from "../../src/scripts.gen.ts";
+import { APPLY } from "../../src/call/scripts.gen.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 
 /**

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Op } from "../../src/op.ts";
-import type { Json } from "../../src/json.ts";
-import type { Segment } from "../../src/path.ts";
+import type { Op } from "../../src/data/op.ts";
+import type { Json } from "../../src/data/json.ts";
+import type { Segment } from "../../src/data/path.ts";
 import { parseText } from "./json_text.ts";
 
 type Container = Json[] | { [name: string]: Json };

@@ -9,7 +9,7 @@
  */
 
 import fc from "fast-check";
-import type { Json } from "../../src/json.ts";
+import type { Json } from "../../src/data/json.ts";
 
 /** A value in a text, from `start` up to but not including `end`. */
 export interface Node {

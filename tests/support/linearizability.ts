@@ -7,9 +7,9 @@
  * @module
  */
 
-import type { RedisJsonDict } from "../../src/dict.ts";
-import { JsonDictError } from "../../src/errors.ts";
-import type { Json } from "../../src/json.ts";
+import type { RedisJsonDict } from "../../src/api/dict.ts";
+import { JsonDictError } from "../../src/errors/error.ts";
+import type { Json } from "../../src/data/json.ts";
 
 /**
  * What one client did, and what it was told. An operation that is known to have had no effect does not belong in a

@@ -5,7 +5,7 @@
  */
 
 import fc from "fast-check";
-import type { Json } from "../../src/json.ts";
+import type { Json } from "../../src/data/json.ts";
 
 /** One statement: where, what, and with what. */
 export interface Step {

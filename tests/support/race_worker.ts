@@ -6,7 +6,7 @@
  * @module
  */
 
-import { RedisJsonDict } from "../../src/dict.ts";
+import { RedisJsonDict } from "../../src/api/dict.ts";
 
 // deno-lint-ignore no-explicit-any -- one dictionary for all jobs
 type Race = RedisJsonDict<any>;

@@ -7,8 +7,8 @@
  */
 
 import { createHash } from "node:crypto";
-import type { Group, Op, Read } from "../../src/op.ts";
-import type { Segment } from "../../src/path.ts";
+import type { Group, Op, Read } from "../../src/data/op.ts";
+import type { Segment } from "../../src/data/path.ts";
 import { locate, type Node } from "./json_text.ts";
 
 /** A refusal, spelled as the scripts spell it. */

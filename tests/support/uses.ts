@@ -6,7 +6,7 @@
  */
 
 import fc from "fast-check";
-import type { Json } from "../../src/json.ts";
+import type { Json } from "../../src/data/json.ts";
 import { json } from "./programs.ts";
 
 /** One use: of which container that was met so far, what, and with what. */

@@ -1,0 +1,386 @@
+/**
+ * Edits: a recipe that changes values as if they were plain objects, run until nobody was in its way.
+ *
+ * @module
+ */
+
+import { type Outcome, type Refusal, toError } from "../call/answer.ts";
+import { draftDictionary, draftFragment, type DraftRoot } from "../draft/draft.ts";
+import { AmbiguousResultError, TimeoutError } from "../errors/delivery.ts";
+import { ConflictError } from "../errors/edit.ts";
+import { CorruptValueError, TypeMismatchError } from "../errors/value.ts";
+import type { Fragment } from "../data/fragment.ts";
+import type { Group } from "../data/op.ts";
+import { type Path, readKey } from "../data/path.ts";
+import { disarmPromises, toPlain } from "../draft/returned.ts";
+import { draftOf, isContainer } from "../draft/proxy.ts";
+import { Session } from "../draft/session.ts";
+import { ask, type Steps } from "../store/request.ts";
+import type { Store } from "../store/store.ts";
+
+/** How an edit works. */
+export interface EditOptions {
+  /**
+   * How often the recipe may run while others change what it reads; then the edit fails with a `ConflictError`.
+   * Runs that only find out what to read, and those for another edit of this dictionary, do not count. Without it, the
+   * recipe runs until the `timeout` of the dictionary is over.
+   */
+  readonly attempts?: number;
+}
+
+/** How an edit of the dictionary works. */
+export interface DictEditOptions extends EditOptions {
+  /**
+   * Keys that the recipe is going to read. They are all read at once; without them, one round trip more for each key
+   * that the recipe reads after the first.
+   */
+  readonly keys?: Iterable<string>;
+}
+
+/** How many keys an edit may touch. */
+const MAX_EDIT_KEYS = 1000;
+
+/** How values are read and written, without asking anybody. */
+export type Local = Pick<Store, "settings" | "codec">;
+
+/** What a recipe works on: where its values come from. */
+export interface Scope {
+  /** The keys that are known before the recipe runs. */
+  readonly keys: readonly string[];
+  /** Whether a run without values finds more keys. */
+  readonly isOpen: boolean;
+  /** What is read. */
+  readonly places: readonly Path[];
+  /** Of a dictionary, reads the value of one key more. */
+  want(key: string): void;
+  /** Takes what is at the places. */
+  take(answers: readonly (string | Refusal)[]): void;
+  /** Drafts what was taken. */
+  draft(session: Session): DraftRoot;
+}
+
+/** The whole dictionary; values are read when the recipe asks for them. */
+export class DictScope implements Scope {
+  readonly keys: readonly string[];
+  readonly isOpen: boolean = true;
+  readonly #local: Local;
+  /** The keys that are read. */
+  readonly #wanted: Set<string>;
+  #fetched: ReadonlyMap<string, Fragment | undefined> = new Map();
+
+  /** @param keys What is read at first. */
+  constructor(local: Local, keys: Iterable<string> = []) {
+    this.#local = local;
+    this.keys = [...new Set([...keys].map(readKey))];
+    this.#wanted = new Set(this.keys);
+  }
+
+  get places(): readonly Path[] {
+    return [...this.#wanted].map((key) => [key]);
+  }
+
+  want(key: string): void {
+    this.#wanted.add(key);
+  }
+
+  take(answers: readonly (string | Refusal)[]): void {
+    this.#fetched = new Map([...this.#wanted].map((key, index) => {
+      const answer = answers[index];
+      if (typeof answer === "string") return [key, this.#local.codec.fragment(answer, "edit", [key])];
+      if (answer.code === "NO_KEY") return [key, undefined];
+      throw toError({ kind: "get", path: [key] }, answer, "edit");
+    }));
+  }
+
+  draft(session: Session): DraftRoot {
+    return draftDictionary(session, this.#fetched);
+  }
+}
+
+/** One object or array. */
+export class FragmentScope implements Scope {
+  readonly path: Path;
+  readonly keys: readonly string[];
+  readonly isOpen: boolean = false;
+  readonly places: readonly Path[];
+  readonly #local: Local;
+  #fragment: Fragment | undefined;
+
+  /** @param path Where it is. */
+  constructor(local: Local, path: Path) {
+    this.#local = local;
+    this.path = path;
+    this.keys = [String(path[0])];
+    this.places = [path];
+  }
+
+  want(): void {}
+
+  take([answer]: readonly (string | Refusal)[]): void {
+    if (typeof answer !== "string") throw toError({ kind: "get", path: this.path }, answer, "edit");
+    this.#fragment = readContainer(this.#local, answer, "edit", this.path);
+  }
+
+  draft(session: Session): DraftRoot {
+    return draftFragment(session, this.#fragment!, this.path);
+  }
+}
+
+/**
+ * Reads the text of an object or an array.
+ *
+ * @throws {TypeMismatchError} If it is something else.
+ * @throws {CorruptValueError} If it is not JSON.
+ */
+export function readContainer(local: Local, text: string, operation: string, path: Path): Fragment {
+  const fragment = local.codec.fragment(text, operation, path);
+  const { value } = fragment;
+  if (isContainer(value)) return fragment;
+  const found = value === null
+    ? "null"
+    : typeof value === "bigint"
+    ? "number"
+    : typeof value as "string" | "number" | "boolean";
+  throw new TypeMismatchError({ operation, path, at: path.length, expected: ["object", "array"], found });
+}
+
+/** What one run of a recipe has come to. */
+interface Run<R> {
+  /** The keys that it has changed or wants to read. */
+  readonly keys: readonly string[];
+  /** The key whose value it needs and has not. */
+  readonly missing?: string;
+  /** How it ended: nothing where a value was missing. */
+  readonly end?: { readonly value: R } | { readonly error: unknown };
+  /** What must still be so for that to be true. */
+  readonly guards: Group;
+  /** What it did. */
+  readonly ops: Group;
+}
+
+/**
+ * Edits. The first request takes the place of the edit among the calls of the dictionary, at the keys that are known by
+ * then: those of the scope, and those that the recipe touches up to the first value that it reads.
+ *
+ * @param local How values are read and written.
+ * @param scope What the recipe works on.
+ * @param recipe Changes the draft that it is given.
+ * @param options How often it may run.
+ * @returns Steps to what the recipe returned, as plain data.
+ */
+export function* edit<R>(
+  local: Local,
+  scope: Scope,
+  recipe: (draft: never) => R,
+  options: EditOptions,
+): Steps<R> {
+  const { attempts = Infinity } = options;
+  if (attempts !== Infinity && (!Number.isInteger(attempts) || attempts < 1)) {
+    throw new RangeError(`Cannot edit: attempts is ${String(attempts)}, expected a positive integer`);
+  }
+  let keys = scope.keys;
+  if (scope.isOpen) {
+    const first = run(local, scope, recipe);
+    // It read nothing, so whatever is there, it does the same.
+    if (first.end) return yield* applyBlind(first.end, first.ops);
+    keys = [...new Set([...keys, ...first.keys])];
+    scope.want(first.missing!);
+  }
+  checkCount(keys);
+  const number = yield* ask("join", { keys, places: scope.places });
+  try {
+    return yield* new Edit(local, scope, number, keys, attempts).run(recipe);
+  } finally {
+    yield* ask("leave", { edit: number });
+  }
+}
+
+function* applyBlind<R>(end: NonNullable<Run<R>["end"]>, ops: Group): Steps<R> {
+  if (!("error" in end) && ops.length > 0) {
+    const outcome = yield* ask("apply", { group: ops, operation: "edit" });
+    if ("refusal" in outcome) throw toError(ops[outcome.refusal.index], outcome.refusal, "edit");
+  }
+  return finish(end);
+}
+
+function finish<R>(end: NonNullable<Run<R>["end"]>): R {
+  if ("error" in end) throw end.error;
+  return end.value;
+}
+
+/** An edit that has its place among the calls of the dictionary. */
+class Edit {
+  readonly #local: Local;
+  readonly #scope: Scope;
+  readonly #number: number;
+  readonly #attempts: number;
+  readonly #endsAt: number;
+  /** The keys at which it has its place. */
+  #keys: readonly string[];
+  /** Where others were in the way. */
+  readonly #conflicts: Map<string, Path> = new Map();
+  #attempt: number = 0;
+
+  constructor(local: Local, scope: Scope, number: number, keys: readonly string[], attempts: number) {
+    this.#local = local;
+    this.#scope = scope;
+    this.#number = number;
+    this.#keys = keys;
+    this.#attempts = attempts;
+    this.#endsAt = performance.now() + local.settings.timeout;
+  }
+
+  /** Runs the recipe, and applies what it did, until nobody was in its way. */
+  *run<R>(recipe: (draft: never) => R): Steps<R> {
+    const scope = this.#scope;
+    while (true) {
+      const { places } = scope;
+      const { answers, isCertain } = yield* ask("look", { edit: this.#number, places });
+      scope.take(answers);
+      const { keys, missing, end, guards, ops } = run(this.#local, scope, recipe);
+      if (missing !== undefined) scope.want(missing);
+      const isHeld = yield* this.#hold(keys);
+      if (!isHeld || !end) continue;
+      const isChange = ops.length > 0 && !("error" in end);
+      // What was only read, and is certain, was there at one moment: there is nothing to ask for.
+      if (!isChange && (isCertain || guards.length === 0)) return finish(end);
+      const group = Object.freeze([...guards, ...isChange ? ops : []]);
+      const outcome = yield* this.#commit(group, isChange);
+      if ("results" in outcome) return finish(end);
+      const { refusal } = outcome;
+      if (refusal.code === "AFTER") continue; // it saw what another edit could not do
+      if (refusal.index >= guards.length && !CONFLICTS.has(refusal.code)) {
+        throw toError(group[refusal.index], refusal, "edit");
+      }
+      places.forEach((path, index) => {
+        const [before, after] = [answers[index], outcome.fresh[index]];
+        if (typeof before !== "string" || typeof after !== "string") return;
+        const error = unreadable(path, before, after);
+        if (error) throw error;
+      });
+      this.#collide(group[refusal.index].path);
+    }
+  }
+
+  *#commit(group: Group, isChange: boolean): Steps<Outcome> {
+    try {
+      return yield* ask("commit", { edit: this.#number, group });
+    } catch (error) {
+      // It was to change nothing, so there is nothing that could have been changed.
+      if (isChange || !(error instanceof AmbiguousResultError)) throw error;
+      const { path, cause } = error;
+      throw new TimeoutError({ operation: "edit", path, timeout: this.#local.settings.timeout, cause });
+    }
+  }
+
+  /** Somebody was in the way. */
+  #collide(path: Path): void {
+    this.#conflicts.set(JSON.stringify(path), path);
+    this.#attempt++;
+    if (this.#attempt < this.#attempts && performance.now() < this.#endsAt) return;
+    const paths = Object.freeze([...this.#conflicts.values()]);
+    throw new ConflictError({ operation: "edit", path: paths[0], paths, attempts: this.#attempt });
+  }
+
+  /** Takes its place at keys that nobody knew of. Returns whether it still has the turn. */
+  *#hold(keys: readonly string[]): Steps<boolean> {
+    const late = keys.filter((key) => !this.#keys.includes(key));
+    if (late.length === 0) return true;
+    this.#keys = [...this.#keys, ...new Set(late)];
+    checkCount(this.#keys);
+    return yield* ask("extend", { edit: this.#number, keys: this.#keys, places: this.#scope.places });
+  }
+}
+
+/**
+ * Reports what an edit would send now, and sends nothing but what it reads.
+ *
+ * @returns Steps to the guards and the ops.
+ */
+export function* explain(local: Local, scope: Scope, recipe: (draft: never) => unknown): Steps<Group> {
+  while (true) {
+    const { places } = scope;
+    if (places.length > 0) scope.take(yield* ask("readAll", { places, operation: "edit" }));
+    const { missing, end, guards, ops } = run(local, scope, recipe);
+    if (missing !== undefined) scope.want(missing);
+    if (!end) continue;
+    finish(end);
+    return ops.length === 0
+      ? Object.freeze([])
+      : yield* ask("shorten", { group: Object.freeze([...guards, ...ops]) });
+  }
+}
+
+/** Refusals of ops that come of what others did: the recipe would see it, too. */
+const CONFLICTS: ReadonlySet<string> = new Set(["NO_KEY", "NOT_FOUND", "TYPE", "RANGE"]);
+
+/** Runs the recipe on what was read. */
+function run<R>(local: Local, scope: Scope, recipe: (draft: never) => R): Run<R> {
+  const session = new Session(local.settings);
+  const root = scope.draft(session);
+  let isAsync = false;
+  try {
+    const returned = recipe(root.draft as never);
+    isAsync = returnsPromise(returned);
+    if (!isAsync && session.missing === undefined) {
+      session.refuseChanges(() =>
+        new TypeError(
+          "Cannot change the draft: its recipe is over, and its changes are being written; change it in the recipe",
+        )
+      );
+      const keys = session.changed;
+      const ops = session.takeOps();
+      const value = toPlain(returned, local.settings) as R;
+      // case: a getter or a toJSON has read what is not there yet, and has caught what stops the recipe then.
+      if (session.missing === undefined) return { keys, end: { value }, guards: root.guards(), ops };
+    }
+  } catch (error) {
+    if (session.missing === undefined) {
+      return { keys: [], end: { error }, guards: root.guards(), ops: [] };
+    }
+  } finally {
+    session.end(() =>
+      new TypeError("Cannot use the draft: its edit is over; return what is needed later from the recipe")
+    );
+  }
+  if (isAsync) {
+    throw new TypeError(
+      "Cannot edit: the recipe returned a promise; it must be synchronous, so await before it",
+    );
+  }
+  const { missing } = session;
+  return {
+    keys: [...session.changed, ...missing === undefined ? [] : [missing]],
+    missing,
+    guards: [],
+    ops: [],
+  };
+}
+
+function checkCount(keys: readonly string[]): void {
+  if (keys.length <= MAX_EDIT_KEYS) return;
+  throw new RangeError(`Cannot edit: the recipe uses more than ${MAX_EDIT_KEYS} keys`);
+}
+
+/** Whether a recipe is asynchronous. Looked at in every run: it is a promise that fails for want of a value, too. */
+function returnsPromise(returned: unknown): boolean {
+  if (typeof returned !== "object" || returned === null || draftOf(returned)) return false;
+  return disarmPromises(returned) || ("then" in returned && typeof returned.then === "function");
+}
+
+/**
+ * The reason why a guard can never hold, if that is why it was refused.
+ *
+ * Bytes that are no UTF-8 are read as U+FFFD, so that the text that was read is not the text in Redis. Nobody has
+ * changed anything then, and to run the recipe again is of no use.
+ *
+ * @param path The key, or the fragment, that was read.
+ * @param read Its text as the recipe saw it.
+ * @param fresh Its text as the call that was refused has read it.
+ * @returns The error; `undefined` if somebody did change it.
+ */
+export function unreadable(path: Path, read: string, fresh: string): CorruptValueError | undefined {
+  if (read !== fresh || !read.includes("\ufffd")) return undefined;
+  const cause = new TypeError("it holds bytes that are not UTF-8");
+  return new CorruptValueError({ operation: "edit", path, text: read, cause });
+}

@@ -1,0 +1,768 @@
+/**
+ * Refs: one place inside a value, and what can be done there.
+ *
+ * @module
+ */
+
+import { encodeName } from "../data/encoder.ts";
+import { formatPlace } from "../data/path.ts";
+import type { Json } from "../data/json.ts";
+import type { Group, Op, PushOp, Read } from "../data/op.ts";
+import type { At, KeyOf, Path, Segment } from "../data/path.ts";
+import { readPath, readSegments, type Selected, type Selection } from "../data/selector.ts";
+import { ask, type Steps } from "../store/request.ts";
+import type { Store } from "../store/store.ts";
+import { toError } from "../call/answer.ts";
+import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
+import type { Draft } from "../draft/draft.ts";
+import { edit, type EditOptions, explain, FragmentScope } from "./edit.ts";
+import { type Live, openLive } from "./live.ts";
+
+/** How a write treats what is missing on its way. */
+export interface WriteOptions {
+  /**
+   * Create what is missing on the way: objects, or an array where the next segment is the integer 0.
+   *
+   * It never replaces a value. Ops that need something to work on get it too: `push` an empty array, `increment`
+   * a 0, `append` an empty string.
+   *
+   * @default {false}
+   */
+  readonly parents?: boolean;
+}
+
+/**
+ * What can be done with any value. Every method is one round trip and atomic.
+ *
+ * @typeParam V The type of the value.
+ */
+export interface AnyRef<V> {
+  /** The dictionary key. */
+  readonly key: string;
+  /** The dictionary key, then a segment for each level. */
+  readonly path: Path;
+
+  /**
+   * Reads the value; only this fragment leaves the server.
+   *
+   * @returns The value; `undefined` if it or anything on the way is missing.
+   * @throws {TypeMismatchError} If the path leads through a scalar.
+   * @throws {CorruptValueError} If the text on the way or of the value is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   *
+   * @example Read one member
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:ref.get:" });
+   * await lab.set("sample", { color: "red", positions: [1, 2] });
+   * assertEquals(await lab.at("sample", "positions", -1).get(), 2);
+   * assertEquals(await lab.at("sample", "size").get(), undefined);
+   * await lab.clear();
+   * ```
+   */
+  get(): Promise<V | undefined>;
+
+  /**
+   * Reads the value.
+   *
+   * @returns The value.
+   * @throws {KeyNotFoundError} If the dictionary has no such key.
+   * @throws {PathNotFoundError} If a member or an element on the way is missing.
+   * @throws {TypeMismatchError} If the path leads through a scalar.
+   * @throws {CorruptValueError} If the text is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  getOrThrow(): Promise<V>;
+
+  /**
+   * Tells whether there is a value; the value stays on the server.
+   *
+   * @returns `false` if it or anything on the way is missing.
+   * @throws {TypeMismatchError} If the path leads through a scalar.
+   * @throws {CorruptValueError} If the text on the way is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  exists(): Promise<boolean>;
+
+  /**
+   * Tells the type of the value; the value stays on the server.
+   *
+   * @returns The type as JSON names it; `undefined` if it or anything on the way is missing.
+   * @throws {TypeMismatchError} If the path leads through a scalar.
+   * @throws {CorruptValueError} If the text on the way is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  type(): Promise<"null" | "boolean" | "number" | "string" | "array" | "object" | undefined>;
+
+  /**
+   * Writes the value. In an array, the index at its length adds an element. The expiry of the key stays.
+   *
+   * @param value What to write.
+   * @param options How to treat what is missing.
+   * @throws {TypeError} If JSON cannot hold the value.
+   * @throws {KeyNotFoundError} If the dictionary has no such key.
+   * @throws {PathNotFoundError} If a parent is missing.
+   * @throws {IndexOutOfRangeError} If the index is beyond the length of the array.
+   * @throws {TypeMismatchError} If the path leads through a scalar.
+   * @throws {CorruptValueError} If the text on the way is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   *
+   * @example Change one member; nothing else is touched
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:ref.set:" });
+   * await lab.set("sample", { color: "red" });
+   * await lab.at("sample", "color").set("blue"); // EVALSHA apply lab:sample set 1 "color" "blue"
+   * await lab.at("sample", "tags", "origin").set("x", { parents: true });
+   * assertEquals(await lab.get("sample"), { color: "blue", tags: { origin: "x" } });
+   * await lab.clear();
+   * ```
+   */
+  set(value: V, options?: WriteOptions): Promise<void>;
+
+  /**
+   * Removes the value: a member, an element (the following ones move up), or the key if the path names only it.
+   *
+   * @returns Whether there was one.
+   * @throws {TypeMismatchError} If the path leads through a scalar.
+   * @throws {CorruptValueError} If the text on the way is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  delete(): Promise<boolean>;
+
+  /**
+   * Reads the value, or writes it if there is none: one of many callers writes, all get the same.
+   *
+   * @param value What to write if there is none.
+   * @param options How to treat what is missing on the way.
+   * @returns The value that is there now.
+   * @throws {TypeError} If JSON cannot hold the value.
+   * @throws {KeyNotFoundError} If the dictionary has no such key, unless the path names only it.
+   * @throws {PathNotFoundError} If a parent is missing.
+   * @throws {IndexOutOfRangeError} If the index is beyond the length of the array.
+   * @throws {TypeMismatchError} If the path leads through a scalar.
+   * @throws {CorruptValueError} If the text is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  getOrInsert(value: V, options?: WriteOptions): Promise<V>;
+
+  /**
+   * Writes a value if the present one equals an expected one, by JSON equality: order of members, white space and
+   * spelling do not count.
+   *
+   * @param expected What must be there; `undefined` for nothing.
+   * @param next What to write.
+   * @returns Whether it was written.
+   * @throws {TypeError} If JSON cannot hold a value.
+   * @throws {PathNotFoundError} If nothing is expected and a parent is missing.
+   * @throws {TypeMismatchError} If the path leads through a scalar.
+   * @throws {LimitError} If the present value is nested more than 1000 levels deep.
+   * @throws {CorruptValueError} If the text is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  compareAndSet(expected: V | undefined, next: V): Promise<boolean>;
+
+  /**
+   * The same place for writes that create what is missing on their way, as with `{ parents: true }`. For methods
+   * that take any number of values and so no options: `push`, `unshift`, `splice`.
+   *
+   * @returns Another ref.
+   */
+  parents(): Ref<V>;
+
+  /**
+   * A place inside this value. No I/O.
+   *
+   * @param selector Names a member of its argument.
+   * @returns A ref to it.
+   * @throws {TypeError} If the selector does anything else, or a segment is neither a string nor an integer.
+   */
+  at<W>(selector: (value: Selection<V>) => Selected<W> | undefined): Ref<W>;
+  /** A place inside this value, by one segment. */
+  at<A extends KeyOf<V>>(a: A): Ref<At<V, A>>;
+  /** A place inside this value, by two segments. */
+  at<A extends KeyOf<V>, B extends KeyOf<At<V, A>>>(a: A, b: B): Ref<At<At<V, A>, B>>;
+  /** A place inside this value, by three segments; `at` again leads deeper. */
+  at<A extends KeyOf<V>, B extends KeyOf<At<V, A>>, C extends KeyOf<At<At<V, A>, B>>>(
+    a: A,
+    b: B,
+    c: C,
+  ): Ref<At<At<At<V, A>, B>, C>>;
+}
+
+/** What can be done with a number. Every method is one round trip and atomic. */
+export interface NumberRef<N extends number | bigint> {
+  /**
+   * Adds to the number. Integers are added exactly; other numbers as JavaScript does.
+   *
+   * @param by What to add, 1 when left out.
+   * @param options How to treat what is missing.
+   * @returns The new number.
+   * @throws {RangeError} If `by` is not finite.
+   * @throws {NumberRangeError} If the result is too large, or an integer beyond 2^53 - 1 without `bigints`.
+   * @throws {KeyNotFoundError} If the dictionary has no such key.
+   * @throws {PathNotFoundError} If the number or a parent is missing.
+   * @throws {TypeMismatchError} If the value is not a number.
+   * @throws {CorruptValueError} If the text on the way is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   *
+   * @example Count from many processes
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect<{ run: { count: number } }>("redis://localhost:6379", {
+   *   prefix: "doc:ref.increment:",
+   * });
+   * await lab.set("run", { count: 41 });
+   * assertEquals(await lab.at("run", "count").increment(), 42);
+   * await lab.clear();
+   * ```
+   */
+  increment(by?: N, options?: WriteOptions): Promise<N>;
+}
+
+/** What can be done with a boolean. */
+export interface BooleanRef {
+  /**
+   * Turns `true` into `false` and back. One round trip, atomic.
+   *
+   * @returns The new value.
+   * @throws {KeyNotFoundError} If the dictionary has no such key.
+   * @throws {PathNotFoundError} If the boolean or a parent is missing.
+   * @throws {TypeMismatchError} If the value is not a boolean.
+   * @throws {CorruptValueError} If the text on the way is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  toggle(): Promise<boolean>;
+}
+
+/** What can be done with a string. */
+export interface StringRef {
+  /**
+   * Adds text at the end of the string; what is there stays on the server. One round trip, atomic.
+   *
+   * @param text What to add.
+   * @param options How to treat what is missing.
+   * @returns The new length, in UTF-16 code units as everywhere in JavaScript.
+   * @throws {TypeError} If `text` is not a string.
+   * @throws {KeyNotFoundError} If the dictionary has no such key.
+   * @throws {PathNotFoundError} If the string or a parent is missing.
+   * @throws {TypeMismatchError} If the value is not a string.
+   * @throws {CorruptValueError} If the text on the way is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  append(text: string, options?: WriteOptions): Promise<number>;
+}
+
+/** What has a length: a string, an array or an object. */
+export interface LengthRef {
+  /**
+   * The length: code units of a string, elements of an array, members of an object; the value stays on the
+   * server. One round trip.
+   *
+   * @returns The length; `undefined` if the value or anything on the way is missing.
+   * @throws {TypeMismatchError} If the value is a number, a boolean or null, or the path leads through a scalar.
+   * @throws {CorruptValueError} If the text on the way or of the value is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  length(): Promise<number | undefined>;
+}
+
+/**
+ * What can be done with an object.
+ *
+ * @typeParam V The type of the value.
+ */
+export interface ObjectRef<V> {
+  /**
+   * The names of the members, in the order of the text; the values stay on the server. One round trip.
+   *
+   * @returns The names; `undefined` if the value or anything on the way is missing.
+   * @throws {TypeMismatchError} If the value is not an object, or the path leads through a scalar.
+   * @throws {CorruptValueError} If the text on the way or of the value is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  keys(): Promise<string[] | undefined>;
+
+  /**
+   * Applies a JSON Merge Patch (RFC 7396), all of it or nothing: members of the patch replace those of the value,
+   * objects are merged, `null` removes a member. One round trip.
+   *
+   * @param patch What to merge; what is no object replaces the value.
+   * @throws {TypeError} If JSON cannot hold the patch.
+   * @throws {KeyNotFoundError} If the dictionary has no such key.
+   * @throws {PathNotFoundError} If a parent is missing.
+   * @throws {TypeMismatchError} If the path leads through a scalar.
+   * @throws {CorruptValueError} If the text is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  merge(patch: MergePatch<V>): Promise<void>;
+}
+
+/**
+ * What can be done with an array, as on `Array`. Every method is one round trip and atomic, and throws
+ * `KeyNotFoundError`, `PathNotFoundError`, `TypeMismatchError`, `CorruptValueError` and `WrongTypeError` as
+ * {@linkcode NumberRef.increment} does.
+ *
+ * @typeParam E The type of the elements.
+ */
+export interface ArrayRef<E> {
+  /**
+   * Adds elements behind the last one. Pushes of any number of clients never overwrite each other.
+   *
+   * @param items What to add.
+   * @returns The new length.
+   * @throws {TypeError} If JSON cannot hold an element.
+   * @throws {TypeMismatchError} If the value is not an array.
+   *
+   * @example Append from many processes
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:ref.push:" });
+   * await lab.set("sample", { positions: [1] });
+   * assertEquals(await lab.at("sample", "positions").push(2, 3), 3);
+   * assertEquals(await lab.at("sample", "notes").parents().push("new"), 1); // creates the array
+   * await lab.clear();
+   * ```
+   */
+  push(...items: E[]): Promise<number>;
+  /**
+   * Adds elements before the first one.
+   *
+   * @param items What to add.
+   * @returns The new length.
+   * @throws {TypeError} If JSON cannot hold an element.
+   * @throws {TypeMismatchError} If the value is not an array.
+   */
+  unshift(...items: E[]): Promise<number>;
+  /**
+   * Removes the last element. Each element goes to exactly one caller.
+   *
+   * @returns The element; `undefined` if the array is empty.
+   * @throws {TypeMismatchError} If the value is not an array.
+   */
+  pop(): Promise<E | undefined>;
+  /**
+   * Removes the first element. Each element goes to exactly one caller.
+   *
+   * @returns The element; `undefined` if the array is empty.
+   * @throws {TypeMismatchError} If the value is not an array.
+   */
+  shift(): Promise<E | undefined>;
+  /**
+   * Replaces elements.
+   *
+   * @param start The index of the first one to remove, negative from the end.
+   * @param deleteCount How many to remove; all that follow when left out.
+   * @param items What to put in their place.
+   * @returns What was removed.
+   * @throws {TypeError} If JSON cannot hold an element.
+   * @throws {RangeError} If `start` or `deleteCount` is not an integer.
+   * @throws {TypeMismatchError} If the value is not an array.
+   */
+  splice(start: number, deleteCount?: number, ...items: E[]): Promise<E[]>;
+}
+
+/**
+ * What can be done with an object or an array by plain code.
+ *
+ * @typeParam V The type of the value.
+ */
+export interface ContainerRef<V> {
+  /**
+   * Changes the value as if it were a plain object, all at once or not at all, as
+   * {@linkcode RedisJsonDict.edit} does; only this fragment is read. Two round trips, and one more for each
+   * conflict.
+   *
+   * @typeParam R What the recipe returns.
+   * @param recipe Changes the draft; it must be synchronous, and may run more than once.
+   * @param options How often it may run.
+   * @returns What the recipe returned, as plain data.
+   * @throws {ConflictError} If others were faster each time.
+   * @throws {TypeError} If the recipe is async, or writes what JSON cannot hold.
+   * @throws {KeyNotFoundError} If the dictionary has no such key.
+   * @throws {PathNotFoundError} If the value is missing.
+   * @throws {TypeMismatchError} If the value is neither an object nor an array.
+   * @throws {CorruptValueError} If the text is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   *
+   * @example Change what depends on what is there
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect<{ sample: { positions: number[]; best?: number } }>(
+   *   "redis://localhost:6379",
+   *   { prefix: "doc:ref.edit:" },
+   * );
+   * await lab.set("sample", { positions: [3, 1, 2] });
+   * await lab.at("sample").edit((sample) => {
+   *   sample.positions.sort();
+   *   sample.best = Math.max(...sample.positions);
+   * });
+   * assertEquals(await lab.get("sample"), { positions: [1, 2, 3], best: 3 });
+   * await lab.clear();
+   * ```
+   */
+  edit<R>(recipe: (draft: Draft<ContainerOf<V>>) => R, options?: EditOptions): Promise<R>;
+  /**
+   * Tells what an edit would send now, without sending it: guards, then ops. One round trip, which reads the value.
+   *
+   * @param recipe Changes the draft.
+   * @returns The guards and the ops; nothing if the recipe changes nothing.
+   */
+  explain(recipe: (draft: Draft<ContainerOf<V>>) => unknown): Promise<Group>;
+  /**
+   * Applies a JSON Patch (RFC 6902), all of it or nothing, as {@linkcode RedisJsonDict.patch} does; its pointers begin
+   * at this value. One round trip.
+   *
+   * @param operations The operations.
+   * @throws {TypeError} If the operations are no JSON Patch, or JSON cannot hold a value.
+   * @throws {PatchError} If an operation cannot be applied, or a test does not hold.
+   * @throws {CorruptValueError} If the text is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  patch(operations: readonly PatchOperation[]): Promise<void>;
+  /**
+   * Opens the value as a live document: an object or an array of your own that you change as any other, and whose
+   * changes go to Redis by themselves. One round trip.
+   *
+   * All changes made without an `await` in between leave together, as one atomic call, at the end of the turn or
+   * with the next call of the dictionary, whichever is first; `settled()` of the dictionary waits for them. They
+   * are ops on what is there then: `push` adds behind what others have pushed, and nothing else is overwritten. What
+   * others change is not seen here; open it again for that, and use `edit` where a change depends on what
+   * is there, such as the index of an element that others may move.
+   *
+   * What is assigned is copied. If a write fails, because the value was removed, or became another type, or
+   * Redis did not answer, the document refuses further changes, and `settled()` tells why; if nobody asks, the
+   * rejection is unhandled, which ends most programs. At its end, `await using` waits for the document's own writes.
+   *
+   * @returns The document.
+   * @throws {KeyNotFoundError} If the dictionary has no such key.
+   * @throws {PathNotFoundError} If the value is missing.
+   * @throws {TypeMismatchError} If the value is neither an object nor an array.
+   * @throws {CorruptValueError} If the text is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   *
+   * @example Work on a value for a while
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect<{ sample: { color: string; positions: number[] } }>(
+   *   "redis://localhost:6379",
+   *   { prefix: "doc:ref.live:" },
+   * );
+   * await lab.set("sample", { color: "red", positions: [] });
+   * const sample = await lab.at("sample").live();
+   * sample.color = "blue";
+   * sample.positions.push(1, 2);
+   * await lab.settled();
+   * assertEquals(await lab.get("sample"), { color: "blue", positions: [1, 2] });
+   * await lab.clear();
+   * ```
+   */
+  live(): Promise<Live<ContainerOf<V>>>;
+}
+
+/**
+ * A place inside a value, with the methods that fit the type of the value there. It does no I/O of its own.
+ *
+ * @typeParam V The type of the value.
+ */
+export type Ref<V> =
+  & AnyRef<V>
+  & (Has<V, number | bigint> extends true ? NumberRef<NumberOf<V>> : unknown)
+  & (Has<V, boolean> extends true ? BooleanRef : unknown)
+  & (Has<V, string> extends true ? StringRef & LengthRef : unknown)
+  & (Has<V, readonly unknown[]> extends true ? ArrayRef<ElementOf<V>> & LengthRef : unknown)
+  & (Has<V, object, readonly unknown[]> extends true ? ObjectRef<V> & LengthRef : unknown)
+  & (Has<V, object> extends true ? ContainerRef<V> : unknown);
+
+/**
+ * The objects and arrays in the union `V`.
+ *
+ * @typeParam V The type of the value.
+ */
+export type ContainerOf<V> = unknown extends V ? V : Extract<V, object>;
+
+/**
+ * Whether some part of the union `V` is a `T` and no `N`; true for `any`.
+ *
+ * @typeParam V The type of a value.
+ * @typeParam T What to look for.
+ * @typeParam N What does not count.
+ */
+export type Has<V, T, N = never> = unknown extends V ? true
+  : [Exclude<Extract<V, T>, N>] extends [never] ? false
+  : true;
+
+/**
+ * The type of an incremented number: `number`, or `bigint` where the type says so.
+ *
+ * @typeParam V The type of the value.
+ */
+export type NumberOf<V> = unknown extends V ? number
+  : V extends number ? number
+  : V extends bigint ? bigint
+  : never;
+
+/**
+ * The type of the elements of the arrays in the union `V`.
+ *
+ * @typeParam V The type of the value.
+ */
+export type ElementOf<V> = unknown extends V ? V
+  : V extends readonly (infer E)[] ? E
+  : never;
+
+/** Every method that any ref has; the type {@linkcode Ref} shows those that fit. */
+class JsonRef {
+  readonly path: Path;
+  readonly #store: Store;
+  readonly #parents: boolean;
+
+  static {
+    // On the prototype and not in the class body, where declarations do not carry a name that is computed.
+    Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+      value(this: JsonRef): string {
+        return `Ref(${formatPlace(this.path)})`;
+      },
+    });
+  }
+
+  constructor(store: Store, path: Path, parents: boolean) {
+    this.path = path;
+    this.#store = store;
+    this.#parents = parents;
+  }
+
+  get key(): string {
+    return String(this.path[0]);
+  }
+
+  parents(): unknown {
+    return new JsonRef(this.#store, this.path, true);
+  }
+
+  at(...args: readonly unknown[]): unknown {
+    const path = Object.freeze([...this.path, ...readSegments(args)]);
+    return new JsonRef(this.#store, path, this.#parents);
+  }
+
+  // ---- Reads ----
+
+  async get(): Promise<Json | undefined> {
+    const text = await this.#tryRead("get");
+    return text === undefined ? undefined : this.#store.codec.decode(text, "get", this.path);
+  }
+
+  async getOrThrow(): Promise<Json> {
+    return this.#store.codec.decode(
+      await this.#store.read({ kind: "get", path: this.path }),
+      "get",
+      this.path,
+    );
+  }
+
+  async exists(): Promise<boolean> {
+    return await this.#store.read({ kind: "exists", path: this.path }) === "true";
+  }
+
+  type(): Promise<string | undefined> {
+    return this.#tryRead("type");
+  }
+
+  async length(): Promise<number | undefined> {
+    const text = await this.#tryRead("length");
+    return text === undefined ? undefined : Number(text);
+  }
+
+  async keys(): Promise<string[] | undefined> {
+    const text = await this.#tryRead("keys");
+    return text === undefined ? undefined : this.#store.codec.decode(text, "keys", this.path) as string[];
+  }
+
+  async #tryRead(kind: Read["kind"]): Promise<string | undefined> {
+    const read: Read = { kind, path: this.path };
+    const result = await this.#store.tryRead(read);
+    if (typeof result === "string") return result;
+    if (result.code === "NO_KEY" || result.code === "NOT_FOUND") return undefined;
+    throw toError(read, result);
+  }
+
+  // ---- Changes ----
+
+  async set(value: unknown, options: WriteOptions = {}): Promise<void> {
+    await this.#apply({
+      kind: "set",
+      path: this.path,
+      value: this.#encode(value),
+      ...this.#creating(options),
+    });
+  }
+
+  async delete(): Promise<boolean> {
+    return await this.#apply({ kind: "delete", path: this.path }) === "true";
+  }
+
+  async getOrInsert(value: unknown, options: WriteOptions = {}): Promise<Json> {
+    const text = this.#encode(value);
+    const op: Op = { kind: "set", path: this.path, value: text, when: "absent", ...this.#creating(options) };
+    return this.#store.codec.decode(await this.#apply(op, "getOrInsert") || text, "getOrInsert", this.path);
+  }
+
+  async compareAndSet(expected: unknown, next: unknown): Promise<boolean> {
+    const { path } = this;
+    const guard: Op = expected === undefined
+      ? { kind: "absent", path }
+      : { kind: "test", path, value: this.#encode(expected) };
+    const parents = this.#parents;
+    const group: Group = Object.freeze([guard, { kind: "set", path, value: this.#encode(next), parents }]);
+    const outcome = await this.#store.attempt(group, "compareAndSet");
+    if ("results" in outcome) return true;
+    if (outcome.refusal.code === "TEST") return false;
+    throw toError(group[outcome.refusal.index], outcome.refusal, "compareAndSet");
+  }
+
+  async increment(by: unknown = 1, options: WriteOptions = {}): Promise<Json> {
+    const { bigints } = this.#store.settings;
+    if (typeof by !== "number" && !(bigints && typeof by === "bigint")) {
+      const what = typeof by === "bigint"
+        ? "a bigint needs the option bigints of the dictionary"
+        : "it is no number";
+      throw new TypeError(`Cannot increment ${formatPlace(this.path)} by ${String(by)}: ${what}`);
+    }
+    if (typeof by === "number" && !Number.isFinite(by)) {
+      throw new RangeError(`Cannot increment ${formatPlace(this.path)} by ${by}: it is not finite`);
+    }
+    const text = await this.#apply({
+      kind: "increment",
+      path: this.path,
+      by: this.#encode(by),
+      exact: bigints,
+      ...this.#creating(options),
+    });
+    return this.#store.codec.decode(text, "increment", this.path);
+  }
+
+  async toggle(): Promise<boolean> {
+    return await this.#apply({ kind: "toggle", path: this.path }) === "true";
+  }
+
+  async append(text: unknown, options: WriteOptions = {}): Promise<number> {
+    if (typeof text !== "string") {
+      throw new TypeError(
+        `Cannot append to ${formatPlace(this.path)}: received ${typeof text}, expected a string`,
+      );
+    }
+    const op: Op = { kind: "append", path: this.path, text: encodeName(text), ...this.#creating(options) };
+    return Number(await this.#apply(op));
+  }
+
+  async push(...items: readonly unknown[]): Promise<number> {
+    return await this.#store.drive(push({ kind: "push", ...this.#adding(items) }));
+  }
+
+  async unshift(...items: readonly unknown[]): Promise<number> {
+    return Number(await this.#apply({ kind: "unshift", ...this.#adding(items) }));
+  }
+
+  pop(): Promise<Json | undefined> {
+    return this.#remove("pop");
+  }
+
+  shift(): Promise<Json | undefined> {
+    return this.#remove("shift");
+  }
+
+  async splice(...args: unknown[]): Promise<Json[]> {
+    const [start, deleteCount = args.length > 1 ? 0 : Infinity, ...items] = args; // as Array counts arguments
+    const text = await this.#apply({
+      kind: "splice",
+      start: this.#index("start", start),
+      deleteCount: this.#index("deleteCount", deleteCount),
+      ...this.#adding(items),
+    });
+    return this.#store.codec.decode(text, "splice", this.path) as Json[];
+  }
+
+  edit<R>(recipe: (draft: never) => R, options: EditOptions = {}): Promise<R> {
+    return this.#store.drive(edit(this.#store, new FragmentScope(this.#store, this.path), recipe, options));
+  }
+
+  explain(recipe: (draft: never) => unknown): Promise<Group> {
+    return this.#store.drive(explain(this.#store, new FragmentScope(this.#store, this.path), recipe));
+  }
+
+  patch(operations: readonly PatchOperation[]): Promise<void> {
+    return patch(this.#store, this.path, operations);
+  }
+
+  merge(value: unknown): Promise<void> {
+    return merge(this.#store, this.path, value, this.#parents);
+  }
+
+  live(): Promise<object> {
+    return openLive(this.#store, this.path);
+  }
+
+  async #remove(kind: "pop" | "shift"): Promise<Json | undefined> {
+    const text = await this.#apply({ kind, path: this.path });
+    return text === "" ? undefined : this.#store.codec.decode(text, kind, this.path);
+  }
+
+  #apply(op: Op, operation: string = op.kind): Promise<string> {
+    return this.#store.apply(Object.freeze(op), operation);
+  }
+
+  #encode(value: unknown): string {
+    return this.#store.codec.encode(value, this.path);
+  }
+
+  #creating(options: WriteOptions): { readonly parents?: boolean } {
+    return this.#parents || options.parents === true ? { parents: true } : {};
+  }
+
+  #adding(items: readonly unknown[]): { path: Path; items: readonly string[]; parents?: boolean } {
+    const texts = Object.freeze(
+      items.map((item, index) => this.#store.codec.encode(item, [...this.path, index])),
+    );
+    return { path: this.path, items: texts, ...this.#creating({}) };
+  }
+
+  #index(name: string, value: unknown): number {
+    if (Number.isInteger(value)) return value as number;
+    if (value === Infinity) return Number.MAX_SAFE_INTEGER;
+    if (value === -Infinity) return -Number.MAX_SAFE_INTEGER;
+    throw new RangeError(
+      `Cannot splice ${formatPlace(this.path)}: ${name} is ${String(value)}, expected an integer`,
+    );
+  }
+}
+
+/** Adds elements. Returns the new length. */
+function* push(op: PushOp): Steps<number> {
+  const group: Group = Object.freeze([Object.freeze(op)]);
+  const outcome = yield* ask("apply", { group, operation: op.kind });
+  if ("refusal" in outcome) throw toError(op, outcome.refusal);
+  return Number(outcome.results[0]);
+}
+
+/**
+ * Makes a ref. No I/O.
+ *
+ * @param store Where its ops go.
+ * @param args The arguments of `at(...)`: segments, or a selector.
+ * @returns The ref; its type is for the caller to say, since it follows from the type of the dictionary.
+ */
+export function createRef<V>(store: Store, args: readonly (Segment | ((root: never) => unknown))[]): Ref<V> {
+  return new JsonRef(store, readPath(args), false) as unknown as Ref<V>; // one class behind all refs
+}

@@ -1,0 +1,173 @@
+/**
+ * Drafts: what a recipe or a live document begins with, and the type of it.
+ *
+ * @module
+ */
+
+import type { Fragment } from "../data/fragment.ts";
+import type { Json } from "../data/json.ts";
+import { formatPlace, type Path, readKey } from "../data/path.ts";
+import { Node, place } from "./node.ts";
+import type { Op } from "../data/op.ts";
+import { createProxy, type Draftable, isContainer, missingMember } from "./proxy.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * The type of a draft of a value: the value's own type, `readonly` and all; `any` where it can be any JSON.
+ *
+ * @typeParam T The type of the value.
+ */
+export type Draft<T> = [Json] extends [T]
+  // deno-lint-ignore no-explicit-any -- every member of it may be any JSON again
+  ? any
+  : T extends string | number | boolean | bigint | null | undefined ? T
+  : { [K in keyof T]: Draft<T[K]> };
+
+/** The dictionary of a recipe: its members are the values that were fetched. */
+class DictionaryNode implements Draftable {
+  readonly session: Session;
+  readonly proxy: object;
+  readonly place: string = "the dictionary";
+  readonly #fetched: ReadonlyMap<string, Fragment | undefined>;
+  readonly #nodes: Map<string, Node> = new Map();
+  readonly #values: Set<string> = new Set();
+  readonly #present: Set<string> = new Set();
+  /** What was assigned, and what was removed as `undefined`. */
+  readonly #replaced: Map<string, unknown> = new Map();
+
+  constructor(session: Session, fetched: ReadonlyMap<string, Fragment | undefined>) {
+    this.session = session;
+    this.#fetched = fetched;
+    this.proxy = createProxy(this, {});
+  }
+
+  peek(): unknown {
+    return this.place;
+  }
+
+  get(key: string): unknown {
+    if (!this.has(key)) return missingMember(this, key);
+    if (this.#replaced.has(key)) return this.#replaced.get(key);
+    const fragment = this.#fragment(key)!;
+    if (isContainer(fragment.value)) return this.#node(key, fragment).proxy;
+    this.#values.add(key);
+    return fragment.value;
+  }
+
+  set(key: string, value: unknown): void {
+    const path = [readKey(key)];
+    const { kept, change } = place(this.session, value, path);
+    this.#put(key, kept);
+    this.session.record({
+      kind: "set",
+      path,
+      values: [change],
+      holds: () => this.#replaced.get(key) === kept,
+    });
+  }
+
+  has(key: string): boolean {
+    readKey(key);
+    if (this.#replaced.has(key)) return this.#replaced.get(key) !== undefined;
+    this.#present.add(key);
+    return this.#fragment(key) !== undefined;
+  }
+
+  delete(key: string): void {
+    this.#put(readKey(key), undefined);
+    this.session.record({ kind: "delete", path: [key], values: [], holds: () => false });
+  }
+
+  hasOwn(key: string): boolean {
+    return this.has(key);
+  }
+
+  readNames(): never {
+    throw new TypeError(
+      "Cannot list the keys of the dictionary in an edit: they are not read in one moment; use keys() before it",
+    );
+  }
+
+  text(where: Path): never {
+    throw new TypeError(
+      `Cannot write ${formatPlace(where)}: the dictionary itself is no JSON value; use its values`,
+    );
+  }
+
+  /** What must still be so for all that was read to be true. */
+  guards(): readonly Op[] {
+    const ops: Op[] = [];
+    for (const key of this.#present) {
+      if (this.#values.has(key) || this.#nodes.has(key)) continue;
+      ops.push({ kind: this.#fragment(key) === undefined ? "absent" : "exists", path: [key] });
+    }
+    for (const key of this.#values) {
+      ops.push({ kind: "test", path: [key], value: this.#fragment(key)!.text, by: "bytes" });
+    }
+    for (const node of this.#nodes.values()) ops.push(...node.guards());
+    return ops;
+  }
+
+  #fragment(key: string): Fragment | undefined {
+    return this.#fetched.has(key) ? this.#fetched.get(key) : this.session.suspend(key);
+  }
+
+  #node(key: string, fragment: Fragment): Node {
+    let node = this.#nodes.get(key);
+    if (node === undefined) {
+      node = Node.createRoot(this.session, fragment, [key], () => !this.#replaced.has(key));
+      this.#nodes.set(key, node);
+    }
+    return node;
+  }
+
+  #put(key: string, value: unknown): void {
+    // case: the value may live on under another key, written there.
+    if (!this.#replaced.has(key)) this.#nodes.get(key)?.detach();
+    this.#replaced.set(key, value);
+  }
+}
+
+/** The draft that a recipe or a live document begins with. */
+export interface DraftRoot {
+  /** What the recipe is given. */
+  readonly draft: unknown;
+  /** What must still be so for all that was read to be true. */
+  guards(): readonly Op[];
+}
+
+/**
+ * Drafts a dictionary.
+ *
+ * @param session Remembers what is done.
+ * @param fetched The values that were fetched by key, `undefined` where there is none. A recipe that reads another
+ * one is suspended.
+ * @returns The root.
+ */
+export function draftDictionary(
+  session: Session,
+  fetched: ReadonlyMap<string, Fragment | undefined>,
+): DraftRoot {
+  const root = new DictionaryNode(session, fetched);
+  return { draft: root.proxy, guards: () => root.guards() };
+}
+
+/**
+ * Drafts an object or an array.
+ *
+ * @param session Remembers what is done.
+ * @param fragment What was fetched.
+ * @param path Where it is.
+ * @param dispose What `await using` does at the end.
+ * @returns The root.
+ */
+export function draftFragment(
+  session: Session,
+  fragment: Fragment,
+  path: Path,
+  dispose?: () => Promise<void>,
+): DraftRoot {
+  const root = Node.createRoot(session, fragment, path);
+  if (dispose) root.attach(Symbol.asyncDispose, dispose);
+  return { draft: root.proxy, guards: () => root.guards() };
+}

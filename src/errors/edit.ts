@@ -1,0 +1,91 @@
+/**
+ * Errors of edits and patches.
+ *
+ * @module
+ */
+
+import { formatPlace, type Path } from "../data/path.ts";
+import { cannot, JsonDictError, type JsonDictErrorData } from "./error.ts";
+
+/** What a {@linkcode ConflictError} is made of. */
+export interface ConflictErrorData extends JsonDictErrorData {
+  /** The places that others had changed, each once. */
+  readonly paths: readonly Path[];
+  /** How often the recipe has run. */
+  readonly attempts: number;
+}
+
+/** Thrown when others changed what an edit had read, each time that its recipe ran. */
+export class ConflictError extends JsonDictError {
+  static {
+    this.prototype.name = "ConflictError";
+  }
+
+  /** Always `"CONFLICT"`. */
+  readonly code: "CONFLICT" = "CONFLICT";
+  /** The places that others had changed, each once. */
+  readonly paths: readonly Path[];
+  /** How often the recipe has run. */
+  readonly attempts: number;
+
+  /**
+   * Creates an error.
+   *
+   * @param data What failed, where others were faster, and how often it was tried.
+   */
+  constructor(data: ConflictErrorData) {
+    const { paths, attempts } = data;
+    const places = paths.slice(0, 3).map(formatPlace).join(", ") + (paths.length > 3 ? ", ..." : "");
+    super(
+      data,
+      `${
+        cannot(data)
+      }: others changed ${places} each of the ${attempts} times that the recipe ran; read less, or allow more attempts`,
+    );
+    this.paths = paths;
+    this.attempts = attempts;
+  }
+}
+
+/** What a {@linkcode PatchError} is made of. */
+export interface PatchErrorData extends JsonDictErrorData {
+  /** The index of the operation in the patch. */
+  readonly index: number;
+  /** Its `op`. */
+  readonly patchOperation: string;
+  /** Its `path`, a JSON Pointer. */
+  readonly pointer: string;
+}
+
+/** Thrown when an operation of a JSON Patch cannot be applied, or its test does not hold. Nothing was changed. */
+export class PatchError extends JsonDictError {
+  static {
+    this.prototype.name = "PatchError";
+  }
+
+  /** Always `"PATCH"`. */
+  readonly code: "PATCH" = "PATCH";
+  /** The index of the operation in the patch. */
+  readonly index: number;
+  /** Its `op`. */
+  readonly patchOperation: string;
+  /** Its `path`, a JSON Pointer. */
+  readonly pointer: string;
+
+  /**
+   * Creates an error.
+   *
+   * @param data What failed, where, which operation; as `cause` why, if it is no test that does not hold.
+   */
+  constructor(data: PatchErrorData) {
+    const { index, patchOperation, pointer, cause } = data;
+    const reason = cause instanceof Error ? cause.message : "the value there is another one";
+    super(
+      data,
+      `${cannot(data)}: operation ${index}, ${patchOperation} ${formatPlace([pointer])}: ${reason}`,
+    );
+    this.index = index;
+    this.patchOperation = patchOperation;
+    this.pointer = pointer;
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * JSON equality of two texts, as `lua/lib/compare.lua` defines it.
+ *
+ * @module
+ */
+
+import { encodeName } from "../data/encoder.ts";
+import { MAX_DEPTH } from "../data/json.ts";
+import { afterSpace, afterString, afterValue, charactersOf } from "./token.ts";
+
+/**
+ * Tells whether two texts hold the same value: members in any order, of several with one name the last, characters
+ * and numbers in any spelling.
+ *
+ * @param a Valid JSON text without white space around it.
+ * @param b The other one.
+ * @returns `undefined` if a value is nested deeper than {@linkcode MAX_DEPTH}.
+ */
+export function sameValue(a: string, b: string): boolean | undefined {
+  if (a === b) return true;
+  const mine = new Canonical(a).write();
+  const theirs = new Canonical(b).write();
+  return mine === undefined || theirs === undefined ? undefined : mine === theirs;
+}
+
+/**
+ * The decimal that a number stands for. Digits alone stand for themselves, however many; with a point or an exponent
+ * it is the double that it is read as, in the fewest digits that read back as that.
+ */
+function decimalOf(word: string): string {
+  if (/^-?\d+$/.test(word)) return word === "-0" ? "0" : word;
+  const value = Number(word);
+  if (!Number.isFinite(value)) return word;
+  const shortest = String(value);
+  const [, int, frac = "", zeros] = /^(-?\d)(?:\.(\d+))?e\+(\d+)$/.exec(shortest) ?? [];
+  return int === undefined ? shortest : int + frac + "0".repeat(Number(zeros) - frac.length);
+}
+
+/** Writes the text that is the same for equal values. */
+class Canonical {
+  readonly #text: string;
+  #at: number = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  write(): string | undefined {
+    this.#skip();
+    return this.#value(1);
+  }
+
+  #value(depth: number): string | undefined {
+    if (depth > MAX_DEPTH) return undefined;
+    const text = this.#text;
+    const open = text[this.#at];
+    if (open === "{" || open === "[") return this.#items(open, depth);
+    const from = this.#at;
+    this.#at = afterValue(text, from);
+    const word = text.slice(from, this.#at);
+    if (open === '"') return encodeName(charactersOf(word));
+    return word === "true" || word === "false" || word === "null" ? word : decimalOf(word);
+  }
+
+  #items(open: "{" | "[", depth: number): string | undefined {
+    const close = open === "{" ? "}" : "]";
+    const items: string[] = [];
+    const members = new Map<string, string>();
+    this.#at++;
+    for (this.#skip(); this.#text[this.#at] !== close; this.#skip()) {
+      const name = open === "{" ? this.#name() : undefined;
+      const value = this.#value(depth + 1);
+      if (value === undefined) return undefined;
+      if (name === undefined) items.push(value);
+      else members.set(name, value);
+      this.#skip();
+      if (this.#text[this.#at] === ",") this.#at++;
+    }
+    this.#at++;
+    for (const name of [...members.keys()].sort()) items.push(`${name}:${members.get(name)}`);
+    return open + items.join(",") + close;
+  }
+
+  #name(): string {
+    const from = this.#at;
+    this.#at = afterString(this.#text, from);
+    const name = encodeName(charactersOf(this.#text.slice(from, this.#at)));
+    this.#skip();
+    this.#at++; // the colon
+    this.#skip();
+    return name;
+  }
+
+  #skip(): void {
+    this.#at = afterSpace(this.#text, this.#at);
+  }
+}

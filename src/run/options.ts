@@ -1,0 +1,197 @@
+/**
+ * Options: what a user may set, checked once, and what follows from it.
+ *
+ * @module
+ */
+
+import { readKey } from "../data/path.ts";
+import { RECORD_MARKER } from "./record.ts";
+
+/** How a dictionary works. */
+export interface DictOptions {
+  /**
+   * Put before each key, so that several dictionaries and other data share a server. Usually it ends with a
+   * separator, as `"lab:"`. A prefix that is the beginning of another one shares its keys.
+   *
+   * @default {""}
+   */
+  readonly prefix?: string;
+  /**
+   * Read integers beyond 2^53 - 1 as `bigint`, exactly, and write `bigint`. Without it they read as the nearest
+   * number, as `JSON.parse` does, and `bigint` is refused.
+   *
+   * @default {false}
+   */
+  readonly bigints?: boolean;
+  /**
+   * How long one call may take, in milliseconds: waiting for a connection and all attempts to get an answer count,
+   * waiting behind earlier changes of the same key does not.
+   *
+   * @default {10000}
+   */
+  readonly timeout?: number;
+  /**
+   * How often a change is applied when a connection is lost. With `"exactly-once"` it is sent again until there is an
+   * answer, and the server keeps a record of it for a while, 2 * `timeout` + 60 seconds, by which a request that
+   * arrives twice is applied once. With `"at-most-once"` it is sent once and there are no records: a lost answer is an
+   * {@linkcode AmbiguousResultError} at once. The client must not send it again either, see
+   * {@linkcode RedisJsonDict.constructor}.
+   *
+   * @default {"exactly-once"}
+   */
+  readonly delivery?: Delivery;
+  /**
+   * What the names of records begin with. Where it does not end with `json-dict:op:`, that is added, so that no
+   * dictionary takes the records of another one for its own keys; a hash tag and an id follow. Users of the server who
+   * may not use all keys need the right to it.
+   *
+   * @default {"json-dict:op:"}
+   */
+  readonly recordPrefix?: string;
+  /**
+   * Lets a change count only when so many replicas have it, waiting for them for `timeout` milliseconds (half of that of
+   * the dictionary by default). If they do not, it is a {@linkcode DurabilityError}: the change was applied all the same.
+   * This time comes on top of `timeout`. One round trip more for each change, two in a cluster; nothing else is answered on the connection meanwhile. It
+   * makes the loss of a change with its server unlikely, not impossible: Redis may promote a replica without it.
+   */
+  readonly durability?: { readonly replicas: number; readonly timeout?: number };
+}
+
+/** How a dictionary is closed. */
+export interface CloseOptions {
+  /**
+   * How long closing may take, in milliseconds.
+   *
+   * @default The `timeout` of the dictionary.
+   */
+  readonly timeout?: number;
+}
+
+/** How a dictionary works, all decided. */
+export interface Settings {
+  /** Put before each key. */
+  readonly prefix: string;
+  /** Whether integers beyond 2^53 - 1 are read as `bigint`. */
+  readonly bigints: boolean;
+  /** How long one call may take, in milliseconds. */
+  readonly timeout: number;
+  /** Whether a change is sent again when its answer is lost, under the protection of a record. */
+  readonly delivery: Delivery;
+  /** What records are called, before marker, tag and id. */
+  readonly recordPrefix: string;
+  /** Which changes are taken for safe; all when left out. */
+  readonly durability?: Durability;
+}
+
+/** When a change is taken for safe. */
+export interface Durability {
+  /** How many replicas must have it. */
+  readonly replicas: number;
+  /** How long to wait for them, in milliseconds. */
+  readonly timeout: number;
+}
+
+/** How often a change arrives at the server, as far as the caller can tell. */
+export type Delivery = "exactly-once" | "at-most-once";
+
+const DEFAULT_TIMEOUT = 10_000;
+/** The longest delay of a timer, and more than 24 days. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
+
+/**
+ * Checks the options of a dictionary, once.
+ *
+ * @param options What the caller gave.
+ * @returns Everything decided, frozen.
+ * @throws {TypeError} If an option is of the wrong type, or two exclude each other.
+ * @throws {RangeError} If a number is out of its range.
+ */
+export function readOptions(options: DictOptions): Settings {
+  if (options === null || typeof options !== "object") {
+    // A prefix in this place would be ignored, and the keys of others used.
+    throw new TypeError(
+      `Cannot use the options: received ${options === null ? "null" : typeof options}, expected an object`,
+    );
+  }
+  const {
+    prefix = "",
+    bigints = false,
+    timeout = DEFAULT_TIMEOUT,
+    delivery = "exactly-once",
+    recordPrefix = RECORD_MARKER,
+    durability,
+  } = options;
+  if (typeof prefix !== "string") {
+    throw new TypeError(`Cannot use the prefix: received ${typeof prefix}, expected a string`);
+  }
+  if (typeof bigints !== "boolean") {
+    throw new TypeError(`Cannot use the option bigints: received ${typeof bigints}, expected a boolean`);
+  }
+  if (typeof timeout !== "number") {
+    throw new TypeError(`Cannot use the timeout: received ${typeof timeout}, expected a number`);
+  }
+  if (!(timeout > 0 && timeout <= MAX_TIMEOUT)) {
+    throw new RangeError(`Cannot use the timeout: received ${timeout}, expected 1 to ${MAX_TIMEOUT} ms`);
+  }
+  if (delivery !== "exactly-once" && delivery !== "at-most-once") {
+    throw new TypeError(
+      `Cannot use the delivery: received ${String(delivery)}, expected "exactly-once" or "at-most-once"`,
+    );
+  }
+  if (typeof recordPrefix !== "string" || recordPrefix === "" || recordPrefix.includes("{")) {
+    throw new TypeError("Cannot use the recordPrefix: expected a string with something in it, but no {");
+  }
+  return Object.freeze({
+    prefix: readKey(prefix),
+    bigints,
+    timeout,
+    delivery,
+    recordPrefix: readKey(recordPrefix),
+    ...(durability === undefined ? {} : { durability: readDurability(durability, delivery, timeout) }),
+  });
+}
+
+function readDurability(
+  durability: NonNullable<DictOptions["durability"]>,
+  delivery: Delivery,
+  timeout: number,
+): Durability {
+  if (durability === null || typeof durability !== "object") {
+    throw new TypeError("Cannot use the durability: expected an object with replicas");
+  }
+  const { replicas, timeout: ms = Math.ceil(timeout / 2) } = durability;
+  if (!Number.isInteger(replicas) || replicas < 1) {
+    throw new RangeError(
+      `Cannot use the durability: replicas is ${String(replicas)}, expected a positive integer`,
+    );
+  }
+  if (typeof ms !== "number" || !(ms >= 1 && ms < timeout)) {
+    throw new RangeError(
+      `Cannot use the durability: its timeout is ${
+        String(ms)
+      }, expected 1 to less than the timeout, ${timeout} ms`,
+    );
+  }
+  if (delivery === "at-most-once") {
+    throw new TypeError('Cannot use the durability: it needs the records of delivery "exactly-once"');
+  }
+  return Object.freeze({ replicas, timeout: Math.floor(ms) });
+}
+
+/**
+ * Checks how long closing may take.
+ *
+ * @param options What the caller gave.
+ * @param timeout The timeout of the dictionary.
+ * @returns Milliseconds.
+ * @throws {TypeError} If the options are no object.
+ * @throws {RangeError} If the timeout is no positive number of milliseconds.
+ */
+export function readCloseTimeout(options: CloseOptions, timeout: number): number {
+  if (options === null || typeof options !== "object") {
+    throw new TypeError(`Cannot close: received ${String(options)}, expected an object with timeout`);
+  }
+  const { timeout: ms = timeout } = options;
+  if (typeof ms === "number" && ms > 0 && ms <= MAX_TIMEOUT) return ms;
+  throw new RangeError(`Cannot close: timeout is ${String(ms)}, expected 1 to ${MAX_TIMEOUT} ms`);
+}

@@ -1,0 +1,118 @@
+/**
+ * The reader: everything that only reads, and waits for nothing.
+ *
+ * @module
+ */
+
+import { readResults, type Refusal } from "../call/answer.ts";
+import { compileReads } from "../call/call.ts";
+import type { Read } from "../data/op.ts";
+import type { Path } from "../data/path.ts";
+import type { Lanes } from "../run/lanes.ts";
+import type { Runner } from "../run/runner.ts";
+import { type Page, scanKeys } from "../run/scan.ts";
+import type { Keyspace } from "./keyspace.ts";
+
+/** Reads the values of one dictionary. */
+export class Reader {
+  readonly #runner: Runner;
+  readonly #keyspace: Keyspace;
+  readonly #timeout: number;
+
+  /** @param timeout How long a part of a cluster may be away during a scan, in milliseconds. */
+  constructor(runner: Runner, keyspace: Keyspace, timeout: number) {
+    this.#runner = runner;
+    this.#keyspace = keyspace;
+    this.#timeout = timeout;
+  }
+
+  /** Reads one place by the script. One round trip. */
+  async place(read: Read): Promise<string | Refusal> {
+    return (await this.#run([read]))[0];
+  }
+
+  /** Sends a plain command about one key. One round trip. */
+  command(name: string, key: string, ...args: (string | number)[]): Promise<unknown> {
+    return this.#runner.command("repeat", name, this.#keyspace.prefix + key, ...args);
+  }
+
+  async #run(reads: readonly Read[]): Promise<readonly (string | Refusal)[]> {
+    const call = compileReads(this.#keyspace.prefix, reads);
+    return await this.#runner.run(() => call, "repeat", (answer) => readResults(reads, answer));
+  }
+
+  /**
+   * What is at some places, at one moment. One round trip, two if a whole value is not there.
+   *
+   * @returns For each place its text, or why there is none.
+   */
+  async places(places: readonly Path[]): Promise<readonly (string | Refusal)[]> {
+    if (places.some((path) => path.length > 1)) {
+      const reads = places.map((path): Read => ({ kind: "get", path }));
+      return await this.#run(reads);
+    }
+    const keys = places.map(([key]) => String(key));
+    const texts = await this.#mget(keys);
+    const types = await this.#typesOf(keys.filter((_, index) => texts[index] === null));
+    return texts.map((text, index): string | Refusal => {
+      if (text !== null) return text;
+      const found = types.get(keys[index])!;
+      const isMissing = found === "none" || found === "string"; // it was not there a moment ago
+      return {
+        code: isMissing ? "NO_KEY" : "WRONG_TYPE",
+        index: 0,
+        segment: 0,
+        found: isMissing ? "" : found,
+      };
+    });
+  }
+
+  /** The Redis types of keys. MGET answers nil for a key that is no string, which must not look like a miss. */
+  async #typesOf(keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const names = [...new Set(keys)];
+    const types = await Promise.all(
+      names.map((key) => this.#runner.command("repeat", "TYPE", this.#keyspace.prefix + key)),
+    );
+    return new Map(names.map((key, index) => [key, String(types[index])]));
+  }
+
+  /** The values of some keys, without those that are not there. One round trip. */
+  async items(keys: readonly string[]): Promise<(readonly [string, string])[]> {
+    const texts = await this.#mget(keys);
+    return keys.flatMap((key, index) => {
+      const text = texts[index];
+      return text === null ? [] : [[key, text] as const]; // removed since it was seen
+    });
+  }
+
+  /**
+   * Pages of keys, without the prefix. One round trip each.
+   *
+   * @param from The cursor to begin with.
+   * @param lanes Changes that each page must be read after; none when left out.
+   */
+  async *scan(from?: string, lanes?: Lanes): AsyncGenerator<Page, void> {
+    const { prefix } = this.#keyspace;
+    for await (const { keys, next } of scanKeys(this.#runner, prefix, this.#timeout, lanes, from)) {
+      yield { keys: keys.map((name) => name.slice(prefix.length)), next };
+    }
+  }
+
+  /** The texts of keys, `null` where there is none. */
+  async #mget(keys: readonly string[]): Promise<readonly (string | null)[]> {
+    const found = new Map<string, string | null>();
+    await Promise.all(
+      this.#keyspace.bySlot(keys, (key) => key).map(async (part) => {
+        const names = part.map((key) => this.#keyspace.prefix + key);
+        const texts = await this.#runner.command("repeat", "MGET", ...names);
+        if (!Array.isArray(texts) || texts.length !== names.length) {
+          throw new Error(
+            `Cannot read the answer to MGET: expected ${names.length} values, received something else`,
+          );
+        }
+        part.forEach((key, index) => found.set(key, texts[index]));
+      }),
+    );
+    return keys.map((key) => found.get(key)!);
+  }
+}

@@ -1,0 +1,418 @@
+/**
+ * What the front ends hold: one place to send ops and reads to, and to get results or errors from.
+ *
+ * @module
+ */
+
+import { type Outcome, type Refusal, toError } from "../call/answer.ts";
+import type { Group, Op, Read } from "../data/op.ts";
+import type { Path } from "../data/path.ts";
+import { WrongTypeError } from "../errors/value.ts";
+import { isResending, type RedisClient } from "../run/client.ts";
+import { Courier } from "../run/delivery.ts";
+import { toChangeError, toReadError } from "../run/failure.ts";
+import { Lanes, type Part } from "../run/lanes.ts";
+import type { Settings } from "../run/options.ts";
+import { Runner } from "../run/runner.ts";
+import { Bursts } from "./bursts.ts";
+import { Codec } from "./codec.ts";
+import { Keyspace } from "./keyspace.ts";
+import { Reader } from "./reader.ts";
+import { drive, type Request, type Steps } from "./request.ts";
+import { Searches } from "./searches.ts";
+
+/** Runs ops and reads on the values behind one prefix of one client. */
+export class Store {
+  /** How it works. */
+  readonly settings: Settings;
+  /** Reads and writes texts. */
+  readonly codec: Codec;
+  /** The changes of live documents. */
+  readonly bursts: Bursts = new Bursts();
+  readonly #runner: Runner;
+  readonly #lanes: Lanes;
+  readonly #keyspace: Keyspace;
+  readonly #reader: Reader;
+  readonly #searches: Searches;
+  /** The edits that have a place, by number. */
+  readonly #edits: Map<number, Part> = new Map();
+  #nextEdit: number = 0;
+  #isClosed: boolean = false;
+  /** How many calls were taken and are not settled. */
+  #taken: number = 0;
+  /** Resolves when the last call that was taken is settled; only while the store closes. */
+  #onSettled: (() => void) | undefined;
+
+  /**
+   * Sends to the client; sends nothing yet.
+   *
+   * @throws {TypeError} If a change must arrive at most once, and the client would send it again.
+   */
+  constructor(client: RedisClient, settings: Settings) {
+    if (settings.delivery === "at-most-once" && isResending(client)) {
+      const setting = client.nodes ? "retryDelayOnFailover: 0" : "maxRetriesPerRequest: 0";
+      throw new TypeError(
+        client.resends === undefined
+          ? `Cannot deliver at most once: the client sends a command again when its answer is lost; make it with ${setting}`
+          : `Cannot deliver at most once: ${client.resends}; use delivery "exactly-once"`,
+      );
+    }
+    this.settings = settings;
+    this.codec = new Codec(settings);
+    this.#runner = new Runner(client, settings.timeout);
+    this.#keyspace = new Keyspace(settings.prefix, this.#runner.isCluster);
+    const reader = this.#reader = new Reader(this.#runner, this.#keyspace, settings.timeout);
+    const courier = new Courier(this.#runner, settings);
+    this.#lanes = new Lanes({
+      apply: (groups, after) => courier.apply(groups, after),
+      read: (places) => reader.places(places),
+    });
+    this.#searches = new Searches(this.#lanes, reader, this.#keyspace, settings.timeout);
+  }
+
+  // ---- Changes ----
+
+  /**
+   * Applies a group of ops, all of them or none, behind all earlier groups of the same keys. One round trip, shared
+   * with other groups of the key that wait meanwhile.
+   *
+   * @returns The result of each op, or why the group was refused.
+   */
+  async attempt(group: Group, operation: string = group[0].kind): Promise<Outcome> {
+    this.check();
+    const keys = [...new Set(group.map((op) => String(op.path[0])))];
+    this.#checkKeys(keys, operation);
+    return await this.#change(operation, group[0].path, () => {
+      this.#searches.goAhead(keys);
+      return this.#lanes.commit(group);
+    });
+  }
+
+  /**
+   * Applies one op; `operation` is the method that the caller used, where it is not named like the op.
+   *
+   * @returns Its result, `""` for none.
+   */
+  async apply(op: Op, operation: string = op.kind): Promise<string> {
+    const outcome = await this.attempt([op], operation);
+    if ("refusal" in outcome) throw toError(op, outcome.refusal, operation);
+    return outcome.results[0];
+  }
+
+  /** Applies ops on any number of keys, all of them or none; in a cluster, all of a slot or none of them. */
+  async applyAll(group: Group): Promise<void> {
+    const groups = this.#keyspace.bySlot(group, (op) => String(op.path[0]));
+    const outcomes = await Promise.allSettled(groups.map((part) => this.attempt(part)));
+    outcomes.forEach((outcome, index) => {
+      if (outcome.status === "rejected") throw outcome.reason;
+      if (!("refusal" in outcome.value)) return;
+      const { refusal } = outcome.value;
+      throw toError(groups[index][refusal.index], refusal);
+    });
+  }
+
+  /** Removes all keys that are there. Returns how many there were. */
+  async clear(): Promise<number> {
+    this.check();
+    return await this.#change("clear", [], () => this.#searches.clear());
+  }
+
+  /** Removes some item. Returns its key and text, nothing if there is none. */
+  async popItem(): Promise<readonly [string, string] | undefined> {
+    this.check();
+    return await this.#change("popItem", [], () => this.#searches.popItem());
+  }
+
+  // ---- Methods that are written as steps ----
+
+  /** Runs a method: it is taken as a whole, and goes on when the store is closed meanwhile. */
+  async drive<R>(steps: Steps<R>): Promise<R> {
+    this.check();
+    return await this.#take(() => drive((request) => this.perform(request), steps));
+  }
+
+  /** Performs one request of a method. Where it takes a place, it has done so when this returns. */
+  async perform(request: Request): Promise<unknown> {
+    switch (request.kind) {
+      case "read":
+        return await this.tryRead(request.read);
+      case "readAll":
+        return await this.#readAll(request.places, request.operation);
+      case "command":
+        return await this.command(request.operation, request.name, request.key);
+      case "apply":
+        return await this.attempt(request.group, request.operation);
+      case "shorten":
+        return await shorten(request.group);
+      case "join":
+        return this.#join(request.keys, request.places);
+      case "extend":
+        return this.#extend(request.edit, request.keys, request.places);
+      case "look": {
+        const { edit, places } = request;
+        const path = places.length === 1 ? places[0] : [];
+        return await this.#read("edit", path, () => this.#edits.get(edit)!.seat.look(places));
+      }
+      case "commit": {
+        const { edit, group } = request;
+        return await this.#change("edit", group[0].path, () => this.#commit(edit, group));
+      }
+      case "leave":
+        return this.#leave(request.edit);
+    }
+  }
+
+  // ---- Edits ----
+
+  /** Takes part, for an edit, in what is sent behind all that was issued earlier on some keys. */
+  #join(keys: readonly string[], places: readonly Path[]): number {
+    this.#checkKeys(keys, "edit");
+    this.#searches.goAhead(keys);
+    const edit = this.#nextEdit++;
+    this.#edits.set(edit, this.#lanes.join(keys, places));
+    return edit;
+  }
+
+  /**
+   * Takes more keys for an edit. It must not wait for one place while it holds another, so where it would have to, it
+   * gives up all of them and queues again. Returns whether it still has its turn.
+   */
+  #extend(edit: number, keys: readonly string[], places: readonly Path[]): boolean {
+    const part = this.#edits.get(edit)!;
+    const late = keys.filter((key) => !part.keys.includes(key));
+    if (late.length === 0) return true;
+    const all = [...part.keys, ...late];
+    this.#checkKeys(all, "edit");
+    this.#searches.goAhead(late);
+    if (part.extend(late)) return true;
+    part.seat.leave();
+    this.#edits.set(edit, this.#lanes.join(all, places));
+    return false;
+  }
+
+  async #commit(edit: number, group: Group): Promise<Outcome> {
+    const { seat } = this.#edits.get(edit)!;
+    return await seat.commit(await shorten(group));
+  }
+
+  #leave(edit: number): void {
+    this.#edits.get(edit)?.seat.leave();
+    this.#edits.delete(edit);
+  }
+
+  // ---- Reads ----
+
+  /**
+   * What is at some places, at one moment, behind all earlier changes of their keys. One round trip, two if a whole
+   * value is not there.
+   *
+   * @returns For each place its text, or why there is none.
+   */
+  async #readAll(places: readonly Path[], operation: string): Promise<readonly (string | Refusal)[]> {
+    this.check();
+    const keys = [...new Set(places.map(([key]) => String(key)))];
+    this.#checkKeys(keys, operation);
+    return await this.#readBehind(keys, operation, [], () => this.#reader.places(places));
+  }
+
+  /**
+   * Reads one place. One round trip.
+   *
+   * @returns The result, or why there is none.
+   */
+  async tryRead(read: Read): Promise<string | Refusal> {
+    this.check();
+    const key = String(read.path[0]);
+    this.#keyspace.check([key]);
+    return await this.#readBehind([key], read.kind, read.path, () => this.#reader.place(read));
+  }
+
+  /** Reads one place; refusals are thrown. */
+  async read(read: Read, operation: string = read.kind): Promise<string> {
+    const result = await this.tryRead(read);
+    if (typeof result !== "string") throw toError(read, result, operation);
+    return result;
+  }
+
+  /** Sends a plain command about one key, after all earlier changes of the key. The key comes first. */
+  async command(
+    operation: string,
+    name: string,
+    key: string,
+    ...args: (string | number)[]
+  ): Promise<unknown> {
+    this.check();
+    this.#keyspace.check([key]);
+    return await this.#readBehind([key], operation, [key], () => this.#reader.command(name, key, ...args));
+  }
+
+  /**
+   * The texts of several values, in one round trip; two if some are not there. They are those of one moment, but for
+   * keys in different slots of a cluster.
+   *
+   * @param keys Keys without the prefix.
+   * @returns Their texts, `undefined` where there is none.
+   */
+  async texts(keys: readonly string[], operation: string = "get"): Promise<(string | undefined)[]> {
+    this.check();
+    if (keys.length === 0) return [];
+    this.#keyspace.check(keys);
+    const places = keys.map((key): Path => [key]);
+    const path = keys.length === 1 ? places[0] : [];
+    const answers = await this.#readBehind(keys, operation, path, () => this.#reader.places(places));
+    return answers.map((answer, index) => {
+      if (typeof answer === "string") return answer;
+      if (answer.code === "NO_KEY") return undefined;
+      throw new WrongTypeError({ operation, path: places[index], found: answer.found });
+    });
+  }
+
+  /** Does a read behind all earlier changes of some keys. */
+  #readBehind<R>(keys: readonly string[], operation: string, path: Path, read: () => Promise<R>): Promise<R> {
+    return this.#read(operation, path, () => {
+      this.#searches.goAhead(keys);
+      return this.#lanes.after(keys, read);
+    });
+  }
+
+  // ---- Iteration ----
+
+  /** The keys, page by page, without the prefix. Each page is read after all changes that were issued before it. */
+  async *keys(operation: string): AsyncGenerator<readonly string[], void> {
+    for await (const { keys } of this.#taking(operation, this.#scan())) yield keys;
+  }
+
+  /** The keys and texts of all values, page by page. A round trip for each 1000 keys of the server, and one more. */
+  items(operation: string): AsyncGenerator<readonly (readonly [string, string])[], void> {
+    return this.#taking(operation, this.#items());
+  }
+
+  /** How many keys there are. */
+  async count(operation: string): Promise<number> {
+    this.check();
+    return await this.#read(operation, [], async () => {
+      let count = 0;
+      for await (const { keys } of this.#scan()) count += keys.length;
+      return count;
+    });
+  }
+
+  /** The keys and texts of all values. */
+  async all(operation: string): Promise<(readonly [string, string])[]> {
+    this.check();
+    return await this.#read(operation, [], async () => {
+      const items: (readonly [string, string])[] = [];
+      for await (const page of this.#items()) for (const item of page) items.push(item);
+      return items;
+    });
+  }
+
+  async *#scan(): AsyncGenerator<{ readonly keys: readonly string[] }, void> {
+    await this.#searches.earlier();
+    yield* this.#reader.scan("0", this.#lanes);
+  }
+
+  async *#items(): AsyncGenerator<readonly (readonly [string, string])[], void> {
+    for await (const { keys } of this.#scan()) {
+      yield await this.#lanes.after(keys, () => this.#reader.items(keys));
+    }
+  }
+
+  /** Takes each step of an iteration as a call of its own, for its user may never ask for the next one. */
+  async *#taking<P>(operation: string, pages: AsyncGenerator<P, void>): AsyncGenerator<P, void> {
+    try {
+      while (true) {
+        this.check();
+        const page = await this.#read(operation, [], () => pages.next());
+        if (page.done) return;
+        yield page.value;
+      }
+    } finally {
+      await pages.return();
+    }
+  }
+
+  // ---- What is taken, and closing ----
+
+  /** Throws once the store is closed. Sends first what live documents hold back, which was issued earlier. */
+  check(): void {
+    this.bursts.send();
+    if (this.#isClosed) throw new TypeError("Cannot use the dictionary: it is closed");
+  }
+
+  #checkKeys(keys: readonly string[], operation: string): void {
+    this.#keyspace.check(keys);
+    this.#keyspace.checkSlots(keys, operation);
+  }
+
+  /** Counts a call as taken until it is settled: closing waits for it. */
+  async #take<R>(call: () => Promise<R>): Promise<R> {
+    this.#taken++;
+    try {
+      return await call();
+    } finally {
+      if (--this.#taken === 0) this.#onSettled?.();
+    }
+  }
+
+  #read<R>(operation: string, path: Path, call: () => Promise<R>): Promise<R> {
+    return this.#take(async () => {
+      try {
+        return await call();
+      } catch (error) {
+        throw toReadError(error, { operation, path, timeout: this.settings.timeout });
+      }
+    });
+  }
+
+  #change<R>(operation: string, path: Path, call: () => Promise<R>): Promise<R> {
+    return this.#take(async () => {
+      try {
+        return await call();
+      } catch (error) {
+        throw toChangeError(error, { operation, path, timeout: this.settings.timeout });
+      }
+    });
+  }
+
+  /**
+   * Takes nothing more, and waits for what it took; what is not settled then ends as at its deadline.
+   *
+   * @param ms How long it waits, in milliseconds.
+   * @returns Whether it was open.
+   */
+  async close(ms: number): Promise<boolean> {
+    this.bursts.send();
+    const wasOpen = !this.#isClosed;
+    this.#isClosed = true;
+    if (this.#taken === 0) return wasOpen;
+    const settled = new Promise<void>((resolve) => {
+      const before = this.#onSettled;
+      this.#onSettled = () => {
+        before?.();
+        resolve();
+      };
+    });
+    const timer = setTimeout(() => this.#runner.end(), ms);
+    await settled;
+    clearTimeout(timer);
+    return wasOpen;
+  }
+}
+
+/** Longer texts are compared by their SHA-1. */
+const MAX_GUARD_LENGTH = 128;
+
+/** Guards of long texts by their SHA-1 instead. */
+async function shorten(group: Group): Promise<Group> {
+  const isLong = (op: Op): boolean => op.kind === "test" && op.value.length > MAX_GUARD_LENGTH;
+  if (!group.some(isLong)) return group;
+  return Object.freeze(
+    await Promise.all(group.map(async (op) => {
+      if (op.kind !== "test" || op.by !== "bytes" || !isLong(op)) return op;
+      const digest = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(op.value));
+      const value = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      return Object.freeze({ ...op, value, by: "sha1" as const });
+    })),
+  );
+}

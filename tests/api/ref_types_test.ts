@@ -1,0 +1,348 @@
+/**
+ * What the types of dictionaries and refs allow and refuse. The compiler is the judge: `deno test` checks this file
+ * before it runs it, and an unused `@ts-expect-error` is an error.
+ */
+
+import { describe, it } from "@std/testing/bdd";
+import { assertEquals } from "@std/assert";
+import type { Entry, Key, RedisJsonDict } from "../../src/api/dict.ts";
+import type { Json } from "../../src/data/json.ts";
+import type { Ref } from "../../src/api/ref.ts";
+
+/** True only if the two types are the same, `any` and `readonly` included. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
+
+/** Compiles only for `true`. */
+function same<_T extends true>(): void {}
+
+/** Keeps code for the compiler to check; never runs it. */
+let checked = 0;
+function checkOnly(_code: () => unknown): void {
+  checked++;
+}
+
+/** The type that the value of a ref is read as. */
+type Of<R extends { getOrThrow(): Promise<unknown> }> = Awaited<ReturnType<R["getOrThrow"]>>;
+
+interface Tags {
+  owner: string;
+  note?: string;
+}
+
+interface Lab {
+  sample: { color: "red" | "blue"; positions: number[]; tags?: Tags; pair: readonly [string, { x: number }] };
+  scan_id: number;
+  big: bigint;
+  done: boolean;
+  shape: { kind: "circle"; r: number } | { kind: "square"; side: number };
+  maybe: { deep: boolean } | null;
+  mixed: number | string[];
+  grid: readonly (readonly number[])[];
+  byName: Record<string, Tags>;
+  free: Json;
+  // deno-lint-ignore no-explicit-any -- what users have
+  loose: any;
+  opaque: unknown;
+}
+
+declare const lab: RedisJsonDict<Lab>;
+declare const open: RedisJsonDict<Record<string, Json>>;
+declare const plain: RedisJsonDict;
+// deno-lint-ignore no-explicit-any -- what users have
+declare const loose: RedisJsonDict<any>;
+
+describe("RedisJsonDict types", () => {
+  it("RedisJsonDict types each value by its key", () => {
+    checkOnly(async () => {
+      const id = await lab.get("scan_id");
+      same<Same<typeof id, number | undefined>>();
+      const color = (await lab.getOrThrow("sample")).color;
+      same<Same<typeof color, "red" | "blue">>();
+      const many = await lab.getMany(["scan_id", "done"]);
+      same<Same<typeof many, Map<"scan_id" | "done", number | boolean>>>();
+      const popped = await lab.pop("done");
+      same<Same<typeof popped, boolean | undefined>>();
+      await lab.set("scan_id", 1, { ttl: 5 });
+      await lab.update({ scan_id: 1, done: true });
+      await lab.update([["scan_id", 1], ["done", true]]);
+      for await (const key of lab.keys()) same<Same<typeof key, Key<Lab>>>();
+      for await (const entry of lab) same<Same<typeof entry, Entry<Lab>>>();
+      const all = await lab.toObject();
+      same<Same<typeof all.scan_id, number | undefined>>();
+    });
+  });
+
+  it("RedisJsonDict refuses wrong keys and values", () => {
+    checkOnly(async () => {
+      // @ts-expect-error: no such key
+      await lab.get("scan");
+      // @ts-expect-error: no such key
+      await lab.delete("");
+      // @ts-expect-error: a key is a string
+      await lab.has(5);
+      // @ts-expect-error: not a number
+      await lab.set("scan_id", "1");
+      // @ts-expect-error: not of the type
+      await lab.set("sample", { color: "red" });
+      // @ts-expect-error: undefined is no value
+      await lab.set("scan_id", undefined);
+      // @ts-expect-error: not a number
+      await lab.update({ scan_id: "1" });
+      // @ts-expect-error: no such key
+      await lab.update({ scan: 1 });
+      // @ts-expect-error: key and value do not fit
+      await lab.update([["scan_id", true]]);
+      // @ts-expect-error: no such option
+      await lab.set("scan_id", 1, { ex: 5 });
+      // @ts-expect-error: no such key
+      await lab.getMany(["scan"]);
+      // @ts-expect-error: not a number
+      await lab.getOrInsert("scan_id", null);
+    });
+  });
+
+  it("RedisJsonDict of Record<string, Json>, which is the default, takes any key and any JSON", () => {
+    same<Same<typeof plain, typeof open>>();
+    checkOnly(async () => {
+      const value = await open.get("anything");
+      same<Same<typeof value, Json | undefined>>();
+      await open.set("a", { b: [1, null, "c"] });
+      await open.update({ a: 1, b: [true] });
+      await open.at("a", "b", 0).set(1);
+      await open.at("a", "b").push(1, "two");
+      await open.at("a").at("b", "c", "d").increment();
+      await open.at((it) => it.a.b[0]).set({});
+      // @ts-expect-error: undefined is not JSON
+      await open.set("a", undefined);
+      // @ts-expect-error: a function is not JSON
+      await open.set("a", () => 1);
+      // @ts-expect-error: a Date is not JSON
+      await open.at("a").set(new Date());
+    });
+  });
+
+  it("RedisJsonDict of any takes and gives any", () => {
+    checkOnly(async () => {
+      const value: string = await loose.get("a");
+      const deep: number = await loose.at("a", "b", 0, "c").getOrThrow();
+      await loose.set("a", value);
+      await loose.at("a", "b").set(deep);
+      await loose.at("a").increment();
+      await loose.at("a").push(1, "b");
+      await loose.at("a").toggle();
+      await loose.at("a").append("b");
+      await loose.at("a").keys();
+      await loose.update({ a: 1 });
+      for await (const [key, item] of loose) await loose.set(key, item);
+    });
+  });
+});
+
+describe("Ref types", () => {
+  it("Ref has the type of the value at the path, by segments and by a selector", () => {
+    checkOnly(() => {
+      const color = lab.at("sample", "color");
+      same<Same<Of<typeof color>, "red" | "blue">>();
+      const position = lab.at("sample", "positions", -1);
+      same<Same<Of<typeof position>, number>>();
+      const bySelector = lab.at((it) => it.sample.positions);
+      same<Same<Of<typeof bySelector>, number[]>>();
+      const element = lab.at((it) => it.sample.positions[0]);
+      same<Same<Of<typeof element>, number>>();
+      const optional = lab.at("sample", "tags", "note");
+      same<Same<Of<typeof optional>, string>>();
+      const optionalBySelector = lab.at((it) => it.sample.tags.note);
+      same<Same<Of<typeof optionalBySelector>, string>>();
+      const inTuple = lab.at("sample", "pair", 1, "x");
+      same<Same<Of<typeof inTuple>, number>>();
+      const inUnion = lab.at("shape", "side");
+      same<Same<Of<typeof inUnion>, number>>();
+      const kind = lab.at("shape", "kind");
+      same<Same<Of<typeof kind>, "circle" | "square">>();
+      const behindNull = lab.at("maybe", "deep");
+      same<Same<Of<typeof behindNull>, boolean>>();
+      const cell = lab.at("grid", 0, 1);
+      same<Same<Of<typeof cell>, number>>();
+      const named = lab.at("byName", "any name", "owner");
+      same<Same<Of<typeof named>, string>>();
+      const deeper = lab.at("sample").at("positions").at(0);
+      same<Same<Of<typeof deeper>, number>>();
+      const inside = lab.at("sample").at((it) => it.tags.owner);
+      same<Same<Of<typeof inside>, string>>();
+      const kept = lab.at("sample", "positions").parents();
+      same<Same<typeof kept, Ref<number[]>>>();
+      const free = lab.at("free", "a", 0);
+      same<Same<Of<typeof free>, Json>>();
+      const opaque = lab.at("opaque", "a", 0);
+      same<Same<Of<typeof opaque>, unknown>>();
+      const any = lab.at("loose", "a", 0);
+      // deno-lint-ignore no-explicit-any -- it is about any
+      same<Same<Of<typeof any>, any>>();
+    });
+  });
+
+  it("Ref refuses wrong paths", () => {
+    checkOnly(() => {
+      // @ts-expect-error: no such key
+      lab.at("scan");
+      // @ts-expect-error: no such member
+      lab.at("sample", "colour");
+      // @ts-expect-error: no such member
+      lab.at((it) => it.sample.colour);
+      // @ts-expect-error: an array has indexes
+      lab.at("sample", "positions", "0");
+      // @ts-expect-error: a method is no member
+      lab.at("sample", "positions", "length");
+      // @ts-expect-error: a method is no member
+      lab.at((it) => it.sample.positions.length);
+      // @ts-expect-error: a scalar has no members
+      lab.at("scan_id", "x");
+      // @ts-expect-error: a scalar has no members
+      lab.at((it) => it.scan_id.toFixed);
+      // @ts-expect-error: no part of the union has it
+      lab.at("shape", "radius");
+      // @ts-expect-error: nothing to select
+      lab.at(() => 5);
+      // @ts-expect-error: at least a key
+      lab.at();
+      // @ts-expect-error: no such member
+      lab.at("sample").at("colour");
+      // @ts-expect-error: no such member
+      lab.at("sample").at((it) => it.colour);
+    });
+  });
+
+  it("Ref takes values of its type only", () => {
+    checkOnly(async () => {
+      await lab.at("sample", "color").set("blue");
+      // @ts-expect-error: not one of the colours
+      await lab.at("sample", "color").set("green");
+      // @ts-expect-error: not a number
+      await lab.at("sample", "positions", 0).set("1");
+      // @ts-expect-error: not a number
+      await lab.at("sample", "positions").push("1");
+      // @ts-expect-error: not a number
+      await lab.at("sample", "positions").splice(0, 1, "1");
+      // @ts-expect-error: not a number
+      await lab.at("scan_id").compareAndSet(1, "2");
+      // @ts-expect-error: not a number
+      await lab.at("scan_id").getOrInsert(true);
+      // @ts-expect-error: no such option
+      await lab.at("scan_id").set(1, { parent: true });
+      await lab.at("scan_id").compareAndSet(undefined, 2);
+      await lab.at("big").increment(1n);
+      // @ts-expect-error: a bigint is incremented by a bigint
+      await lab.at("big").increment(1);
+      // @ts-expect-error: a number is incremented by a number
+      await lab.at("scan_id").increment(1n);
+    });
+  });
+
+  it("Ref has the methods that fit the type", () => {
+    checkOnly(async () => {
+      const count: number = await lab.at("scan_id").increment();
+      const flag: boolean = await lab.at("done").toggle();
+      const length: number = await lab.at("sample", "tags", "owner").append("x");
+      const last: number | undefined = await lab.at("sample", "positions").pop();
+      const removed: number[] = await lab.at("sample", "positions").splice(count, length);
+      const names: string[] | undefined = await lab.at("byName").keys();
+      const size: number | undefined = await lab.at("byName").length();
+      await lab.at("mixed").increment();
+      await lab.at("mixed").push("a");
+      await lab.at("maybe").keys();
+      await lab.at("free").toggle();
+      await lab.at("opaque").push(1);
+      await lab.at("grid").push([1]);
+      return [flag, last, removed, names, size];
+    });
+  });
+
+  it("Ref has no methods that do not fit the type", () => {
+    checkOnly(async () => {
+      // @ts-expect-error: not a number
+      await lab.at("sample", "color").increment();
+      // @ts-expect-error: not a boolean
+      await lab.at("scan_id").toggle();
+      // @ts-expect-error: not a string
+      await lab.at("scan_id").append("x");
+      // @ts-expect-error: not an array
+      await lab.at("sample").push(1);
+      // @ts-expect-error: not an array
+      await lab.at("sample", "color").pop();
+      // @ts-expect-error: an array has no names
+      await lab.at("sample", "positions").keys();
+      // @ts-expect-error: a number has no length
+      await lab.at("scan_id").length();
+      // @ts-expect-error: no part is a boolean
+      await lab.at("mixed").toggle();
+      // @ts-expect-error: neither part is a number
+      await lab.at("shape").increment();
+    });
+  });
+});
+
+describe("Draft types", () => {
+  it("drafts have the types of the values, readonly and all", () => {
+    checkOnly(async () => {
+      const result = await lab.edit((draft) => {
+        draft.sample.color = "red";
+        draft.sample.positions.push(1);
+        draft.sample.positions.sort((a, b) => a - b);
+        draft.sample.tags ??= { owner: "x" };
+        draft.scan_id += 1;
+        draft.byName.x = { owner: "y" };
+        draft.free.anything.goes = 1;
+        draft.loose.too = 1;
+        // @ts-expect-error the color has two values
+        draft.sample.color = "green";
+        // @ts-expect-error no such member
+        draft.sample.colour = "red";
+        // @ts-expect-error an array of numbers
+        draft.sample.positions.push("1");
+        // @ts-expect-error readonly
+        draft.sample.pair[0] = "x";
+        // @ts-expect-error readonly
+        draft.grid.push([1]);
+        // @ts-expect-error no such key
+        draft.nothing = 1;
+        return { id: draft.scan_id, first: draft.sample.positions[0] };
+      });
+      same<Same<typeof result, { id: number; first: number }>>();
+      await open.edit((draft) => draft.any.path.at.all = 1);
+      await plain.edit((draft) => draft.x.y++);
+      await loose.edit((draft) => draft.x.y++);
+      await lab.at("sample").edit((sample) => sample.color = "blue");
+      await lab.at("sample", "positions").edit((positions) => positions.reverse());
+      // @ts-expect-error a number has no edit
+      await lab.at("scan_id").edit(() => {});
+      const live = await lab.at("sample").live();
+      live.color = "red";
+      // @ts-expect-error the color has two values
+      live.color = "green";
+      await live[Symbol.asyncDispose]();
+    });
+  });
+
+  it("patches have the types of the values, each part optional or null", () => {
+    checkOnly(async () => {
+      await lab.merge("sample", { color: "red", tags: { note: null } });
+      await lab.at("sample").merge({ tags: null });
+      await lab.patch("sample", [{ op: "add", path: "/x", value: 1 }, {
+        op: "move",
+        from: "/x",
+        path: "/y",
+      }]);
+      await plain.merge("x", { any: { thing: 1 } });
+      // @ts-expect-error the color has two values
+      await lab.merge("sample", { color: "green" });
+      // @ts-expect-error an add has a value
+      await lab.patch("sample", [{ op: "add", path: "/x" }]);
+      // @ts-expect-error a move has a from
+      await lab.patch("sample", [{ op: "move", path: "/x" }]);
+    });
+  });
+
+  it("Ref types are looked at by the compiler alone", () => {
+    assertEquals(checked, 11);
+  });
+});
