@@ -24,7 +24,15 @@
  */
 
 // The dictionary
-export { type Entry, type Key, RedisJsonDict, type SetOptions } from "./src/api/dict.ts";
+export {
+  type ConnectOptions,
+  type Entry,
+  type Key,
+  RedisJsonDict,
+  type RedisJsonDictClass,
+  type SetOptions,
+} from "./src/api/dict.ts";
+export type { TlsOptions } from "./src/run/open.ts";
 export type { RedisClient } from "./src/run/client.ts";
 export type { CloseOptions, Delivery, DictOptions } from "./src/run/options.ts";
 export type { Json, JsonType } from "./src/data/json.ts";

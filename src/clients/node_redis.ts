@@ -63,7 +63,7 @@ export interface NodeRedisCluster {
     options?: never,
   ): Promise<unknown>;
   /** The client of one node. */
-  nodeClient(node: never): unknown;
+  nodeClient(master: never): unknown;
   /** Listens to an event. */
   on(event: string, listener: (error: Error) => void): unknown;
 }
@@ -249,16 +249,16 @@ class ClusterAdapter implements RedisClient {
   }
 
   #node(master: object): RedisClient {
-    let node = this.#nodes.get(master);
-    if (node === undefined) {
+    let client = this.#nodes.get(master);
+    if (client === undefined) {
       const call: RedisClient["call"] = async (command, ...args) => {
-        const client = await this.#cluster.nodeClient(master as never) as NodeRedisClient;
+        const inner = await this.#cluster.nodeClient(master as never) as NodeRedisClient;
         const all = [command, ...args.map(String)];
-        return await this.#sender.send(command, (options) => client.sendCommand(all, options));
+        return await this.#sender.send(command, (options) => inner.sendCommand(all, options));
       };
-      this.#nodes.set(master, node = { call });
+      this.#nodes.set(master, client = { call });
     }
-    return node;
+    return client;
   }
 }
 

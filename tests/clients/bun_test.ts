@@ -22,7 +22,7 @@ describe("fromBun()", () => {
 
   it("fromBun() refuses what is no client of Bun", () => {
     for (const client of [undefined, null, 1, {}, { send() {} }, { connected: true }]) {
-      assertThrows(() => fromBun(client as never), TypeError, "pass the redis of Bun, or a Bun.RedisClient");
+      assertThrows(() => fromBun(client as never), TypeError, "pass its redis, or a RedisClient of it");
     }
   });
 
