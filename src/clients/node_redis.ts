@@ -2,15 +2,15 @@
  * Clients of node-redis, the npm package `redis`.
  *
  * @example A client that the program has already
- * ```ts ignore
+ * ```ts
  * import { createClient } from "redis";
  * import { RedisJsonDict } from "@json-dict/redis/core";
  * import { fromNodeRedis } from "@json-dict/redis/node-redis";
  *
  * const client = createClient({ url: "redis://localhost:6379" });
- * const lab = new RedisJsonDict(fromNodeRedis(client), { prefix: "lab:" });
+ * const lab = new RedisJsonDict(fromNodeRedis(client), { prefix: "doc:node-redis:" });
  * await lab.set("sample", { color: "red" }); // connects, too
- * await lab.close();
+ * await lab.clear();
  * await client.close();
  * ```
  *
