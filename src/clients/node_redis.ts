@@ -111,7 +111,7 @@ function check(client: NodeRedisClient | NodeRedisCluster): void {
     refuse("it is one of Sentinel, whose commands have no order; use ioredis for that");
   }
   if ("masters" in client && !("isReady" in client)) {
-    refuse("the cluster of this version sends commands before it is ready; use redis 6.3 or a later one");
+    refuse("the cluster of this version does not tell whether it is ready; use redis 6.3 or a later one");
   }
   if (!("isOpen" in client) || !("isReady" in client)) {
     refuse(
