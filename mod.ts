@@ -25,15 +25,18 @@
 
 // The dictionary
 export {
+  type ConnectOptions,
   type Entry,
   type ExpiryOptions,
   type GetOptions,
   type Key,
   type KeysOptions,
   RedisJsonDict,
+  type RedisJsonDictClass,
   type ReplaceOptions,
   type SetOptions,
 } from "./src/api/dict.ts";
+export type { TlsOptions } from "./src/run/open.ts";
 export type { RedisClient } from "./src/run/client.ts";
 export type { CloseOptions, Delivery, DictOptions } from "./src/run/options.ts";
 export type { Json, JsonType } from "./src/data/json.ts";

@@ -19,10 +19,12 @@ const { build, emptyDir } = await import("@deno/dnt").catch((error: Error) => {
 
 await emptyDir(OUT);
 await build({
-  entryPoints: [`${ROOT}mod.ts`],
+  entryPoints: Object.entries(config.exports).map(([name, path]) => ({ name, path: ROOT + path })),
   outDir: OUT,
   importMap: `${ROOT}deno.json`,
   shims: {},
+  // Its types for them would be declared for all code of whoever uses the package; all runtimes that count have both.
+  polyfills: { objectHasOwn: false, errorCause: false },
   test: false,
   typeCheck: "both",
   compilerOptions: { lib: ["ESNext"], target: "ES2022" },
@@ -35,6 +37,10 @@ await build({
     devDependencies: { "@types/node": "^20" },
   },
   postBuild() {
+    // Bundlers look for it in the nearest package.json, which here is the one that dnt puts beside the modules.
+    const esm = `${OUT}/esm/package.json`;
+    const { sideEffects } = PACKAGE;
+    Deno.writeTextFileSync(esm, JSON.stringify({ ...JSON.parse(Deno.readTextFileSync(esm)), sideEffects }));
     for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) {
       Deno.copyFileSync(ROOT + file, `${OUT}/${file}`);
     }

@@ -10,6 +10,6 @@ import config from "../deno.json" with { type: "json" };
 export const PACKAGE = {
   description: config.description,
   keywords: ["redis", "valkey", "json", "dictionary", "map", "atomic", "lua", "ioredis", "metadata"],
-  engines: { node: ">=20.19" },
+  engines: { node: "^20.19 || >=22.12" },
   sideEffects: false,
 } as const;

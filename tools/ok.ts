@@ -23,7 +23,7 @@ const STEPS: readonly Step[] = [
   { name: "fmt", args: ["fmt", "--check"] },
   { name: "lint", args: ["lint"] },
   { name: "check", args: ["check", ...importMap, "."] },
-  { name: "doc:lint", args: ["doc", "--lint", "mod.ts"] },
+  { name: "doc:lint", args: ["task", "doc:lint"] },
   { name: "lua:check", args: tool("build_lua", "--check") },
   { name: "lint:lua", args: tool("luacheck"), note: /^luacheck: (.*)$/m },
   { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },

@@ -15,7 +15,18 @@ const READERS_SERVER = "redis://localhost:6379";
 await using redis = await startRedis();
 const copy = await Deno.makeTempDir({ prefix: "json-dict-doc-" });
 try {
-  for (const entry of ["deno.json", "deno.lock", "README.md", "docs", "mod.ts", "src", "tests/offline"]) {
+  for (
+    const entry of [
+      "deno.json",
+      "deno.lock",
+      "README.md",
+      "docs",
+      "mod.ts",
+      "core.ts",
+      "src",
+      "tests/offline",
+    ]
+  ) {
     copyInto(entry);
   }
   const child = new Deno.Command(Deno.execPath(), {
@@ -29,6 +40,7 @@ try {
       "README.md",
       "docs",
       "mod.ts",
+      "core.ts",
       "src",
     ],
     cwd: copy,

@@ -301,11 +301,13 @@ function send(
   args: readonly (string | number)[],
 ): Promise<unknown> {
   try {
-    if (flattens && args.length > MAX_SPREAD) {
-      // Not one by one: the stack has no room for them. ioredis and iovalkey make one list of it.
-      return (client as unknown as Listed).call(command, args);
-    }
-    return client.call(command, ...args);
+    if (!flattens) return client.call(command, ...args);
+    // The cluster of iovalkey finds the keys of a command, and with them its node, by a name in small letters only. Else
+    // it asks any node, and what is redirected comes behind later commands.
+    const name = command.toLowerCase();
+    // Not one by one: the stack has no room for them. ioredis and iovalkey make one list of it.
+    if (args.length > MAX_SPREAD) return (client as unknown as Listed).call(name, args);
+    return client.call(name, ...args);
   } catch (error) {
     // case: the stack may have ended behind the socket.
     throw isStackOverflow(error) ? error : new Unsent(error);

@@ -1,10 +1,8 @@
 /**
- * The connection: what is needed of a Redis client, and the client that the library makes itself.
+ * The client: what is needed of it.
  *
  * @module
  */
-
-import { Cluster, type ClusterNode, Redis, type RedisOptions } from "ioredis";
 
 /**
  * What the library needs of a Redis client.
@@ -31,6 +29,11 @@ export interface RedisClient {
     readonly retryDelayOnFailover?: number;
     readonly redisOptions?: { readonly keyPrefix?: string };
   };
+  /**
+   * Why the client, or what is behind it, may send a command again by itself and tell nobody; nothing where it does not,
+   * or `options` say it. With it there is no delivery at most once.
+   */
+  readonly resends?: string;
   /** Listens to changes of the connection. */
   on?(event: "ready" | "close" | "end" | "error", listener: (error?: Error) => void): unknown;
   /** Stops listening. */
@@ -41,14 +44,6 @@ export interface RedisClient {
   disconnect?(reconnect?: boolean): void;
   /** The clients of single nodes; only that of a cluster has it. */
   nodes?(role: "master"): readonly RedisClient[];
-}
-
-/** A client that the library made, with how to end it. */
-export interface OwnClient {
-  /** The client. */
-  readonly client: RedisClient;
-  /** Ends the connection once all that was sent is answered, or so many milliseconds are over. */
-  readonly quit: (ms?: number) => Promise<void>;
 }
 
 /**
@@ -63,7 +58,7 @@ export function checkClient(client: unknown): RedisClient {
     client === null || typeof client !== "object" || !("call" in client) || typeof client.call !== "function"
   ) {
     throw new TypeError(
-      "Cannot use the client: it has no method call(command, ...args); pass a Redis of ioredis, or use RedisJsonDict.connect(url)",
+      `Cannot use the client: it has no method call(command, ...args); ${adviceFor(client)}`,
     );
   }
   const checked = client as RedisClient;
@@ -79,198 +74,31 @@ export function checkClient(client: unknown): RedisClient {
   return checked;
 }
 
+/** What to do with a client that is none of ours, by the methods that only it has. */
+function adviceFor(client: unknown): string {
+  const has = (...names: readonly string[]): boolean => names.every((name) => name in Object(client));
+  if (has("sendCommand", "isOpen")) {
+    return "for node-redis, pass fromNodeRedis(client) of @json-dict/redis/node-redis";
+  }
+  if (has("send", "connected")) return "for the client of Bun, pass fromBun(client) of @json-dict/redis/bun";
+  if (has("createScript", "evalsha")) {
+    return "for Upstash, pass fromUpstash({ url, token }) of @json-dict/redis/upstash";
+  }
+  return "pass a Redis of ioredis, or use RedisJsonDict.connect(url)";
+}
+
 /**
  * Whether a client sends a command again by itself when a connection is lost before the answer.
  *
  * @param client The client. One that does not tell its settings is taken not to.
  * @returns Whether it does.
  */
-export function isResending({ options, nodes }: RedisClient): boolean {
+export function isResending({ options, nodes, resends }: RedisClient): boolean {
+  if (resends !== undefined) return true;
   if (options === undefined) return false;
   if (nodes !== undefined) return options.retryDelayOnFailover !== 0;
   if (options.autoResendUnfulfilledCommands === false || options.maxRetriesPerRequest === undefined) {
     return false;
   }
   return options.maxRetriesPerRequest !== 0;
-}
-
-/**
- * Makes a client that sends no change twice by itself.
- *
- * @param url Where the server is, as `redis://localhost:6379/0`; for a cluster, a list with some of its nodes.
- * @param timeout How long ending may take by default, in milliseconds.
- * @returns The client; it connects at once and again after a loss.
- * @throws {TypeError} If the address is not one of Redis.
- */
-export function openClient(url: string | URL | readonly (string | URL)[], timeout: number): OwnClient {
-  const ending = new AbortController();
-  const client = Array.isArray(url) ? openCluster(url) : openServer(url as string | URL, ending.signal);
-  // Without a listener ioredis writes each failed attempt to the console. What failed is told by the calls.
-  client.on("error", () => {});
-  const quit = async (ms: number = timeout): Promise<void> => {
-    const endsAt = performance.now() + ms;
-    ending.abort();
-    // A server that answers no more must not keep anyone waiting; nor is it a failure if it is gone already.
-    if (client.status === "ready" && ms > 0) await within(ms, client.quit().catch(() => {}));
-    const isOver = new Promise((resolve) => client.once("end", resolve));
-    const { status } = client;
-    client.disconnect();
-    // case: between two attempts to connect nothing is open, and ioredis will not tell of an end.
-    if (status === "end" || status === "close" || status === "reconnecting") return;
-    await within(Math.max(endsAt - performance.now(), DISCONNECT_TIMEOUT), isOver);
-  };
-  return { client: client as RedisClient, quit };
-}
-
-/** A server that does not close its side is left after a short time, in milliseconds. */
-const DISCONNECT_TIMEOUT = 100;
-
-function openServer(url: string | URL, signal: AbortSignal): Redis {
-  checkAddress(url);
-  // With more retries ioredis sends a command again whose answer was lost, and the server applies it twice.
-  const client = new Redis(String(url), { maxRetriesPerRequest: 0, disconnectTimeout: DISCONNECT_TIMEOUT });
-  diagnose(client, signal);
-  return client;
-}
-
-function openCluster(urls: readonly (string | URL)[]): Cluster {
-  if (urls.length === 0) throw new TypeError("Cannot connect to a cluster: the list of addresses is empty");
-  const addresses = urls.map(checkAddress);
-  const [{ protocol, username, password }] = addresses;
-  if (addresses.some(({ pathname }) => !/^\/?0?$/.test(pathname))) {
-    throw new TypeError(
-      "Cannot connect to a cluster: it has no databases but 0, so the addresses must name no other",
-    );
-  }
-  const nodes = addresses.map(({ hostname, port }): ClusterNode => ({
-    host: hostname.replace(/^\[|\]$/g, ""),
-    port: Number(port || 6379),
-  }));
-  const redisOptions: RedisOptions = { disconnectTimeout: DISCONNECT_TIMEOUT };
-  if (username) redisOptions.username = decodeURIComponent(username);
-  if (password) redisOptions.password = decodeURIComponent(password);
-  if (protocol === "rediss:") redisOptions.tls = {};
-  return new Cluster(nodes, {
-    redisOptions,
-    retryDelayOnFailover: 0, // else it sends a command again whose answer was lost
-    clusterRetryStrategy: (attempt) => Math.min(100 + attempt * 10, 2000),
-    slotsRefreshTimeout: 2000,
-  });
-}
-
-/** The parts of an address. What is wrong is said without quoting it: it may hold a password, and not only in its place. */
-function checkAddress(url: string | URL): URL {
-  const text = String(url);
-  const refuse = (state: string): never => {
-    throw new TypeError(
-      `Cannot connect: ${state}; an address is like redis://user:password@localhost:6379/0`,
-    );
-  };
-  if (!/^rediss?:\/\//i.test(text)) {
-    const scheme = /^[a-z][a-z+]{1,9}:\/\//i.exec(text)?.[0];
-    return refuse(
-      `the address must start with redis:// or rediss://${
-        scheme === undefined ? "" : `, not with ${scheme}`
-      }`,
-    );
-  }
-  if (!URL.canParse(text)) {
-    const port = Number(/:(\d+)(?:[/?#]|$)/.exec(text)?.[1]);
-    return refuse(
-      port > 65535
-        ? "the address has a port above 65535"
-        : "the address has no host that can be read; in names and passwords, : / ? # @ and % are written %3A and so on",
-    );
-  }
-  const address = new URL(text);
-  for (const part of [address.username, address.password]) {
-    try {
-      decodeURIComponent(part);
-    } catch {
-      refuse("the name or the password in the address has a % that is none of its escapes; write %25");
-    }
-  }
-  if (!/^\/?\d{0,9}$/.test(address.pathname)) {
-    refuse("what follows the host in the address is no database number");
-  }
-  return address;
-}
-
-/** How long a server may take to answer the greeting of TLS before it is asked without, in milliseconds. */
-const HANDSHAKE_TIMEOUT = 1000;
-
-/** Finds out why a server ends new connections, or does not answer them, and has the client tell it as its error. */
-function diagnose(client: Redis, signal: AbortSignal): void {
-  let isAsking = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const stop = (): void => clearTimeout(timer);
-  const find = async (): Promise<void> => {
-    if (isAsking) return;
-    isAsking = true;
-    const reason = await askServer(client, signal);
-    isAsking = false;
-    if (reason !== undefined && !signal.aborted && client.status !== "ready") client.emit("error", reason);
-  };
-  signal.addEventListener("abort", stop);
-  for (const event of ["connect", "close", "end"]) client.on(event, stop);
-  client.on("connecting", () => {
-    stop();
-    if (client.options.tls && !signal.aborted) timer = setTimeout(find, HANDSHAKE_TIMEOUT);
-  });
-  client.on("error", (error: Error & { code?: string }) => {
-    if (/^(?:EPIPE|ECONNRESET)$/.test(error.code ?? "") && client.status === "connect") find();
-  });
-}
-
-/** Asks a server that does not take a connection, by connections that tell no name and no password. */
-async function askServer(client: Redis, signal: AbortSignal): Promise<Error | undefined> {
-  const { tls } = client.options;
-  const switched = ask(client, { tls: tls ? undefined : { rejectUnauthorized: false } }, signal);
-  const refused = tls ? undefined : ask(client, {}, signal);
-  if (await switched === undefined) return await refused;
-  const reason = tls
-    ? "the server speaks no TLS on this port, so the address must start with redis://"
-    : "the server speaks TLS on this port, so the address must start with rediss://";
-  return Object.assign(new Error(reason), { code: "ERR_TLS_PORT" });
-}
-
-/** What a server says to a connection: its refusal, or where TLS is switched anything at all. */
-async function ask(client: Redis, options: RedisOptions, signal: AbortSignal): Promise<Error | undefined> {
-  const probe = client.duplicate({
-    ...options,
-    ...{ username: undefined, password: undefined, db: 0, connectionName: undefined },
-    ...{ protocol: 2, enableReadyCheck: false, disableClientInfo: true }, // it says nothing of its own
-    ...{ lazyConnect: true, retryStrategy: () => null, disconnectTimeout: 0 },
-  });
-  const ended = new Promise<void>((resolve) => probe.once("end", () => resolve()));
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const answer = await new Promise<Error | undefined>((resolve) => {
-    const giveUp = (): void => resolve(undefined);
-    timer = setTimeout(giveUp, HANDSHAKE_TIMEOUT);
-    signal.addEventListener("abort", giveUp);
-    ended.then(giveUp);
-    probe.on("error", ({ message }: Error) => {
-      // ioredis has no command that this could be the answer to.
-      const refusal = / Last error: (ERR .*)$/s.exec(message)?.[1];
-      if (refusal !== undefined) resolve(Object.assign(new Error(refusal), { name: "ReplyError" }));
-    });
-    probe.connect().catch(() => {});
-    if ("tls" in options) {
-      probe.ping().then(
-        () => resolve(new Error("PONG")),
-        (error) => error.name === "ReplyError" && resolve(error),
-      );
-    }
-  });
-  clearTimeout(timer);
-  probe.disconnect();
-  await ended;
-  return answer;
-}
-
-/** Waits for a promise, but no longer than that. */
-async function within(ms: number, promise: Promise<unknown>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  await Promise.race([promise, new Promise((resolve) => timer = setTimeout(resolve, ms))]);
-  clearTimeout(timer);
 }

@@ -36,7 +36,7 @@ export class Runner {
     this.#connection = Connection.of(client);
     this.#client = client;
     this.#timeout = timeout;
-    this.#isResending = client.nodes !== undefined && isResending(client);
+    this.#isResending = (client.nodes !== undefined || client.resends !== undefined) && isResending(client);
   }
 
   /** Whether it is a cluster that the client is connected to. */

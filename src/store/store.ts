@@ -53,7 +53,9 @@ export class Store {
     if (settings.delivery === "at-most-once" && isResending(client)) {
       const setting = client.nodes ? "retryDelayOnFailover: 0" : "maxRetriesPerRequest: 0";
       throw new TypeError(
-        `Cannot deliver at most once: the client sends a command again when its answer is lost; make it with ${setting}`,
+        client.resends === undefined
+          ? `Cannot deliver at most once: the client sends a command again when its answer is lost; make it with ${setting}`
+          : `Cannot deliver at most once: ${client.resends}; use delivery "exactly-once"`,
       );
     }
     this.settings = settings;

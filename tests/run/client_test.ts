@@ -3,7 +3,8 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { Cluster, Redis } from "ioredis";
-import { checkClient, openClient } from "../../src/run/client.ts";
+import { checkClient } from "../../src/run/client.ts";
+import { openClient } from "../../src/run/open.ts";
 import { RedisJsonDict } from "../../src/api/dict.ts";
 import { redisUrl, testClient } from "../support/redis.ts";
 

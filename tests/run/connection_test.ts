@@ -1,7 +1,7 @@
 /** Connections that cannot be made, or are not what they seem: what a call says, and when. */
 
 import { describe, it } from "@std/testing/bdd";
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Redis, type RedisOptions } from "ioredis";
 import process from "node:process";
 import { RedisJsonDict } from "../../src/api/dict.ts";
@@ -104,6 +104,31 @@ describe("a connection that will not get better by waiting", () => {
     await assertRefused(`${url}/3`, "NOPERM", "docs/guarantees.md");
     await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "" });
     await lab.set("y", 1);
+  });
+
+  it("RedisJsonDict.connect() takes the certificate of a private authority", async () => {
+    const { server, url, plain } = await startTls("good");
+    await using _ = server;
+    for (const tls of [{ ca }, { ca: [ca] }, { ca, servername: "localhost" }]) {
+      await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "tls:", tls, timeout: LONG });
+      await lab.set("y", 1);
+      assertEquals(await lab.at("y").increment(), 2);
+    }
+    for (const tls of [{}, { ca, servername: "elsewhere.example" }]) {
+      await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "tls:", tls, timeout: LONG });
+      await assertAtOnce(lab, "TLS", "check the address, the certificate and who has signed it");
+    }
+    const refused = (url: string | string[], tls: unknown, message: string): void => {
+      assertThrows(
+        () => RedisJsonDict.connect(url, { prefix: "tls:", tls: tls as { ca: string } }),
+        TypeError,
+        message,
+      );
+    };
+    refused(plain, { ca }, "the address must start with rediss://");
+    refused([plain], { ca }, "the address must start with rediss://");
+    refused(url, null, "expected an object such as { ca }");
+    refused(url, true, "expected an object such as { ca }");
   });
 
   it("RedisJsonDict says at once what is wrong with a certificate", async () => {

@@ -1,5 +1,14 @@
 // The same as esm.mjs, by require.
 const { RedisJsonDict } = require("@json-dict/redis");
+const { fromBun } = require("@json-dict/redis/bun");
+const { RedisJsonDict: Core } = require("@json-dict/redis/core");
+const { fromNodeRedis } = require("@json-dict/redis/node-redis");
+const { fromUpstash } = require("@json-dict/redis/upstash");
+
+if (Core !== RedisJsonDict) throw new Error("core is another class");
+for (const make of [fromBun, fromNodeRedis, fromUpstash]) {
+  if (typeof make !== "function") throw new Error("an adapter is missing");
+}
 
 async function main() {
   const dict = RedisJsonDict.connect(process.env.REDIS_URL, { prefix: "cjs:" });

@@ -1,5 +1,14 @@
 // What a user of the npm package writes: prints the final value for tools/pack_check.ts to compare.
 import { RedisJsonDict } from "@json-dict/redis";
+import { fromBun } from "@json-dict/redis/bun";
+import { RedisJsonDict as Core } from "@json-dict/redis/core";
+import { fromNodeRedis } from "@json-dict/redis/node-redis";
+import { fromUpstash } from "@json-dict/redis/upstash";
+
+if (Core !== RedisJsonDict) throw new Error("core is another class");
+for (const make of [fromBun, fromNodeRedis, fromUpstash]) {
+  if (typeof make !== "function") throw new Error("an adapter is missing");
+}
 
 const dict = RedisJsonDict.connect(process.env.REDIS_URL, { prefix: "esm:" });
 await dict.set("k", { n: 1, list: [1] });

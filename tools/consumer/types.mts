@@ -1,5 +1,7 @@
 // Compiled, not run: what the package's types let through and what they refuse.
 import { RedisJsonDict } from "@json-dict/redis";
+import { RedisJsonDict as Core } from "@json-dict/redis/core";
+import { fromUpstash } from "@json-dict/redis/upstash";
 
 interface Lab {
   k: { n: number; list: number[] };
@@ -14,4 +16,10 @@ await dict.get("none");
 // @ts-expect-error: a list has no such member
 dict.at("k", "list", "none");
 await dict.close();
+const edge: RedisJsonDict<Lab> = new Core<Lab>(fromUpstash({ url: "https://name.upstash.io", token: "t" }), {
+  prefix: "",
+});
+if (edge instanceof RedisJsonDict) await edge.close();
+// @ts-expect-error: core has no connect
+Core.connect("redis://localhost:6379");
 console.log(value, length, n);

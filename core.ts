@@ -1,0 +1,124 @@
+/**
+ * The dictionary on a client that you bring: the same as in the main module, without `connect` and without ioredis.
+ *
+ * @example On a client of your own
+ * ```ts
+ * import { createClient } from "redis";
+ * import { RedisJsonDict } from "@json-dict/redis/core";
+ * import { fromNodeRedis } from "@json-dict/redis/node-redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const client = createClient({ url: "redis://localhost:6379" });
+ * const lab = new RedisJsonDict<{ n: number }>(fromNodeRedis(client), { prefix: "doc:core:" });
+ * await lab.set("n", 1);
+ * assertEquals(await lab.at("n").increment(), 2);
+ * await lab.clear();
+ * await client.close();
+ * ```
+ *
+ * @module
+ */
+
+// The dictionary
+export {
+  type Entry,
+  type ExpiryOptions,
+  type GetOptions,
+  type Key,
+  type KeysOptions,
+  RedisJsonDict,
+  type ReplaceOptions,
+  type SetOptions,
+} from "./src/api/core.ts";
+export type { RedisClient } from "./src/run/client.ts";
+export type { CloseOptions, Delivery, DictOptions } from "./src/run/options.ts";
+export type { Json, JsonType } from "./src/data/json.ts";
+
+// Places inside a value
+export type {
+  AnyRef,
+  ArrayRef,
+  BooleanRef,
+  CompareOptions,
+  ContainerOf,
+  ContainerRef,
+  ElementOf,
+  Has,
+  LengthRef,
+  NumberOf,
+  NumberRef,
+  ObjectRef,
+  Ref,
+  StringRef,
+  WriteOptions,
+} from "./src/api/ref.ts";
+export type { AnyPath, At, AtPath, KeyOf, Path, PathOf, Segment } from "./src/data/path.ts";
+export type { Selected, Selection } from "./src/data/selector.ts";
+
+// Plain code: edits and live documents
+export type { Draft } from "./src/draft/draft.ts";
+export type { DictEditOptions, EditOptions } from "./src/api/edit.ts";
+export type { Live } from "./src/api/live.ts";
+
+// Patches
+export type { MergePatch, PatchOperation } from "./src/api/patch.ts";
+
+// What goes over the wire
+export type {
+  AddOp,
+  AppendOp,
+  CopyOp,
+  DeleteOp,
+  ExistsOp,
+  ExpireOp,
+  FreshOp,
+  Group,
+  IncrementOp,
+  KeysOp,
+  LengthOp,
+  Op,
+  PersistOp,
+  PickOp,
+  PopOp,
+  PushOp,
+  PutOp,
+  SetOp,
+  SpliceOp,
+  TestOp,
+  ToggleOp,
+  TypeOp,
+} from "./src/data/op.ts";
+
+// Errors
+export {
+  AmbiguousResultError,
+  type AmbiguousResultErrorData,
+  CrossSlotError,
+  type CrossSlotErrorData,
+  DurabilityError,
+  type DurabilityErrorData,
+  TimeoutError,
+  type TimeoutErrorData,
+  UnavailableError,
+  type UnavailableErrorData,
+  type Verdict,
+} from "./src/errors/delivery.ts";
+export { ConflictError, type ConflictErrorData, PatchError, type PatchErrorData } from "./src/errors/edit.ts";
+export {
+  CorruptValueError,
+  type CorruptValueErrorData,
+  IndexOutOfRangeError,
+  type IndexOutOfRangeErrorData,
+  KeyNotFoundError,
+  LimitError,
+  type LimitErrorData,
+  NumberRangeError,
+  type NumberRangeErrorData,
+  PathNotFoundError,
+  type PathNotFoundErrorData,
+  TypeMismatchError,
+  type TypeMismatchErrorData,
+  WrongTypeError,
+  type WrongTypeErrorData,
+} from "./src/errors/value.ts";
+export { JsonDictError, type JsonDictErrorData } from "./src/errors/error.ts";

@@ -1,0 +1,1028 @@
+/**
+ * The dictionary, on a client that a user brings.
+ *
+ * @module
+ */
+
+import type { Draft } from "../draft/draft.ts";
+import { type DictEditOptions, DictScope, edit, explain, type Local } from "./edit.ts";
+import { checkClient, type RedisClient } from "../run/client.ts";
+import { toError } from "../call/answer.ts";
+import { KeyNotFoundError, WrongTypeError } from "../errors/value.ts";
+import { formatPlace } from "../data/path.ts";
+import type { Json } from "../data/json.ts";
+import type { Group, Op } from "../data/op.ts";
+import {
+  type AnyPath,
+  type At,
+  type AtPath,
+  type KeyOf,
+  nameOf,
+  type PathOf,
+  readKey,
+  type Segment,
+} from "../data/path.ts";
+import type { Selected, Selection } from "../data/selector.ts";
+import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
+import { type AnyRef, createRef, readMany, type Ref } from "./ref.ts";
+import { type CloseOptions, type DictOptions, readCloseTimeout, readOptions } from "../run/options.ts";
+import { checkOptions, checkTtl } from "../run/option.ts";
+import { ask, type Steps } from "../store/request.ts";
+import { Store } from "../store/store.ts";
+
+/** How a whole value is read. */
+export interface GetOptions {
+  /**
+   * The value expires after so many milliseconds (not seconds) from now, moved in the same call. It makes the read a
+   * change: it has its place among the other changes of the key, and is applied once.
+   */
+  readonly ttl?: number;
+}
+
+/** Which keys are gone through. */
+export interface KeysOptions {
+  /** Only keys that start with this. Any text is taken literally, `*` too. */
+  readonly startsWith?: string;
+  /** No more keys than this; which ones is chance. */
+  readonly limit?: number;
+}
+
+/** How a value is written where there may be another one. */
+export interface ReplaceOptions {
+  /**
+   * Whether a value that is there is replaced. Without it, nothing is changed then.
+   *
+   * @default {false}
+   */
+  readonly replace?: boolean;
+}
+
+/** How values are written that had no expiry before. */
+export interface ExpiryOptions {
+  /** What is written expires after so many milliseconds (not seconds). Without it, it does not expire. */
+  readonly ttl?: number;
+}
+
+/** How a whole value is written. */
+export interface SetOptions {
+  /** The value expires after so many milliseconds (not seconds). Without `ttl` and `keepTtl` it does not expire. */
+  readonly ttl?: number;
+  /** The expiry of the value before it stays. */
+  readonly keepTtl?: boolean;
+}
+
+/**
+ * The keys of a dictionary.
+ *
+ * @typeParam T The types of the values by key.
+ */
+export type Key<T> = KeyOf<T> & string;
+
+/**
+ * A key of a dictionary with its value.
+ *
+ * @typeParam T The types of the values by key.
+ */
+export type Entry<T> = { [K in Key<T>]: [key: K, value: At<T, K>] }[Key<T>];
+
+/** How many keys go into one command. */
+const MAX_KEYS = 10_000;
+
+/** Ends the connection of a dictionary, in so many milliseconds. */
+type Quit = (ms: number) => Promise<void>;
+
+let setQuit: <T extends object>(dict: RedisJsonDict<T>, quit: Quit) => void;
+
+/**
+ * Has a dictionary end its connection when it is closed. Only for `connect`: a client of a user stays theirs.
+ *
+ * @param dict The dictionary.
+ * @param quit Ends the connection.
+ * @returns The dictionary.
+ */
+export function owning<T extends object>(dict: RedisJsonDict<T>, quit: Quit): RedisJsonDict<T> {
+  setQuit(dict, quit);
+  return dict;
+}
+
+/**
+ * A dictionary of JSON values that lives in Redis.
+ *
+ * Each item is one Redis string: its key is `prefix + key`, its value is JSON text. Nothing is cached: every read
+ * asks the server. Every change, however deep, is one atomic operation on the server that touches no other byte.
+ *
+ * Changes of one key keep the order in which they were issued, awaited or not; those that are issued while one is
+ * under way leave together as one round trip. A read sees all earlier changes of the same dictionary object.
+ *
+ * | method | Redis | round trips |
+ * | --- | --- | --- |
+ * | `get`, `getOrThrow` | GET; EVALSHA with `ttl` | 1 |
+ * | `getMany` | MGET | 1, or 2 if some are missing |
+ * | `readMany` | EVALSHA | 1 |
+ * | `has`, `ttl` | TYPE; PTTL, TYPE | 1 |
+ * | `set`, `delete`, `pop`, `getOrInsert`, `update`, `rename`, `copy`, `expire`, `persist` | EVALSHA | 1 |
+ * | `at(...)` and its methods | EVALSHA | 1 |
+ * | `keys`, `size` | SCAN | 1 for each 1000 keys of the server |
+ * | `clear` | SCAN, script | 2 for each 1000 keys of the server |
+ * | `values`, `entries`, `toObject` | SCAN, MGET | 2 for each 1000 keys of the server |
+ *
+ * @typeParam T The types of the values by key: an interface, or `Record<string, V>`.
+ *
+ * @example A dictionary shared by many processes
+ * ```ts
+ * import { RedisJsonDict } from "@json-dict/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * interface Lab {
+ *   sample: { color: string; positions: number[] };
+ *   scan_id: number;
+ * }
+ *
+ * await using lab = RedisJsonDict.connect<Lab>("redis://localhost:6379", { prefix: "doc:dict:" });
+ * await lab.set("sample", { color: "red", positions: [] });
+ * await lab.at("sample", "positions").push(1.5);
+ * await lab.at((lab) => lab.sample.color).set("blue");
+ * assertEquals(await lab.get("sample"), { color: "blue", positions: [1.5] });
+ * await lab.clear();
+ * ```
+ */
+export class RedisJsonDict<T extends object = Record<string, Json>> {
+  /** The prefix that is put before each key. */
+  readonly prefix: string;
+  readonly #store: Store;
+  #quit: Quit | undefined;
+
+  static {
+    setQuit = (dict, quit) => {
+      dict.#quit = quit;
+    };
+    // On the prototype and not in the class body, where declarations do not carry a name that is computed.
+    Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+      value(this: RedisJsonDict): string {
+        return this.toString();
+      },
+    });
+  }
+
+  /**
+   * Makes a dictionary on a client that stays yours. No I/O.
+   *
+   * @param client A `Redis` or `Cluster` of ioredis with any settings, or what fits {@linkcode RedisClient}. For
+   * `delivery: "at-most-once"` it needs `maxRetriesPerRequest: 0`, or `retryDelayOnFailover: 0` for a cluster, as
+   * ioredis by default sends commands again.
+   * @param options How it works.
+   * @throws {TypeError} If the client does not fit, has a `keyPrefix`, or sends changes again that must arrive at most
+   * once, or there is no `prefix`, no such option, or one of the wrong type.
+   * @throws {RangeError} If the timeout is not a positive number of milliseconds.
+   *
+   * @example Bring a client
+   * ```ts
+   * import { Redis } from "ioredis";
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const client = new Redis("redis://localhost:6379", { maxRetriesPerRequest: 0 });
+   * const settings = new RedisJsonDict<Record<string, string>>(client, { prefix: "doc:new:" });
+   * await settings.set("theme", "dark");
+   * assertEquals(await client.get("doc:new:theme"), '"dark"');
+   * await settings.clear();
+   * await client.quit();
+   * ```
+   */
+  constructor(client: RedisClient, options: DictOptions) {
+    const checked = readOptions(options);
+    this.prefix = checked.prefix;
+    this.#store = new Store(checkClient(client), checked);
+  }
+
+  // ---- One item ----
+
+  /**
+   * Reads a value. One round trip: GET, or with `ttl` a script, whose record holds the value until the answer is here.
+   *
+   * @param key The key.
+   * @param options Whether its expiry is moved.
+   * @returns The value; `undefined` if there is none.
+   * @throws {TypeError} If the key is not a well-formed string, or there is no such option.
+   * @throws {RangeError} If `ttl` is not a positive number of milliseconds.
+   * @throws {CorruptValueError} If the text in Redis is not JSON; its expiry is not moved.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   *
+   * @example A session that ends a minute after it was last used
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assert, assertEquals } from "@std/assert";
+   *
+   * await using sessions = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:get:" });
+   * await sessions.set("ada", { cart: [] }, { ttl: 1_000 });
+   * assertEquals(await sessions.get("ada", { ttl: 60_000 }), { cart: [] });
+   * assert((await sessions.ttl("ada"))! > 1_000);
+   * await sessions.clear();
+   * ```
+   */
+  async get<K extends Key<T>>(key: K, options?: GetOptions): Promise<At<T, K> | undefined> {
+    checkOptions("get", options, ["ttl"]);
+    return await this.#store.drive(get<At<T, K>>(this.#store, readKey(key), options?.ttl));
+  }
+
+  /**
+   * Reads a value that must be there. One round trip, as {@linkcode RedisJsonDict.get}.
+   *
+   * @param key The key.
+   * @param options Whether its expiry is moved.
+   * @returns The value.
+   * @throws {KeyNotFoundError} If there is none.
+   * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {CorruptValueError} If the text in Redis is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  async getOrThrow<K extends Key<T>>(key: K, options?: GetOptions): Promise<At<T, K>> {
+    const value = await this.get(key, options);
+    if (value === undefined) throw new KeyNotFoundError({ operation: "get", path: [key] });
+    return value;
+  }
+
+  /**
+   * Reads several values as they are at one moment. One round trip (MGET), two if some are missing. More than
+   * 10,000 keys are read in so many steps, and in a cluster those of each slot for themselves.
+   *
+   * @param keys The keys.
+   * @returns A map of those that are there, in the order of the keys.
+   * @throws {TypeError} If a key is not a well-formed string.
+   * @throws {CorruptValueError} If a text in Redis is not JSON.
+   * @throws {WrongTypeError} If a key is no Redis string.
+   *
+   * @example Read two of three
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:getMany:" });
+   * await lab.update({ a: 1, b: [2] });
+   * assertEquals([...await lab.getMany(["b", "nothing", "a"])], [["b", [2]], ["a", 1]]);
+   * await lab.clear();
+   * ```
+   */
+  async getMany<K extends Key<T>>(keys: Iterable<K>): Promise<Map<K, At<T, K>>> {
+    if (typeof keys === "string") {
+      // It would be taken for the keys that its characters name.
+      throw new TypeError("Cannot get many: received a string, expected an array of keys");
+    }
+    const wanted = [...new Set([...keys])];
+    wanted.forEach(readKey);
+    const found = new Map<K, At<T, K>>();
+    for (let from = 0; from < wanted.length; from += MAX_KEYS) {
+      const page = wanted.slice(from, from + MAX_KEYS);
+      const texts = await this.#store.texts(page);
+      page.forEach((key, index) => {
+        const text = texts[index];
+        if (text !== undefined) found.set(key, this.#decode<K>(text, "getMany", key));
+      });
+    }
+    return found;
+  }
+
+  /**
+   * Reads several places at one moment; only these fragments leave the server. One round trip for each 1000 refs, and in
+   * a cluster for each slot.
+   *
+   * @typeParam R The types of the refs.
+   * @param refs Refs of this dictionary.
+   * @returns Their values in the same order; `undefined` where the value or anything on the way is missing.
+   * @throws {TypeError} If one of them is no ref of this dictionary.
+   * @throws {TypeMismatchError} If a path leads through a scalar.
+   * @throws {CorruptValueError} If the text on the way or of a value is not JSON.
+   * @throws {WrongTypeError} If a key is no Redis string.
+   *
+   * @example Some numbers out of large values
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:readMany:" });
+   * await lab.update({ run: { frames: [1, 2, 3] }, sample: { color: "red" } });
+   * const refs = [lab.at("run", "frames", -1), lab.at("sample", "color"), lab.at("sample", "size")];
+   * assertEquals(await lab.readMany(refs), [3, "red", undefined]);
+   * await lab.clear();
+   * ```
+   */
+  async readMany<const R extends readonly Pick<AnyRef<unknown>, "path" | "getOrThrow">[]>(
+    refs: R,
+  ): Promise<{ -readonly [I in keyof R]: Awaited<ReturnType<R[I]["getOrThrow"]>> | undefined }> {
+    if (refs === null || typeof refs !== "object" || !(Symbol.iterator in refs)) {
+      throw new TypeError(`Cannot readMany: received ${nameOf(refs)}, expected an array of refs`);
+    }
+    // What is in Redis is what the user says it is.
+    return await readMany(this.#store, refs) as {
+      -readonly [I in keyof R]: Awaited<ReturnType<R[I]["getOrThrow"]>> | undefined;
+    };
+  }
+
+  /**
+   * Tells whether there is a value; it stays on the server. One round trip (TYPE).
+   *
+   * @param key The key.
+   * @returns Whether there is one.
+   * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  async has(key: Key<T>): Promise<boolean> {
+    const type = await this.#store.command("has", "TYPE", readKey(key));
+    if (type !== "string" && type !== "none") {
+      throw new WrongTypeError({ operation: "has", path: [key], found: String(type) });
+    }
+    return type === "string";
+  }
+
+  /**
+   * Writes a value, whatever was there. One round trip.
+   *
+   * @param key The key.
+   * @param value The value.
+   * @param options Whether it expires.
+   * @throws {TypeError} If JSON cannot hold the value, the key is not a well-formed string, or both `ttl` and
+   * `keepTtl` are given.
+   * @throws {RangeError} If `ttl` is not a positive number of milliseconds.
+   * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
+   *
+   * @example Write a value that expires in a minute
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assert } from "@std/assert";
+   *
+   * await using sessions = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:set:" });
+   * await sessions.set("ada", { cart: [] }, { ttl: 60_000 });
+   * await sessions.at("ada", "cart").push("book"); // keeps the expiry
+   * assert((await sessions.ttl("ada") ?? Infinity) <= 60_000);
+   * await sessions.clear();
+   * ```
+   */
+  async set<K extends Key<T>>(key: K, value: At<T, K>, options: SetOptions = {}): Promise<void> {
+    checkOptions("set", options, ["ttl", "keepTtl"]);
+    const { ttl, keepTtl = false } = options;
+    if (ttl !== undefined && keepTtl) {
+      throw new TypeError(`Cannot set ${formatPlace([key])}: ttl and keepTtl exclude each other`);
+    }
+    const expiry = ttl === undefined ? (keepTtl ? {} : { ttl: 0 }) : { ttl: checkTtl(ttl) };
+    await this.#apply({ kind: "set", path: [readKey(key)], value: this.#encode(value, key), ...expiry });
+  }
+
+  /**
+   * Removes a value. One round trip.
+   *
+   * @param key The key.
+   * @returns Whether there was one.
+   * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
+   */
+  async delete(key: Key<T>): Promise<boolean> {
+    return await this.#apply({ kind: "delete", path: [readKey(key)] }) === "true";
+  }
+
+  /**
+   * Removes a value and returns it. One round trip; of many callers one gets it.
+   *
+   * @param key The key.
+   * @returns The value; `undefined` if there was none.
+   * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {CorruptValueError} If the text was not JSON; it is removed, and the error carries it.
+   * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
+   */
+  async pop<K extends Key<T>>(key: K): Promise<At<T, K> | undefined> {
+    const text = await this.#apply({ kind: "take", path: [readKey(key)] }, "pop");
+    return text === "" ? undefined : this.#decode<K>(text, "pop", key);
+  }
+
+  /**
+   * Removes some value and returns it with its key. One round trip where an earlier `popItem` has seen more keys than it
+   * took. Else a scan up to the first key, which goes on where the last one ended: one round trip for each 1000 keys of
+   * the server, whatever their prefix. That the dictionary is empty takes a scan of the whole server.
+   *
+   * @returns The key and the value; `undefined` if the dictionary is empty.
+   * @throws {CorruptValueError} If the text was not JSON; it is removed, and the error carries it.
+   */
+  async popItem(): Promise<Entry<T> | undefined> {
+    const item = await this.#store.popItem();
+    if (item === undefined) return undefined;
+    const [key, text] = item;
+    return [key, this.#decode(text, "popItem", key)] as Entry<T>;
+  }
+
+  /**
+   * Reads a value, or writes it if there is none: one of many callers writes, all get the same. One round trip.
+   *
+   * @param key The key.
+   * @param value What to write if there is none.
+   * @param options Whether it expires if it is written; the expiry of a value that is there stays.
+   * @returns The value that is there now.
+   * @throws {TypeError} If JSON cannot hold the value, the key is not a well-formed string, or there is no such option.
+   * @throws {RangeError} If `ttl` is not a positive number of milliseconds.
+   * @throws {CorruptValueError} If the text in Redis is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  async getOrInsert<K extends Key<T>>(key: K, value: At<T, K>, options?: ExpiryOptions): Promise<At<T, K>> {
+    checkOptions("getOrInsert", options, ["ttl"]);
+    const text = this.#encode(value, key);
+    const expiry = options?.ttl === undefined ? {} : { ttl: options.ttl };
+    const op: Op = { kind: "set", path: [readKey(key)], value: text, when: "absent", ...expiry };
+    const found = await this.#apply(op, "getOrInsert");
+    return this.#decode<K>(found || text, "getOrInsert", key);
+  }
+
+  /**
+   * Gives a value another key, text and expiry included; the value stays on the server. One round trip, atomic. In a
+   * cluster both keys must be in one slot.
+   *
+   * @param from The key.
+   * @param to The other key.
+   * @param options Whether a value that is there is replaced.
+   * @returns Whether it was done; `false` if there is a value at `to`, and nothing was changed.
+   * @throws {TypeError} If a key is not a well-formed string, or there is no such option.
+   * @throws {KeyNotFoundError} If there is no value at `from`.
+   * @throws {CrossSlotError} If a cluster keeps the keys in different slots; before any I/O.
+   * @throws {WrongTypeError} If a key is no Redis string; it is left alone, with `replace` too.
+   *
+   * @example A draft is published
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pages = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:rename:" });
+   * await pages.update({ draft: { title: "new" }, home: { title: "old" } });
+   * assertEquals(await pages.rename("draft", "home"), false); // there is one
+   * assertEquals(await pages.rename("draft", "home", { replace: true }), true);
+   * assertEquals(await pages.toObject(), { home: { title: "new" } });
+   * await pages.clear();
+   * ```
+   */
+  async rename(from: Key<T>, to: Key<T>, options?: ReplaceOptions): Promise<boolean> {
+    return await this.#move("rename", from, to, options);
+  }
+
+  /**
+   * Writes a value to another key, too, text and expiry included; the value stays on the server. One round trip, atomic.
+   * In a cluster both keys must be in one slot.
+   *
+   * @param from The key.
+   * @param to The other key.
+   * @param options Whether a value that is there is replaced.
+   * @returns Whether it was done; `false` if there is a value at `to`, and nothing was changed.
+   * @throws {TypeError} If a key is not a well-formed string, or there is no such option.
+   * @throws {KeyNotFoundError} If there is no value at `from`.
+   * @throws {CrossSlotError} If a cluster keeps the keys in different slots; before any I/O.
+   * @throws {WrongTypeError} If a key is no Redis string; it is left alone, with `replace` too.
+   *
+   * @example Keep what was there
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:copy:" });
+   * await lab.set("run", { frames: [1] });
+   * assertEquals(await lab.copy("run", "run.before"), true);
+   * await lab.at("run", "frames").push(2);
+   * assertEquals(await lab.get("run.before"), { frames: [1] });
+   * await lab.clear();
+   * ```
+   */
+  async copy(from: Key<T>, to: Key<T>, options?: ReplaceOptions): Promise<boolean> {
+    return await this.#move("copy", from, to, options);
+  }
+
+  async #move(
+    operation: "rename" | "copy",
+    from: string,
+    to: string,
+    options: ReplaceOptions | undefined,
+  ): Promise<boolean> {
+    checkOptions(operation, options, ["replace"]);
+    const [source, target] = [[readKey(from)], [readKey(to)]];
+    const ops: Op[] = [{ kind: "pick", path: source }];
+    if (!options?.replace) ops.push({ kind: "absent", path: target });
+    if (from !== to) ops.push({ kind: "put", path: target });
+    if (from !== to && operation === "rename") ops.push({ kind: "delete", path: source });
+    const outcome = await this.#store.attempt(Object.freeze(ops), operation);
+    if ("results" in outcome) return true;
+    const { refusal } = outcome;
+    if (refusal.code === "TEST") return false;
+    throw toError(ops[refusal.index], refusal, operation);
+  }
+
+  // ---- Patches ----
+
+  /**
+   * Applies a JSON Patch (RFC 6902) to a value, all of it or nothing. One round trip.
+   *
+   * @param key The key.
+   * @param operations The operations; the value need not be known for them.
+   * @throws {TypeError} If the operations are no JSON Patch, or JSON cannot hold a value.
+   * @throws {PatchError} If an operation cannot be applied, or a test does not hold.
+   * @throws {CorruptValueError} If the text in Redis is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   *
+   * @example Change what has not changed meanwhile
+   * ```ts
+   * import { PatchError, RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals, assertRejects } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:patch:" });
+   * await lab.set("sample", { color: "red", positions: [1, 3] });
+   * await lab.patch("sample", [
+   *   { op: "test", path: "/color", value: "red" },
+   *   { op: "replace", path: "/color", value: "blue" },
+   *   { op: "add", path: "/positions/1", value: 2 },
+   * ]);
+   * assertEquals(await lab.get("sample"), { color: "blue", positions: [1, 2, 3] });
+   * await assertRejects(() => lab.patch("sample", [{ op: "remove", path: "/size" }]), PatchError);
+   * await lab.clear();
+   * ```
+   */
+  async patch(key: Key<T>, operations: readonly PatchOperation[]): Promise<void> {
+    await patch(this.#store, [readKey(key)], operations);
+  }
+
+  /**
+   * Applies a JSON Merge Patch (RFC 7396) to a value, all of it or nothing: members of the patch replace those of the
+   * value, objects are merged, `null` removes a member. One round trip.
+   *
+   * @param key The key; it is created if it is not there.
+   * @param patch What to merge; what is no object replaces the value.
+   * @throws {TypeError} If JSON cannot hold the patch.
+   * @throws {CorruptValueError} If the text in Redis is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   *
+   * @example Change some settings
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using users = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:merge:" });
+   * await users.set("ada", { theme: { dark: true, size: 12 }, beta: 1 });
+   * await users.merge("ada", { theme: { size: 14 }, beta: null });
+   * assertEquals(await users.get("ada"), { theme: { dark: true, size: 14 } });
+   * await users.clear();
+   * ```
+   */
+  async merge<K extends Key<T>>(key: K, patch: MergePatch<At<T, K>>): Promise<void> {
+    await merge(this.#store, [readKey(key)], patch, false);
+  }
+
+  // ---- Edits ----
+
+  /**
+   * Changes any number of values, as if the dictionary were a plain object, all at once or not at all.
+   *
+   * The recipe gets a draft of the dictionary. What it reads becomes a guard, what it writes becomes an op of the
+   * same name: `push` stays a push, so pushes of many clients come together; `+= 1` becomes a write that holds
+   * only if nobody else changed the number. If somebody did, nothing is changed, and the recipe runs again on the
+   * fresh values. So it must be synchronous, and do nothing but change its draft. What it throws discards all of
+   * it. Edits that touch different parts of a value do not hinder each other.
+   *
+   * Two round trips: one reads the value that the recipe touches first, one commits; one less where nothing is read
+   * or nothing written. Each further key that the recipe reads costs one more, unless `keys` names them before. A
+   * run that was in conflict costs one more.
+   *
+   * In a draft, everything works that works with plain data. What JSON cannot say throws: holes in arrays,
+   * `undefined`, accessors, frozen objects. The number that `push` and `unshift` return does not count as a read,
+   * `length` does. `draft.key = value` keeps the expiry of the key; a key that was not there expires after `ttl`.
+   *
+   * @typeParam R What the recipe returns.
+   * @param recipe Changes the draft; it may run more than once.
+   * @param options How often it may run, and what to read before.
+   * @returns What the recipe returned, as plain data.
+   * @throws {ConflictError} If others were faster each time.
+   * @throws {TypeError} If the recipe is async, or writes what JSON cannot hold.
+   * @throws {RangeError} If the recipe writes beyond the end of an array, or reads more than 1000 keys.
+   * @throws {CorruptValueError} If the text in Redis is not JSON.
+   * @throws {WrongTypeError} If a key is no Redis string.
+   *
+   * @example Move money
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using bank = RedisJsonDict.connect<Record<string, { money: number; log: string[] }>>(
+   *   "redis://localhost:6379",
+   *   { prefix: "doc:edit:" },
+   * );
+   * await bank.update({ ada: { money: 10, log: [] }, ben: { money: 0, log: [] } });
+   * const left = await bank.edit((draft) => {
+   *   if (draft.ada.money < 5) throw new Error("not enough"); // changes nothing
+   *   draft.ada.money -= 5;
+   *   draft.ben.money += 5;
+   *   draft.ben.log.push("5 from ada");
+   *   return draft.ada.money;
+   * });
+   * assertEquals(left, 5);
+   * assertEquals(await bank.get("ben"), { money: 5, log: ["5 from ada"] });
+   * await bank.clear();
+   * ```
+   */
+  async edit<R>(recipe: (draft: Draft<T>) => R, options: DictEditOptions = {}): Promise<R> {
+    checkOptions("edit", options, ["ttl", "keys", "attempts"]);
+    return await this.#store.drive(
+      edit(this.#store, new DictScope(this.#store, options.keys, options.ttl), recipe, options),
+    );
+  }
+
+  /**
+   * Tells what an edit would send now, without sending it: guards, then ops. It reads as the edit does.
+   *
+   * @param recipe Changes the draft.
+   * @param options What to read before.
+   * @returns The guards and the ops; nothing if the recipe changes nothing.
+   * @throws {TypeError} If the recipe is async, or writes what JSON cannot hold.
+   *
+   * @example See what goes over the wire
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:explain:" });
+   * await lab.set("sample", { positions: [1] });
+   * assertEquals(await lab.explain((draft) => draft.sample.positions.push(2)), [
+   *   { kind: "push", path: ["sample", "positions"], items: ["2"] },
+   * ]);
+   * await lab.clear();
+   * ```
+   */
+  async explain(recipe: (draft: Draft<T>) => unknown, options: DictEditOptions = {}): Promise<Group> {
+    checkOptions("explain", options, ["ttl", "keys", "attempts"]);
+    return await this.#store.drive(
+      explain(this.#store, new DictScope(this.#store, options.keys, options.ttl), recipe),
+    );
+  }
+
+  /**
+   * Waits until all changes of live documents are in Redis.
+   *
+   * @throws {JsonDictError} If one of them failed, and this was not told yet.
+   * @throws {AggregateError} If several did; it has all of them in `errors`.
+   */
+  settled(): Promise<void> {
+    return this.#store.bursts.settled();
+  }
+
+  // ---- Expiry ----
+
+  /**
+   * Tells when a value expires. One round trip (PTTL and TYPE).
+   *
+   * @param key The key.
+   * @returns Milliseconds from now; `Infinity` if it does not expire, `undefined` if there is none.
+   * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   */
+  async ttl(key: Key<T>): Promise<number | undefined> {
+    const [left, type] = await Promise.all([
+      this.#store.command("ttl", "PTTL", readKey(key)),
+      this.#store.command("ttl", "TYPE", key), // PTTL answers for every type
+    ]);
+    if (type !== "string" && type !== "none") {
+      throw new WrongTypeError({ operation: "ttl", path: [key], found: String(type) });
+    }
+    const ttl = Number(left);
+    return ttl === -2 ? undefined : ttl === -1 ? Infinity : ttl;
+  }
+
+  /**
+   * Lets a value expire. One round trip.
+   *
+   * @param key The key.
+   * @param ttl From now, in milliseconds.
+   * @returns Whether there is a value.
+   * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {RangeError} If `ttl` is not a positive number of milliseconds.
+   * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
+   */
+  async expire(key: Key<T>, ttl: number): Promise<boolean> {
+    return await this.#apply({ kind: "expire", path: [readKey(key)], ttl: checkTtl(ttl) }) === "true";
+  }
+
+  /**
+   * Ends the expiry of a value. One round trip.
+   *
+   * @param key The key.
+   * @returns Whether it had one.
+   * @throws {TypeError} If the key is not a well-formed string.
+   * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
+   */
+  async persist(key: Key<T>): Promise<boolean> {
+    return await this.#apply({ kind: "persist", path: [readKey(key)] }) === "true";
+  }
+
+  // ---- All items ----
+
+  /**
+   * Writes several values, all at once: no other client sees some of them. They expire after `ttl`, without it never.
+   * One round trip. In a cluster this holds for the keys of each slot; each slot has a call of its own.
+   *
+   * @param values The values by key.
+   * @param options Whether they expire.
+   * @throws {TypeError} If JSON cannot hold a value, or a key is not a well-formed string.
+   * @throws {RangeError} If there are more than 10,000 keys.
+   * @throws {WrongTypeError} If a key is no Redis string; nothing is written.
+   */
+  update(values: { readonly [K in Key<T>]?: At<T, K> }, options?: ExpiryOptions): Promise<void>;
+  /** The same for a Map, or anything else that gives pairs. Of pairs with the same key the last counts. */
+  update(entries: Iterable<Readonly<Entry<T>>>, options?: ExpiryOptions): Promise<void>;
+  async update(values: object, options?: ExpiryOptions): Promise<void> {
+    checkOptions("update", options, ["ttl"]);
+    if (values === null || typeof values !== "object") {
+      throw new TypeError(
+        `Cannot update: received ${values === null ? "null" : typeof values}, expected an object`,
+      );
+    }
+    const entries = Symbol.iterator in values
+      ? values as Iterable<readonly [string, unknown]>
+      : Object.entries(values);
+    const { ttl = 0 } = options ?? {};
+    const ops = new Map<string, Op>();
+    for (const [key, value] of entries) {
+      ops.set(readKey(key), { kind: "set", path: [key], value: this.#encode(value, key), ttl });
+    }
+    if (ops.size > MAX_KEYS) {
+      throw new RangeError(
+        `Cannot update ${ops.size} keys at once: at most ${MAX_KEYS} fit in one atomic call`,
+      );
+    }
+    if (ops.size > 0) await this.#store.applyAll([...ops.values()]);
+  }
+
+  /**
+   * Goes through the keys. One round trip (SCAN) for each 1000 keys of the server, whatever their prefix.
+   *
+   * A key that is there all the while comes exactly once; one that comes or goes meanwhile at most once. In a cluster,
+   * all masters are asked, and once more if slots have moved meanwhile: up to five times, so that only a key which
+   * moved each time can be missed.
+   *
+   * @param options Which keys.
+   * @returns The keys, in no order.
+   * @throws {TypeError} If there is no such option, or `startsWith` is not a well-formed string.
+   * @throws {RangeError} If `limit` is a negative number, or no integer.
+   *
+   * @example At most ten runs of July
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using runs = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:keys:" });
+   * await runs.update({ "2031-07-01": 1, "2031-07-02": 2, "2031-08-01": 3 });
+   * const july = await Array.fromAsync(runs.keys({ startsWith: "2031-07-", limit: 10 }));
+   * assertEquals(july.sort(), ["2031-07-01", "2031-07-02"]);
+   * await runs.clear();
+   * ```
+   */
+  keys(options?: KeysOptions): AsyncGenerator<Key<T>, void> {
+    checkOptions("iterate over the keys", options, ["startsWith", "limit"]);
+    const { startsWith = "", limit = Infinity } = options ?? {};
+    return this.#keys(readKey(startsWith), limit);
+  }
+
+  async *#keys(startsWith: string, limit: number): AsyncGenerator<Key<T>, void> {
+    if (limit === 0) return;
+    let left = limit;
+    for await (const page of this.#store.keys("keys", startsWith)) {
+      yield* page.slice(0, left) as readonly string[] as readonly Key<T>[];
+      left -= page.length;
+      if (left <= 0) return;
+    }
+  }
+
+  /**
+   * Goes through the values. Two round trips (SCAN, MGET) for each 1000 keys of the server.
+   *
+   * @returns The values, in no order.
+   * @throws {CorruptValueError} If a text in Redis is not JSON.
+   */
+  async *values(): AsyncGenerator<At<T, Key<T>>, void> {
+    for await (const page of this.#store.items("values")) {
+      for (const [key, text] of page) yield this.#decode(text, "values", key);
+    }
+  }
+
+  /**
+   * Goes through the keys with their values. Two round trips (SCAN, MGET) for each 1000 keys of the server.
+   *
+   * @returns Pairs, in no order.
+   * @throws {CorruptValueError} If a text in Redis is not JSON.
+   *
+   * @example Everything with this prefix
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect<Record<string, number>>("redis://localhost:6379", {
+   *   prefix: "doc:entries:",
+   * });
+   * await lab.update({ a: 1, b: 2 });
+   * let sum = 0;
+   * for await (const [_key, value] of lab) sum += value;
+   * assertEquals(sum, 3);
+   * assertEquals(await lab.clear(), 2);
+   * ```
+   */
+  async *entries(): AsyncGenerator<Entry<T>, void> {
+    for await (const page of this.#store.items("entries")) {
+      for (const [key, text] of page) yield [key, this.#decode(text, "entries", key)] as Entry<T>;
+    }
+  }
+
+  /** The same as {@linkcode RedisJsonDict.entries}. */
+  [Symbol.asyncIterator](): AsyncGenerator<Entry<T>, void> {
+    return this.entries();
+  }
+
+  /**
+   * Counts the keys. One round trip (SCAN) for each 1000 keys of the server.
+   *
+   * @returns How many there are.
+   */
+  async size(): Promise<number> {
+    return await this.#store.count("size");
+  }
+
+  /**
+   * Removes all values, each by itself. A round trip (SCAN) for each 1000 keys of the server, and one for each 500
+   * that are removed; in a cluster, one for each slot.
+   *
+   * @returns How many were removed.
+   */
+  async clear(): Promise<number> {
+    return await this.#store.clear();
+  }
+
+  /**
+   * Reads everything. Two round trips (SCAN, MGET) for each 1000 keys of the server.
+   *
+   * @returns A plain object; every key is an own property, `__proto__` too.
+   * @throws {CorruptValueError} If a text in Redis is not JSON.
+   */
+  async toObject(): Promise<{ [K in Key<T>]?: At<T, K> }> {
+    const items = await this.#store.all("toObject");
+    const entries = items.map(([key, text]) => [key, this.#decode(text, "toObject", key)] as Entry<T>);
+    return Object.fromEntries(entries) as { [K in Key<T>]?: At<T, K> };
+  }
+
+  // ---- Inside a value ----
+
+  /**
+   * A place inside a value. No I/O.
+   *
+   * @param selector Names a member of its argument, as in `(lab) => lab.sample.positions`.
+   * @returns A ref to it, with the methods that fit the type of the value there.
+   * @throws {TypeError} If the selector does anything else, or a segment is neither a string nor an integer.
+   *
+   * @example Two ways to say the same
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * interface Lab {
+   *   sample: { positions: number[] };
+   * }
+   * await using lab = RedisJsonDict.connect<Lab>("redis://localhost:6379", { prefix: "doc:at:" });
+   * await lab.set("sample", { positions: [1, 2] });
+   * assertEquals(await lab.at("sample", "positions", -1).get(), 2);
+   * assertEquals(await lab.at((lab) => lab.sample.positions[0]).increment(), 2);
+   * await lab.clear();
+   * ```
+   */
+  at<V>(selector: (dict: Selection<T>) => Selected<V> | undefined): Ref<V>;
+  /**
+   * A place by a path in a variable, as `at(...path)`, its key first. Nothing is known of the value there, so the ref has
+   * all methods.
+   */
+  at<P extends readonly Segment[]>(...path: AnyPath<P>): Ref<unknown>;
+  /** A place by its key and any number of segments. */
+  at<
+    A extends KeyOf<T>,
+    B extends KeyOf<At<T, A>>,
+    C extends KeyOf<At<At<T, A>, B>>,
+    D extends KeyOf<At<At<At<T, A>, B>, C>>,
+    E extends KeyOf<At<At<At<At<T, A>, B>, C>, D>>,
+    F extends readonly [Segment, ...Segment[]],
+  >(
+    a: A,
+    b: B,
+    c: C,
+    d: D,
+    e: E,
+    ...others: F & PathOf<AtPath<T, [A, B, C, D, E]>, F>
+  ): Ref<AtPath<T, [A, B, C, D, E, ...F]>>;
+  /** A whole value. */
+  at<A extends KeyOf<T>>(a: A): Ref<At<T, A>>;
+  /** A place by its key and one segment. */
+  at<A extends KeyOf<T>, B extends KeyOf<At<T, A>>>(a: A, b: B): Ref<At<At<T, A>, B>>;
+  /** A place by its key and two segments. */
+  at<A extends KeyOf<T>, B extends KeyOf<At<T, A>>, C extends KeyOf<At<At<T, A>, B>>>(
+    a: A,
+    b: B,
+    c: C,
+  ): Ref<At<At<At<T, A>, B>, C>>;
+  /** A place by its key and three segments. */
+  at<
+    A extends KeyOf<T>,
+    B extends KeyOf<At<T, A>>,
+    C extends KeyOf<At<At<T, A>, B>>,
+    D extends KeyOf<At<At<At<T, A>, B>, C>>,
+  >(a: A, b: B, c: C, d: D): Ref<At<At<At<At<T, A>, B>, C>, D>>;
+  /** A place by its key and four segments. */
+  at<
+    A extends KeyOf<T>,
+    B extends KeyOf<At<T, A>>,
+    C extends KeyOf<At<At<T, A>, B>>,
+    D extends KeyOf<At<At<At<T, A>, B>, C>>,
+    E extends KeyOf<At<At<At<At<T, A>, B>, C>, D>>,
+  >(a: A, b: B, c: C, d: D, e: E): Ref<At<At<At<At<At<T, A>, B>, C>, D>, E>>;
+  at(...args: readonly (string | number | ((root: never) => unknown))[]): unknown {
+    this.#store.check();
+    return createRef(this.#store, args);
+  }
+
+  /**
+   * Names the dictionary, for messages.
+   *
+   * @returns For example `RedisJsonDict(prefix "lab:")`.
+   */
+  toString(): string {
+    return `RedisJsonDict(prefix ${formatPlace([this.prefix])})`;
+  }
+
+  // ---- Ending ----
+
+  /**
+   * Closes the dictionary. It takes no more calls, waits for all that it took, and ends the connection if `connect` made
+   * it.
+   *
+   * What is not settled in time ends: a call that was not sent with `TimeoutError`, one that was sent with
+   * {@linkcode AmbiguousResultError}. An iteration that is at a pause ends at its next step.
+   *
+   * @param options How long it may take.
+   * @returns Resolves when nothing is under way any more.
+   * @throws {JsonDictError} What a live document failed with, if nobody asked before; the dictionary is closed then, too.
+   * @throws {AggregateError} If several failed.
+   * @throws {RangeError} If `timeout` is not a positive number of milliseconds.
+   *
+   * @example In a function that is stopped soon
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   *
+   * const counters = RedisJsonDict.connect<Record<string, number>>("redis://localhost:6379", {
+   *   prefix: "close:",
+   * });
+   * counters.at("visits").increment(1, { parents: true }).catch(console.error); // not awaited
+   * await counters.close({ timeout: 4_000 }); // but waited for here
+   * ```
+   */
+  async close(options: CloseOptions = {}): Promise<void> {
+    const ms = readCloseTimeout(options, this.#store.settings.timeout);
+    const endsAt = performance.now() + ms;
+    const wasOpen = await this.#store.close(ms);
+    if (wasOpen) await this.#quit?.(endsAt - performance.now());
+    await this.#store.bursts.settled();
+  }
+
+  /** The same as {@linkcode RedisJsonDict.close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #apply(op: Op, operation: string = op.kind): Promise<string> {
+    return this.#store.apply(Object.freeze(op), operation);
+  }
+
+  #encode(value: unknown, key: string): string {
+    return this.#store.codec.encode(value, [key]);
+  }
+
+  /** What is in Redis is what the user says it is. */
+  #decode<K extends Key<T>>(text: string, operation: string, key: string): At<T, K> {
+    return this.#store.codec.decode(text, operation, [key]) as At<T, K>;
+  }
+}
+
+/** Reads a whole value, and moves its expiry. What is in Redis is what the user says it is. */
+function* get<V>({ codec }: Local, key: string, ttl?: number): Steps<V | undefined> {
+  const text = ttl === undefined
+    ? yield* ask("command", { operation: "get", name: "GET", key })
+    : yield* touch(key, ttl);
+  return text === null ? undefined : codec.decode(String(text), "get", [key]) as V;
+}
+
+/**
+ * Reads a whole value as it moves its expiry. GETEX would do the same without a record; but a copy of it that is kept on
+ * its way for long would let a value expire that was made to stay meanwhile.
+ */
+function* touch(key: string, ttl: number): Steps<string | null> {
+  const path = [key];
+  const group: Group = Object.freeze([
+    { kind: "exists", path },
+    { kind: "set", path, value: "null", when: "absent" }, // it is there, so nothing is written, and its text returned
+    { kind: "expire", path, ttl },
+  ]);
+  const outcome = yield* ask("apply", { group, operation: "get" });
+  if ("results" in outcome) return outcome.results[1];
+  if (outcome.refusal.code === "TEST") return null;
+  throw toError({ kind: "get", path }, outcome.refusal);
+}

@@ -1,0 +1,334 @@
+/**
+ * Clients of node-redis, the npm package `redis`.
+ *
+ * @example A client that the program has already
+ * ```ts
+ * import { createClient } from "redis";
+ * import { RedisJsonDict } from "@json-dict/redis/core";
+ * import { fromNodeRedis } from "@json-dict/redis/node-redis";
+ *
+ * const client = createClient({ url: "redis://localhost:6379" });
+ * const lab = new RedisJsonDict(fromNodeRedis(client), { prefix: "doc:node-redis:" });
+ * await lab.set("sample", { color: "red" }); // connects, too
+ * await lab.clear();
+ * await client.close();
+ * ```
+ *
+ * @module
+ */
+
+import type { RedisClient } from "../run/client.ts";
+import { Listeners } from "./listeners.ts";
+import { ReplyError } from "./reply_error.ts";
+
+export type { RedisClient } from "../run/client.ts";
+
+/** How a single command is sent; only what we set. */
+interface CommandOptions {
+  readonly abortSignal: AbortSignal;
+  readonly timeout: undefined;
+  readonly typeMapping: Record<never, never>;
+  readonly asap: false;
+}
+
+/** What is used of a client of node-redis 5 or 6, as `createClient` makes it. */
+export interface NodeRedisClient {
+  /** Whether it is, or tries to be, connected. */
+  readonly isOpen: boolean;
+  /** Whether it is connected. */
+  readonly isReady: boolean;
+  /** Connects. */
+  connect(): Promise<unknown>;
+  /** Sends a command. */
+  sendCommand(args: string[], options?: never): Promise<unknown>;
+  /** Listens to an event. */
+  on(event: string, listener: (error: Error) => void): unknown;
+}
+
+/** What is used of a cluster of node-redis from 6.3 on, as `createCluster` makes it. */
+export interface NodeRedisCluster {
+  /** Whether it is, or tries to be, connected. */
+  readonly isOpen: boolean;
+  /** Whether it knows the nodes of the cluster. */
+  readonly isReady: boolean;
+  /** The masters that it knows of. */
+  readonly masters: readonly unknown[];
+  /** Connects. */
+  connect(): Promise<unknown>;
+  /** Sends a command to the node that has a key. */
+  sendCommand(
+    key: string | undefined,
+    isReadonly: boolean | undefined,
+    args: string[],
+    options?: never,
+  ): Promise<unknown>;
+  /** The client of one node. */
+  nodeClient(master: never): unknown;
+  /** Listens to an event. */
+  on(event: string, listener: (error: Error) => void): unknown;
+}
+
+/** How long to wait after an attempt to connect to a cluster that has failed, in milliseconds. */
+const PAUSE = 100;
+
+/** Dictionaries on one client must share one connection: it has the order of their calls. */
+const adapters = new WeakMap<object, RedisClient>();
+
+/**
+ * Makes a client of node-redis one that a dictionary can use. No I/O; the first call connects it if it is not yet.
+ *
+ * All that {@link RedisClient} promises holds, and both kinds of delivery: node-redis sends no command again by itself.
+ * The command timeout and the type mapping of the client do not apply to the dictionary, whose own `timeout` does.
+ * The client stays yours, and may be used for anything else meanwhile.
+ *
+ * @param client What `createClient` of node-redis 5 or 6 returned, or `createCluster` of node-redis from 6.3 on.
+ * @returns The client for the dictionary; the same one each time.
+ * @throws {TypeError} If it is another kind of client, such as a pool, whose commands have no order; or it has a
+ * `keyPrefix`.
+ */
+export function fromNodeRedis(client: NodeRedisClient | NodeRedisCluster): RedisClient {
+  check(client);
+  let adapter = adapters.get(client);
+  if (adapter === undefined) {
+    adapter = "masters" in client ? new ClusterAdapter(client) : new Adapter(client);
+    adapters.set(client, adapter);
+  }
+  return adapter;
+}
+
+function check(client: NodeRedisClient | NodeRedisCluster): void {
+  const refuse = (state: string): never => {
+    throw new TypeError(`Cannot use the client: ${state}`);
+  };
+  const { sendCommand, on, options, _keyPrefix } = Object(client) as Record<string, unknown>;
+  if (typeof sendCommand !== "function" || typeof on !== "function") {
+    refuse("it is none of node-redis; pass what createClient or createCluster of the package redis returned");
+  }
+  if ("totalClients" in client) {
+    refuse("it is a pool, whose commands have no order; pass what createClient returned");
+  }
+  if ("getSentinelNode" in client) {
+    refuse("it is one of Sentinel, whose commands have no order; use ioredis for that");
+  }
+  if ("masters" in client && !("isReady" in client)) {
+    refuse("the cluster of this version does not tell whether it is ready; use redis 6.3 or a later one");
+  }
+  if (!("isOpen" in client) || !("isReady" in client)) {
+    refuse(
+      "it is none of node-redis 5 or 6; pass what createClient or createCluster of the package redis returned",
+    );
+  }
+  const keyPrefix = _keyPrefix ?? Object(options).keyPrefix;
+  if (keyPrefix) {
+    // It is put before the keys of commands that node-redis knows, not before those that it is given as they are.
+    refuse(`it has keyPrefix ${JSON.stringify(keyPrefix)}; give the dictionary a prefix instead`);
+  }
+}
+
+/** One server. */
+class Adapter implements RedisClient {
+  readonly #client: NodeRedisClient;
+  readonly #listeners: Listeners = new Listeners();
+  readonly #sender: Sender = new Sender();
+  /** Whether it was open: then a client that is not was closed, or has given up. */
+  #wasOpen: boolean;
+  #isUp: boolean;
+
+  readonly on: Listeners["on"] = this.#listeners.on;
+  readonly off: Listeners["off"] = this.#listeners.off;
+
+  constructor(client: NodeRedisClient) {
+    this.#client = client;
+    this.#wasOpen = client.isOpen;
+    this.#isUp = client.isReady;
+    client.on("ready", () => {
+      this.#wasOpen = this.#isUp = true;
+      this.#listeners.tell("ready");
+    });
+    // It tells so of each connection that is lost, and of each attempt that has failed.
+    client.on("error", (error) => {
+      this.#listeners.tell("error", this.#sender.read(error));
+      this.#down();
+    });
+    client.on("end", () => this.#down());
+  }
+
+  #down(): void {
+    const { isOpen, isReady } = this.#client;
+    if (this.#isUp && !isReady) {
+      this.#isUp = false;
+      this.#sender.withdraw();
+      this.#listeners.tell("close");
+    }
+    if (!isOpen) this.#listeners.tell("end");
+  }
+
+  get status(): string {
+    const { isOpen, isReady } = this.#client;
+    if (isOpen) this.#wasOpen = true;
+    if (isOpen) return isReady ? "ready" : "connecting";
+    return this.#wasOpen ? "end" : "wait";
+  }
+
+  connect(): Promise<unknown> {
+    return this.#client.connect();
+  }
+
+  call(command: string, ...args: (string | number)[]): Promise<unknown> {
+    // It would keep the command until it is connected again, which nobody would know.
+    if (!this.#client.isReady) throw new Error("The client is not connected");
+    const all = [command, ...args.map(String)];
+    return this.#sender.send(command, (options) => this.#client.sendCommand(all, options));
+  }
+}
+
+/** A cluster. What becomes of a single node is told by the commands that were sent to it. */
+class ClusterAdapter implements RedisClient {
+  readonly #cluster: NodeRedisCluster;
+  readonly #listeners: Listeners = new Listeners();
+  readonly #sender: Sender = new Sender();
+  readonly #nodes: WeakMap<object, RedisClient> = new WeakMap();
+  #isConnecting: boolean = false;
+  #wasReady: boolean;
+
+  readonly on: Listeners["on"] = this.#listeners.on;
+  readonly off: Listeners["off"] = this.#listeners.off;
+
+  constructor(cluster: NodeRedisCluster) {
+    this.#cluster = cluster;
+    this.#wasReady = cluster.isReady;
+    cluster.on("connect", () => {
+      this.#wasReady = true;
+      this.#listeners.tell("ready");
+    });
+    for (const event of ["error", "node-error"]) {
+      cluster.on(event, (error) => this.#listeners.tell("error", this.#sender.read(error)));
+    }
+    // A node that is gone keeps what it was given until it is back.
+    for (const event of ["node-error", "node-disconnect", "node-reconnecting"]) {
+      cluster.on(event, () => this.#sender.withdraw());
+    }
+    cluster.on("disconnect", () => {
+      this.#listeners.tell("close");
+      this.#listeners.tell("end");
+    });
+  }
+
+  get status(): string {
+    const { isOpen, isReady } = this.#cluster;
+    if (isOpen && isReady) return "ready";
+    if (isOpen || this.#isConnecting) return "connecting";
+    return this.#wasReady ? "end" : "wait";
+  }
+
+  /** Connects. Unlike a client of one server it gives up at the first failure; then whoever waits asks for it again. */
+  async connect(): Promise<void> {
+    if (this.#isConnecting) return;
+    this.#isConnecting = true;
+    let failure: Error | undefined;
+    try {
+      await this.#cluster.connect();
+    } catch (error) {
+      failure = this.#sender.read(error);
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    }
+    this.#isConnecting = false;
+    if (failure !== undefined) this.#listeners.tell("error", failure);
+  }
+
+  call(command: string, ...args: (string | number)[]): Promise<unknown> {
+    const all = [command, ...args.map(String)];
+    return this.#sender.send(
+      command,
+      (options) => this.#cluster.sendCommand(keyOf(all), false, all, options),
+    );
+  }
+
+  nodes(): readonly RedisClient[] {
+    return this.#cluster.masters.map((master) => this.#node(Object(master)));
+  }
+
+  #node(master: object): RedisClient {
+    let client = this.#nodes.get(master);
+    if (client === undefined) {
+      const call: RedisClient["call"] = async (command, ...args) => {
+        const inner = await this.#cluster.nodeClient(master as never) as NodeRedisClient;
+        const all = [command, ...args.map(String)];
+        return await this.#sender.send(command, (options) => inner.sendCommand(all, options));
+      };
+      this.#nodes.set(master, client = { call });
+    }
+    return client;
+  }
+}
+
+/** The key that says which node a command is for. */
+function keyOf([command, first, count, key]: readonly string[]): string | undefined {
+  if (command === "EVAL" || command === "EVALSHA") return Number(count) > 0 ? key : undefined;
+  return /^(?:CLIENT|CLUSTER|INFO|PING|SCAN|SCRIPT|WAIT)$/.test(command) ? undefined : first;
+}
+
+/** Sends commands as the dictionary needs it, whatever the client was made with, and reads what comes back. */
+class Sender {
+  /** The base class of errors that a server has answered; minified, it has any name. */
+  #base: unknown;
+  /** One for each command that is not answered. Node warns of one signal for many. */
+  readonly #endings: Set<AbortController> = new Set();
+
+  /** Sends a command, and waits for the reply. */
+  async send(command: string, by: (options: never) => Promise<unknown>): Promise<unknown> {
+    const ending = new AbortController();
+    this.#endings.add(ending);
+    const options: CommandOptions = {
+      abortSignal: ending.signal,
+      timeout: undefined, // the dictionary has a deadline of its own
+      typeMapping: {},
+      asap: false,
+    };
+    try {
+      return await by(options as never); // node-redis 5 and 6 have different types for it
+    } catch (error) {
+      // Only a server says this, so it shows the class.
+      if (command === "EVALSHA" && error instanceof Error && error.message.startsWith("NOSCRIPT ")) {
+        this.#base = baseOf(error);
+      }
+      throw this.read(error);
+    } finally {
+      this.#endings.delete(ending);
+    }
+  }
+
+  /**
+   * Takes back what node-redis has not written yet. Over the next connection it would arrive too late, and behind what
+   * was sent again meanwhile. What is written has no ear for it.
+   */
+  withdraw(): void {
+    for (const ending of this.#endings) ending.abort();
+    this.#endings.clear();
+  }
+
+  /** The error as the dictionary knows it. */
+  read(error: unknown): Error {
+    if (!(error instanceof Error)) return new Error(String(error));
+    // The client of a cluster has tried more than once. What counts is the last answer.
+    const { cause } = error;
+    const answered = [error, cause].find((it) => it instanceof Error && this.#isReply(it)) as
+      | Error
+      | undefined;
+    return answered === undefined ? error : new ReplyError(answered.message, { cause: error });
+  }
+
+  #isReply(error: Error): boolean {
+    const base = baseOf(error);
+    return base !== undefined && (base === this.#base || base.name === "ErrorReply");
+  }
+}
+
+/** The class of an error that comes directly after `Error` in the chain. */
+function baseOf(error: Error): { readonly name: string } | undefined {
+  let found: { readonly name: string } | undefined;
+  for (let at = Object.getPrototypeOf(error); at && at !== Error.prototype; at = Object.getPrototypeOf(at)) {
+    found = at.constructor;
+  }
+  return found;
+}
