@@ -24,10 +24,19 @@
  */
 
 // The dictionary
-export { type Entry, type Key, RedisJsonDict, type SetOptions } from "./src/api/dict.ts";
+export { type Entry, type Key, type OptionsFor, RedisJsonDict, type SetOptions } from "./src/api/dict.ts";
 export type { RedisClient } from "./src/run/client.ts";
 export type { CloseOptions, Delivery, DictOptions } from "./src/run/options.ts";
-export type { Json, JsonType } from "./src/data/json.ts";
+export type {
+  HoldsJson,
+  Json,
+  JsonMember,
+  JsonMembers,
+  JsonType,
+  NotJson,
+  OnlyJson,
+  PlainJson,
+} from "./src/data/json.ts";
 
 // Places inside a value
 export type {
@@ -50,8 +59,14 @@ export type { At, KeyOf, Path, Segment } from "./src/data/path.ts";
 export type { Selected, Selection } from "./src/data/selector.ts";
 
 // Plain code: edits and live documents
-export type { Draft } from "./src/draft/draft.ts";
-export type { DictEditOptions, EditOptions } from "./src/api/edit.ts";
+export type { Draft, DraftOf } from "./src/draft/draft.ts";
+export type {
+  DictEditOptions,
+  EditOptions,
+  IsSynchronous,
+  NotSynchronous,
+  Synchronous,
+} from "./src/api/edit.ts";
 export type { Live } from "./src/api/live.ts";
 
 // Patches

@@ -5,11 +5,11 @@
  */
 
 import type { Draft } from "../draft/draft.ts";
-import { type DictEditOptions, DictScope, edit, explain, type Local } from "./edit.ts";
+import { type DictEditOptions, DictScope, edit, explain, type Local, type Synchronous } from "./edit.ts";
 import { checkClient, openClient, type RedisClient } from "../run/client.ts";
 import { KeyNotFoundError, WrongTypeError } from "../errors/value.ts";
 import { formatPlace } from "../data/path.ts";
-import type { Json } from "../data/json.ts";
+import type { Json, OnlyJson, PlainJson } from "../data/json.ts";
 import type { Group, Op } from "../data/op.ts";
 import { type At, type KeyOf, readKey } from "../data/path.ts";
 import type { Selected, Selection } from "../data/selector.ts";
@@ -40,6 +40,17 @@ export type Key<T> = KeyOf<T> & string;
  * @typeParam T The types of the values by key.
  */
 export type Entry<T> = { [K in Key<T>]: [key: K, value: At<T, K>] }[Key<T>];
+
+/**
+ * The options of a dictionary: `bigints` must be among them if a value may be a `bigint`.
+ *
+ * @typeParam T The types of the values by key.
+ */
+export type OptionsFor<T> = {
+  readonly yes: DictOptions;
+  readonly [no: number]: DictOptions & { readonly bigints: true };
+  // deno-lint-ignore no-explicit-any -- see HoldsJson
+}[[T] extends [PlainJson<T>] ? "yes" : any];
 
 /** How many keys go into one command. */
 const MAX_KEYS = 10_000;
@@ -84,7 +95,7 @@ const MAX_KEYS = 10_000;
  * await lab.clear();
  * ```
  */
-export class RedisJsonDict<T extends object = Record<string, Json>> {
+export class RedisJsonDict<T extends OnlyJson<T> = Record<string, Json>> {
   /** The prefix that is put before each key. */
   readonly prefix: string;
   readonly #store: Store;
@@ -124,7 +135,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * await client.quit();
    * ```
    */
-  constructor(client: RedisClient, options: DictOptions = {}) {
+  constructor(client: RedisClient, options: OptionsFor<T> = {}) {
     const checked = readOptions(options);
     this.prefix = checked.prefix;
     this.#store = new Store(checkClient(client), checked);
@@ -150,9 +161,9 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * console.log(await lab.size());
    * ```
    */
-  static connect<T extends object = Record<string, Json>>(
+  static connect<T extends OnlyJson<T> = Record<string, Json>>(
     url: string | URL | readonly (string | URL)[],
-    options: DictOptions = {},
+    options: OptionsFor<T> = {},
   ): RedisJsonDict<T> {
     const { timeout } = readOptions(options); // before there is a connection that nobody could close
     const { client, quit } = openClient(url, timeout);
@@ -448,7 +459,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * await bank.clear();
    * ```
    */
-  async edit<R>(recipe: (draft: Draft<T>) => R, options: DictEditOptions = {}): Promise<R> {
+  async edit<R>(recipe: (draft: Draft<T>) => Synchronous<R>, options: DictEditOptions = {}): Promise<R> {
     return await this.#store.drive(
       edit(this.#store, new DictScope(this.#store, options.keys), recipe, options),
     );
@@ -475,7 +486,10 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * await lab.clear();
    * ```
    */
-  async explain(recipe: (draft: Draft<T>) => unknown, options: DictEditOptions = {}): Promise<Group> {
+  async explain<R>(
+    recipe: (draft: Draft<T>) => Synchronous<R>,
+    options: DictEditOptions = {},
+  ): Promise<Group> {
     return await this.#store.drive(explain(this.#store, new DictScope(this.#store, options.keys), recipe));
   }
 
