@@ -41,14 +41,17 @@ export type KeyOf<T> = [
  * The type of the value behind one segment of a value of type `T`.
  *
  * An optional member loses its `undefined`, for a path that exists leads to a value. An element of an array has the
- * type of the elements, one of a tuple that of its place where the index says which.
+ * type of the elements, one of a tuple that of its place where the index says which. (An intersection, and not
+ * `Exclude`, takes the `undefined` away: so it is seen in generic code, too, that an object `V` fits in a
+ * `Record<string, V>`.)
  *
  * @typeParam T The type of the value.
  * @typeParam K The segment, one of {@linkcode KeyOf}`<T>`.
  */
 export type At<T, K> = unknown extends T ? T // any stays any
   : T extends readonly unknown[] ? K extends number ? `${K}` extends keyof T ? T[K] : T[number] : never
-  : T extends object ? K extends keyof T ? unknown extends T[K] ? T[K] : T[K] & ({} | null) : never
+  : T extends object
+    ? K extends keyof T ? unknown extends T[K] ? T[K] : T[K] & (NonNullable<unknown> | null) : never
   : never;
 
 /**

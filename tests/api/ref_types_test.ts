@@ -282,13 +282,13 @@ describe("Recipe types", () => {
   it("recipes are synchronous", () => {
     checkOnly(async () => {
       // @ts-expect-error: asynchronous
-      await lab.edit(async (draft) => void (draft.scan_id = 1));
+      await lab.edit(async (draft) => void (draft.scan_id = await 1));
       // @ts-expect-error: asynchronous
-      await lab.explain(async (draft) => void (draft.scan_id = 1));
+      await lab.explain(async (draft) => void (draft.scan_id = await 1));
       // @ts-expect-error: asynchronous
-      await lab.at("sample").edit(async (sample) => void (sample.color = "red"));
+      await lab.at("sample").edit(async (sample) => void (sample.color = await "red"));
       // @ts-expect-error: asynchronous
-      await lab.at("sample").explain(async (sample) => void (sample.color = "red"));
+      await lab.at("sample").explain(async (sample) => void (sample.color = await "red"));
       // @ts-expect-error: a promise in some cases
       await lab.edit((draft) => draft.done ? Promise.resolve(1) : undefined);
       const nothing = await lab.edit((draft) => {

@@ -13,5 +13,9 @@ const n: number = await dict.at("k", "n").increment();
 await dict.get("none");
 // @ts-expect-error: a list has no such member
 dict.at("k", "list", "none");
+// @ts-expect-error: JSON holds no Date
+RedisJsonDict.connect<{ k: { made: Date } }>("redis://localhost:6379", { prefix: "types:" });
+// @ts-expect-error: a recipe is synchronous
+const edited: Promise<unknown> = dict.edit(async (draft) => void (draft.k.n = await Promise.resolve(1)));
 await dict.close();
-console.log(value, length, n);
+console.log(value, length, n, edited);
