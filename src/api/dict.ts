@@ -9,7 +9,7 @@ import { type DictEditOptions, DictScope, edit, explain, type Local, type Synchr
 import { checkClient, openClient, type RedisClient } from "../run/client.ts";
 import { KeyNotFoundError, WrongTypeError } from "../errors/value.ts";
 import { formatPlace } from "../data/path.ts";
-import type { Json, OnlyJson, PlainJson } from "../data/json.ts";
+import type { HoldsJson, Json, OnlyJson } from "../data/json.ts";
 import type { Group, Op } from "../data/op.ts";
 import { type At, type KeyOf, readKey } from "../data/path.ts";
 import type { Selected, Selection } from "../data/selector.ts";
@@ -49,8 +49,7 @@ export type Entry<T> = { [K in Key<T>]: [key: K, value: At<T, K>] }[Key<T>];
 export type OptionsFor<T> = {
   readonly yes: DictOptions;
   readonly [no: number]: DictOptions & { readonly bigints: true };
-  // deno-lint-ignore no-explicit-any -- see HoldsJson
-}[[T] extends [PlainJson<T>] ? "yes" : any];
+}[HoldsJson<T>];
 
 /** How many keys go into one command. */
 const MAX_KEYS = 10_000;
@@ -95,7 +94,7 @@ const MAX_KEYS = 10_000;
  * await lab.clear();
  * ```
  */
-export class RedisJsonDict<T extends OnlyJson<T> = Record<string, Json>> {
+export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>> {
   /** The prefix that is put before each key. */
   readonly prefix: string;
   readonly #store: Store;
@@ -161,7 +160,7 @@ export class RedisJsonDict<T extends OnlyJson<T> = Record<string, Json>> {
    * console.log(await lab.size());
    * ```
    */
-  static connect<T extends OnlyJson<T> = Record<string, Json>>(
+  static connect<T extends OnlyJson<T, bigint> = Record<string, Json>>(
     url: string | URL | readonly (string | URL)[],
     options: OptionsFor<T> = {},
   ): RedisJsonDict<T> {

@@ -57,19 +57,21 @@ export type PlainJson<V> = V extends null | undefined | string | number | boolea
  * The members of a type, with {@linkcode NotJson} for each one that JSON cannot hold.
  *
  * @typeParam T The type.
+ * @typeParam More What else may stand in it: `bigint`, which is up to an option.
  */
-export type JsonMembers<T> = { [K in keyof T]: JsonMember<T[K], K> };
+export type JsonMembers<T, More = never> = { [K in keyof T]: JsonMember<T[K], K, More> };
 
 /**
- * The type of a member, or {@linkcode NotJson} if JSON cannot hold it. It may be a `bigint`, for that is up to an
- * option.
+ * The type of a member, or {@linkcode NotJson} if JSON cannot hold it.
  *
  * @typeParam V The type of the member.
  * @typeParam K The name of the member.
+ * @typeParam More What else may stand in it: `bigint`, which is up to an option.
  */
-export type JsonMember<V, K> = V extends null | undefined | string | number | boolean | bigint ? V
+export type JsonMember<V, K, More = never> = V extends null | undefined | string | number | boolean | More ? V
   : K extends symbol ? V // the brand of a type; it is not written
-  : V extends readonly unknown[] ? readonly JsonMember<V[number], K>[]
+  : V extends readonly unknown[] ? readonly JsonMember<V[number], K, More>[]
+  : V extends bigint ? NotJson<`${K & (string | number)}: a bigint needs the option bigints`>
   : V extends symbol ? NotJson<`${K & (string | number)}: a symbol is not JSON; use a string`>
   : V extends Date ? NotJson<`${K & (string | number)}: a Date is not JSON; use a string or a number`>
   : V extends ReadonlyMap<unknown, unknown>
@@ -83,30 +85,31 @@ export type JsonMember<V, K> = V extends null | undefined | string | number | bo
     ? NotJson<`${K & (string | number)}: a function is not JSON; leave it out`>
   : V extends { toJSON(...args: never): unknown }
     ? NotJson<`${K & (string | number)}: what toJSON returns is written and read; use the type of that`>
-  : V extends object ? JsonMembers<V>
+  : V extends object ? JsonMembers<V, More>
   : V; // unknown
 
 /**
- * What a type must extend to hold nothing but JSON and `bigint`: `object` if it does, else its
- * {@linkcode JsonMembers}, so that the compiler names the member at fault. A type that is not known yet, as in generic
- * code, passes.
+ * What a type must extend to hold nothing but JSON: `object` if it does, else its {@linkcode JsonMembers}, so
+ * that the compiler names the member at fault. A type that is not known yet, as in generic code, passes.
  *
  * @typeParam T The type.
+ * @typeParam More What else may stand in it: `bigint`, which is up to an option.
  */
-export type OnlyJson<T> = {
+export type OnlyJson<T, More = never> = {
   readonly yes: object;
-  readonly [no: number]: JsonMembers<T>;
-}[HoldsJson<T>];
+  readonly [no: number]: JsonMembers<T, More>;
+}[HoldsJson<T, More>];
 
 /**
- * `"yes"` for a type that holds nothing but JSON and `bigint`, else `any`.
+ * `"yes"` for a type that holds nothing but JSON, else `any`.
  *
  * It picks a type by its index: `any` picks what stands under every number. While `T` is not known, the compiler
  * counts on `"yes"`, for a branch that is `any` says nothing about what comes out.
  *
  * @typeParam T The type.
+ * @typeParam More What else may stand in it: `bigint`, which is up to an option.
  */
-export type HoldsJson<T> = [T] extends [PlainJson<T>] ? "yes"
-  : [T] extends [JsonMembers<T>] ? "yes"
+export type HoldsJson<T, More = never> = [T] extends [PlainJson<T>] ? "yes"
+  : [T] extends [JsonMembers<T, More>] ? "yes"
   // deno-lint-ignore no-explicit-any -- as said
   : any;

@@ -159,7 +159,7 @@ describe("RedisJsonDict types of what is JSON", () => {
       High,
     }
     type Id = string & { readonly __brand: "Id" };
-    type Point = { x: number } & { readonly [brand]: "Point" };
+    type Point = { x: number } & { readonly [brand]: { Point: void } };
     interface Fits {
       readonly tree: Tree;
       nested: Nested;
