@@ -31,6 +31,7 @@ export {
   type GetOptions,
   type Key,
   type KeysOptions,
+  type OptionsFor,
   RedisJsonDict,
   type RedisJsonDictClass,
   type ReplaceOptions,
@@ -39,7 +40,16 @@ export {
 export type { TlsOptions } from "./src/run/open.ts";
 export type { RedisClient } from "./src/run/client.ts";
 export type { CloseOptions, Delivery, DictOptions } from "./src/run/options.ts";
-export type { Json, JsonType } from "./src/data/json.ts";
+export type {
+  HoldsJson,
+  Json,
+  JsonMember,
+  JsonMembers,
+  JsonType,
+  NotJson,
+  OnlyJson,
+  PlainJson,
+} from "./src/data/json.ts";
 
 // Places inside a value
 export type {
@@ -63,8 +73,14 @@ export type { AnyPath, At, AtPath, KeyOf, Path, PathOf, Segment } from "./src/da
 export type { Selected, Selection } from "./src/data/selector.ts";
 
 // Plain code: edits and live documents
-export type { Draft } from "./src/draft/draft.ts";
-export type { DictEditOptions, EditOptions } from "./src/api/edit.ts";
+export type { Draft, DraftOf } from "./src/draft/draft.ts";
+export type {
+  DictEditOptions,
+  EditOptions,
+  IsSynchronous,
+  NotSynchronous,
+  Synchronous,
+} from "./src/api/edit.ts";
 export type { Live } from "./src/api/live.ts";
 
 // Patches

@@ -208,7 +208,7 @@ class Demo {
       // As ioredis comes, but for shorter pauses: it sends again what it got no answer to.
       const client = new Redis(cutter.url, { retryStrategy: () => 1 });
       client.on("error", () => {});
-      const lab = new RedisJsonDict<Lab>(client, { prefix: this.#prefix });
+      const lab = new RedisJsonDict(client, { prefix: this.#prefix });
       await lab.set("log", []);
       const cuts = cutter.cuts;
       for (let n = 0; n < APPENDS; n++) {

@@ -5,12 +5,12 @@
  */
 
 import type { Draft } from "../draft/draft.ts";
-import { type DictEditOptions, DictScope, edit, explain, type Local } from "./edit.ts";
+import { type DictEditOptions, DictScope, edit, explain, type Local, type Synchronous } from "./edit.ts";
 import { checkClient, type RedisClient } from "../run/client.ts";
 import { toError } from "../call/answer.ts";
 import { KeyNotFoundError, WrongTypeError } from "../errors/value.ts";
 import { formatPlace } from "../data/path.ts";
-import type { Json } from "../data/json.ts";
+import type { HoldsJson, Json, OnlyJson } from "../data/json.ts";
 import type { Group, Op } from "../data/op.ts";
 import {
   type AnyPath,
@@ -85,6 +85,16 @@ export type Key<T> = KeyOf<T> & string;
  */
 export type Entry<T> = { [K in Key<T>]: [key: K, value: At<T, K>] }[Key<T>];
 
+/**
+ * The options of a dictionary: `bigints` must be among them if a value may be a `bigint`.
+ *
+ * @typeParam T The types of the values by key.
+ */
+export type OptionsFor<T> = {
+  readonly yes: DictOptions;
+  readonly [no: number]: DictOptions & { readonly bigints: true };
+}[HoldsJson<T>];
+
 /** How many keys go into one command. */
 const MAX_KEYS = 10_000;
 
@@ -146,7 +156,7 @@ export function owning<T extends object>(dict: RedisJsonDict<T>, quit: Quit): Re
  * await lab.clear();
  * ```
  */
-export class RedisJsonDict<T extends object = Record<string, Json>> {
+export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>> {
   /** The prefix that is put before each key. */
   readonly prefix: string;
   readonly #store: Store;
@@ -189,7 +199,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * await client.quit();
    * ```
    */
-  constructor(client: RedisClient, options: DictOptions) {
+  constructor(client: RedisClient, options: OptionsFor<T>) {
     const checked = readOptions(options);
     this.prefix = checked.prefix;
     this.#store = new Store(checkClient(client), checked);
@@ -618,7 +628,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * await bank.clear();
    * ```
    */
-  async edit<R>(recipe: (draft: Draft<T>) => R, options: DictEditOptions = {}): Promise<R> {
+  async edit<R>(recipe: (draft: Draft<T>) => Synchronous<R>, options: DictEditOptions = {}): Promise<R> {
     checkOptions("edit", options, ["ttl", "keys", "attempts"]);
     return await this.#store.drive(
       edit(this.#store, new DictScope(this.#store, options.keys, options.ttl), recipe, options),
@@ -646,7 +656,10 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * await lab.clear();
    * ```
    */
-  async explain(recipe: (draft: Draft<T>) => unknown, options: DictEditOptions = {}): Promise<Group> {
+  async explain<R>(
+    recipe: (draft: Draft<T>) => Synchronous<R>,
+    options: DictEditOptions = {},
+  ): Promise<Group> {
     checkOptions("explain", options, ["ttl", "keys", "attempts"]);
     return await this.#store.drive(
       explain(this.#store, new DictScope(this.#store, options.keys, options.ttl), recipe),

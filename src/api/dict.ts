@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { Json } from "../data/json.ts";
+import type { Json, OnlyJson } from "../data/json.ts";
 import type { RedisClient } from "../run/client.ts";
 import { openClient, type TlsOptions } from "../run/open.ts";
 import { type DictOptions, readOptions } from "../run/options.ts";
-import { owning, RedisJsonDict as Core } from "./core.ts";
+import { type OptionsFor, owning, RedisJsonDict as Core } from "./core.ts";
 
 export type {
   Entry,
@@ -16,6 +16,7 @@ export type {
   GetOptions,
   Key,
   KeysOptions,
+  OptionsFor,
   ReplaceOptions,
   SetOptions,
 } from "./core.ts";
@@ -34,12 +35,15 @@ export interface ConnectOptions extends DictOptions {
  *
  * @typeParam T The types of the values by key: an interface, or `Record<string, V>`.
  */
-export type RedisJsonDict<T extends object = Record<string, Json>> = Core<T>;
+export type RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>> = Core<T>;
 
 /** The class of dictionaries, which can connect by itself. */
 export interface RedisJsonDictClass {
   /** Makes a dictionary on a client that stays yours. No I/O. */
-  new <T extends object = Record<string, Json>>(client: RedisClient, options: DictOptions): Core<T>;
+  new <T extends OnlyJson<T, bigint> = Record<string, Json>>(
+    client: RedisClient,
+    options: OptionsFor<T>,
+  ): Core<T>;
   /** What all dictionaries have in common. */
   readonly prototype: Core;
   /**
@@ -63,9 +67,9 @@ export interface RedisJsonDictClass {
    * console.log(await lab.size());
    * ```
    */
-  connect<T extends object = Record<string, Json>>(
+  connect<T extends OnlyJson<T, bigint> = Record<string, Json>>(
     url: string | URL | readonly (string | URL)[],
-    options: ConnectOptions,
+    options: OptionsFor<T> & Pick<ConnectOptions, "tls">,
   ): Core<T>;
 }
 

@@ -39,6 +39,38 @@ export interface DictEditOptions extends EditOptions {
   readonly ttl?: number;
 }
 
+/**
+ * What a recipe returns: anything but a promise. A type that is not known yet, as in generic code, passes.
+ *
+ * @typeParam R What it returns.
+ */
+export type Synchronous<R> =
+  & R
+  & {
+    readonly yes: unknown;
+    readonly [no: number]: NotSynchronous<"a recipe must be synchronous: await before the edit">;
+  }[IsSynchronous<R>];
+
+/**
+ * `"yes"` for what is no promise, else `any`, as in {@linkcode HoldsJson}.
+ *
+ * @typeParam R What a recipe returns.
+ */
+export type IsSynchronous<R> = 0 extends 1 & R ? "yes" // any
+  : [Extract<R, PromiseLike<unknown>>] extends [never] ? "yes"
+  // deno-lint-ignore no-explicit-any -- see HoldsJson
+  : any;
+
+/**
+ * What the compiler names where a recipe is asynchronous. No value has this type.
+ *
+ * @typeParam Reason What to do.
+ */
+export interface NotSynchronous<Reason extends string> {
+  /** Only for the compiler; it has no value. */
+  readonly "~reason": Reason;
+}
+
 /** How many keys an edit may touch. */
 const MAX_EDIT_KEYS = 1000;
 

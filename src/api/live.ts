@@ -5,7 +5,7 @@
  */
 
 import { toError } from "../call/answer.ts";
-import { type Draft, draftFragment } from "../draft/draft.ts";
+import { draftFragment, type DraftOf } from "../draft/draft.ts";
 import { readContainer } from "./edit.ts";
 import type { Group } from "../data/op.ts";
 import { formatPlace, type Path } from "../data/path.ts";
@@ -19,7 +19,7 @@ import type { Store } from "../store/store.ts";
  *
  * @typeParam V The type of the value.
  */
-export type Live<V> = Draft<V> & AsyncDisposable;
+export type Live<V> = DraftOf<V> & AsyncDisposable;
 
 /**
  * Opens a live document. One round trip.

@@ -15,8 +15,8 @@ import { ask, type Steps } from "../store/request.ts";
 import type { Store } from "../store/store.ts";
 import { type Refusal, toError } from "../call/answer.ts";
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
-import type { Draft } from "../draft/draft.ts";
-import { edit, type EditOptions, explain, FragmentScope } from "./edit.ts";
+import type { DraftOf } from "../draft/draft.ts";
+import { edit, type EditOptions, explain, FragmentScope, type Synchronous } from "./edit.ts";
 import { type Live, openLive } from "./live.ts";
 
 /** How a write treats what is missing on its way. */
@@ -437,14 +437,17 @@ export interface ContainerRef<V> {
    * await lab.clear();
    * ```
    */
-  edit<R>(recipe: (draft: Draft<ContainerOf<V>>) => R, options?: EditOptions): Promise<R>;
+  edit<R>(
+    recipe: (draft: DraftOf<ContainerOf<V>>) => Synchronous<R>,
+    options?: EditOptions,
+  ): Promise<R>;
   /**
    * Tells what an edit would send now, without sending it: guards, then ops. One round trip, which reads the value.
    *
    * @param recipe Changes the draft.
    * @returns The guards and the ops; nothing if the recipe changes nothing.
    */
-  explain(recipe: (draft: Draft<ContainerOf<V>>) => unknown): Promise<Group>;
+  explain<R>(recipe: (draft: DraftOf<ContainerOf<V>>) => Synchronous<R>): Promise<Group>;
   /**
    * Applies a JSON Patch (RFC 6902), all of it or nothing, as {@linkcode RedisJsonDict.patch} does; its pointers begin
    * at this value. One round trip.

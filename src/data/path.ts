@@ -23,33 +23,35 @@ export type Path = readonly Segment[];
  *
  * @typeParam T The type of the value.
  */
-export type KeyOf<T> = [Names<T>] extends [infer K] ? K & Segment : never;
-// `infer` is for editors: of the parameters of `at(...)` they ask what they are at most, and without it the compiler
-// finds out by putting every segment behind every other one.
-
-/** What names the parts of a value. */
-type Names<T> = unknown extends T ? Segment // any too
-  : T extends Method ? never
-  : T extends readonly unknown[] ? number
-  : T extends object
-    ? [Extract<T[keyof T], Method>] extends [never] ? string extends keyof T ? Segment : keyof T
-    : keyof { [K in keyof T as T[K] extends Method ? never : K]: K }
-  : never;
-
-type Method = (...args: never) => unknown;
+export type KeyOf<T> = [
+  unknown extends T ? Segment // any too
+    : T extends (...args: never) => unknown ? never
+    : T extends readonly unknown[] ? number
+    : T extends object ? (
+        string extends keyof T ? Segment
+          : [Extract<T[keyof T], (...args: never) => unknown>] extends [never] ? keyof T // as good as always
+          : keyof { [K in keyof T as T[K] extends (...args: never) => unknown ? never : K]: K }
+      )
+    : never,
+  // An editor asks what each parameter of `at(...)` is at most. Were this no `infer`, the compiler would find out by
+  // putting every segment behind every other one.
+] extends [infer K] ? K & Segment : never;
 
 /**
  * The type of the value behind one segment of a value of type `T`.
  *
  * An optional member loses its `undefined`, for a path that exists leads to a value. An element of an array has the
- * type of the elements, one of a tuple that of its place where the index says which.
+ * type of the elements, one of a tuple that of its place where the index says which. (An intersection, and not
+ * `Exclude`, takes the `undefined` away: so it is seen in generic code, too, that an object `V` fits in a
+ * `Record<string, V>`.)
  *
  * @typeParam T The type of the value.
  * @typeParam K The segment, one of {@linkcode KeyOf}`<T>`.
  */
 export type At<T, K> = unknown extends T ? T // any stays any
   : T extends readonly unknown[] ? K extends number ? `${K}` extends keyof T ? T[K] : T[number] : never
-  : T extends object ? K extends keyof T ? Exclude<T[K], undefined> : never
+  : T extends object
+    ? K extends keyof T ? unknown extends T[K] ? T[K] : T[K] & (NonNullable<unknown> | null) : never
   : never;
 
 /**

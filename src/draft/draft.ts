@@ -13,15 +13,25 @@ import { createProxy, type Draftable, isContainer, missingMember } from "./proxy
 import type { Session } from "./session.ts";
 
 /**
- * The type of a draft of a value: the value's own type, `readonly` and all; `any` where it can be any JSON.
+ * The type of a draft of an object or an array: its own type, `readonly` and all, but `any` where it can be any JSON.
  *
- * @typeParam T The type of the value.
+ * It is a mapped type and no conditional one, so that editors show it by its name, as `Draft<Lab>`.
+ *
+ * @typeParam T The type of the object or the array.
  */
-export type Draft<T> = [Json] extends [T]
+export type Draft<T> = { [K in keyof T]: DraftOf<T[K]> };
+
+/**
+ * What a draft shows of a value: a scalar as it is, an object or an array as a {@linkcode Draft}; `any` where it can
+ * be any JSON, `unknown` where nothing is known.
+ *
+ * @typeParam V The type of the value.
+ */
+export type DraftOf<V> = unknown extends V ? V // any too
   // deno-lint-ignore no-explicit-any -- every member of it may be any JSON again
-  ? any
-  : T extends string | number | boolean | bigint | null | undefined ? T
-  : { [K in keyof T]: Draft<T[K]> };
+  : [Json] extends [V] ? any
+  : V extends string | number | boolean | bigint | null | undefined ? V
+  : Draft<V>;
 
 /** The dictionary of a recipe: its members are the values that were fetched. */
 class DictionaryNode implements Draftable {

@@ -5,9 +5,11 @@
 
 import { describe, it } from "@std/testing/bdd";
 import { assertEquals } from "@std/assert";
-import type { Entry, Key, RedisJsonDict } from "../../src/api/dict.ts";
+import { type Entry, type Key, RedisJsonDict } from "../../src/api/dict.ts";
 import type { Json } from "../../src/data/json.ts";
-import type { Segment } from "../../src/data/path.ts";
+import { type At, type Segment } from "../../src/data/path.ts";
+import type { Draft } from "../../src/draft/draft.ts";
+import type { RedisClient } from "../../src/run/client.ts";
 import type { Ref } from "../../src/api/ref.ts";
 
 /** True only if the two types are the same, `any` and `readonly` included. */
@@ -56,6 +58,8 @@ declare const open: RedisJsonDict<Record<string, Json>>;
 declare const plain: RedisJsonDict;
 // deno-lint-ignore no-explicit-any -- what users have
 declare const loose: RedisJsonDict<any>;
+declare const client: RedisClient;
+declare const brand: unique symbol;
 
 describe("RedisJsonDict types", () => {
   it("RedisJsonDict.at() types paths of any depth, and takes those in a variable", () => {
@@ -184,6 +188,173 @@ describe("RedisJsonDict types", () => {
       await loose.at("a").keys();
       await loose.update({ a: 1 });
       for await (const [key, item] of loose) await loose.set(key, item);
+    });
+  });
+});
+
+describe("RedisJsonDict types of what is JSON", () => {
+  it("RedisJsonDict takes whatever types JSON can hold", () => {
+    interface Tree {
+      value: number;
+      children: Tree[];
+      parent?: Tree | null;
+    }
+    type Nested = Nested[] | number;
+    enum Color {
+      Red = "red",
+    }
+    enum Level {
+      Low,
+      High,
+    }
+    type Id = string & { readonly __brand: "Id" };
+    type Point = { x: number } & { readonly [brand]: { Point: void } };
+    interface Fits {
+      readonly tree: Tree;
+      nested: Nested;
+      either: Tree | readonly string[] | string | null;
+      color: Color;
+      level: Level;
+      id: Id;
+      point: Point;
+      byId: Record<Id, Point>;
+      byNumber: { [index: number]: Tree };
+      pair: readonly [name: string, tree?: Tree, ...rest: number[]];
+      maybe: string | undefined;
+      grid: readonly (readonly number[])[];
+      object: object;
+      opaque: unknown;
+      // deno-lint-ignore no-explicit-any -- what users have
+      loose: any[];
+      json: Json;
+      when: `${number}-${number}`;
+    }
+    type Alias = { [K in keyof Fits]?: Fits[K] };
+    checkOnly(() => [
+      new RedisJsonDict<Fits>(client, { prefix: "" }),
+      new RedisJsonDict<Alias>(client, { prefix: "" }),
+      new RedisJsonDict<Record<string, Fits>>(client, { prefix: "" }),
+      new RedisJsonDict<Record<string, unknown>>(client, { prefix: "" }),
+      // deno-lint-ignore no-explicit-any -- what users have
+      new RedisJsonDict<Record<string, any>>(client, { prefix: "" }),
+      RedisJsonDict.connect<Fits>("", { prefix: "" }) satisfies RedisJsonDict<Fits>,
+    ]);
+  });
+
+  it("RedisJsonDict refuses types that JSON cannot hold", () => {
+    checkOnly(() => {
+      interface Deep {
+        list: { date: Date }[];
+        next?: Deep;
+      }
+      // @ts-expect-error: a Date
+      new RedisJsonDict<{ a: Date }>(client, { prefix: "" });
+      // @ts-expect-error: a Date, deep inside a type that refers to itself
+      RedisJsonDict.connect<Deep>("", { prefix: "" });
+      // @ts-expect-error: values that are dates
+      RedisJsonDict.connect<Record<string, Date>>("", { prefix: "" });
+      // @ts-expect-error: a Map
+      RedisJsonDict.connect<{ a: Map<string, number> }>("", { prefix: "" });
+      // @ts-expect-error: a Set, or null
+      RedisJsonDict.connect<{ a: ReadonlySet<string> | null }>("", { prefix: "" });
+      // @ts-expect-error: a function
+      RedisJsonDict.connect<{ a: { f?(): void } }>("", { prefix: "" });
+      // @ts-expect-error: a class
+      RedisJsonDict.connect<{ a: typeof Date }>("", { prefix: "" });
+      // @ts-expect-error: a symbol
+      RedisJsonDict.connect<{ a: symbol | string }>("", { prefix: "" });
+      // @ts-expect-error: bytes, in a tuple
+      RedisJsonDict.connect<{ a: [number, Uint8Array] }>("", { prefix: "" });
+      // @ts-expect-error: a promise
+      RedisJsonDict.connect<{ a: Promise<string> }>("", { prefix: "" });
+      // @ts-expect-error: read as what toJSON returns
+      RedisJsonDict.connect<{ a: { x: number; toJSON(): string } }>("", { prefix: "" });
+    });
+  });
+
+  it("RedisJsonDict takes bigints with the option bigints only", () => {
+    checkOnly(() => {
+      RedisJsonDict.connect<{ a: bigint[] }>("", { prefix: "", bigints: true });
+      new RedisJsonDict<{ a?: number | bigint }>(client, { prefix: "", bigints: true });
+      // @ts-expect-error: a bigint without the option
+      RedisJsonDict.connect<{ a: bigint[] }>("", { prefix: "" });
+      // @ts-expect-error: a bigint without the option
+      new RedisJsonDict<{ a?: number | bigint }>(client, { prefix: "", bigints: false });
+      // @ts-expect-error: a Date for all that
+      RedisJsonDict.connect<{ a: bigint; b: Date }>("", { prefix: "", bigints: true });
+    });
+  });
+
+  it("RedisJsonDict can be wrapped in generic code", () => {
+    function read<T extends object, K extends Key<T>>(dict: RedisJsonDict<T>, key: K) {
+      return dict.get(key);
+    }
+    function change<T extends object, R>(dict: RedisJsonDict<T>, recipe: (draft: Draft<T>) => R): Promise<R> {
+      return dict.edit(recipe);
+    }
+    function boxed<V>(dict: RedisJsonDict<Record<string, { value: V }>>): Promise<{ value: V } | undefined> {
+      return dict.get("a");
+    }
+    class Repository<T extends object> {
+      readonly dict = new RedisJsonDict<T>(client, { prefix: "" });
+      readonly other = RedisJsonDict.connect<T>("", { prefix: "" });
+      set<K extends Key<T>>(key: K, value: At<T, K>): Promise<void> {
+        return this.dict.set(key, value);
+      }
+      at<K extends Key<T>>(key: K): Ref<At<T, K>> {
+        return this.other.at(key);
+      }
+    }
+    class Collection<V extends object> {
+      readonly dict = RedisJsonDict.connect<Record<string, V>>("", { prefix: "" });
+      set(key: string, value: V): Promise<void> {
+        return this.dict.set(key, value);
+      }
+      get(key: string): Promise<V | undefined> {
+        return this.dict.get(key);
+      }
+    }
+    checkOnly(async () => {
+      const id = await read(lab, "scan_id");
+      same<Same<typeof id, number | undefined>>();
+      const done: boolean = await change(lab, (draft) => draft.done);
+      await boxed(RedisJsonDict.connect<Record<string, { value: number }>>("", { prefix: "" }));
+      await new Repository<{ a: number }>().set("a", 1);
+      await new Repository<{ a: number }>().at("a").increment();
+      const tags: Tags | undefined = await new Collection<Tags>().get("a");
+      return [done, tags];
+    });
+  });
+});
+
+describe("Recipe types", () => {
+  it("recipes are synchronous", () => {
+    checkOnly(async () => {
+      // @ts-expect-error: asynchronous
+      await lab.edit(async (draft) => void (draft.scan_id = await 1));
+      // @ts-expect-error: asynchronous
+      await lab.explain(async (draft) => void (draft.scan_id = await 1));
+      // @ts-expect-error: asynchronous
+      await lab.at("sample").edit(async (sample) => void (sample.color = await "red"));
+      // @ts-expect-error: asynchronous
+      await lab.at("sample").explain(async (sample) => void (sample.color = await "red"));
+      // @ts-expect-error: a promise in some cases
+      await lab.edit((draft) => draft.done ? Promise.resolve(1) : undefined);
+      const nothing = await lab.edit((draft) => {
+        draft.done = true;
+      });
+      same<Same<typeof nothing, void>>();
+      const any = await loose.edit((draft) => draft.x);
+      // deno-lint-ignore no-explicit-any -- it is about any
+      same<Same<typeof any, any>>();
+      const opaque = await lab.edit((draft) => draft.opaque);
+      same<Same<typeof opaque, unknown>>();
+      const never = await lab.edit(() => {
+        throw new Error();
+      });
+      same<Same<typeof never, never>>();
+      const either = await lab.edit((draft) => draft.done ? "a" : 1);
+      same<Same<typeof either, "a" | 1>>();
     });
   });
 });
@@ -393,6 +564,6 @@ describe("Draft types", () => {
   });
 
   it("Ref types are looked at by the compiler alone", () => {
-    assertEquals(checked, 14);
+    assertEquals(checked, 19);
   });
 });

@@ -15,6 +15,10 @@ const n: number = await dict.at("k", "n").increment();
 await dict.get("none");
 // @ts-expect-error: a list has no such member
 dict.at("k", "list", "none");
+// @ts-expect-error: JSON holds no Date
+RedisJsonDict.connect<{ k: { made: Date } }>("redis://localhost:6379", { prefix: "types:" });
+// @ts-expect-error: a recipe is synchronous
+const edited: Promise<unknown> = dict.edit(async (draft) => void (draft.k.n = await Promise.resolve(1)));
 await dict.close();
 const edge: RedisJsonDict<Lab> = new Core<Lab>(fromUpstash({ url: "https://name.upstash.io", token: "t" }), {
   prefix: "",
@@ -22,4 +26,4 @@ const edge: RedisJsonDict<Lab> = new Core<Lab>(fromUpstash({ url: "https://name.
 if (edge instanceof RedisJsonDict) await edge.close();
 // @ts-expect-error: core has no connect
 Core.connect("redis://localhost:6379");
-console.log(value, length, n);
+console.log(value, length, n, edited);
