@@ -20,7 +20,16 @@
  */
 
 // The dictionary
-export { type Entry, type Key, RedisJsonDict, type SetOptions } from "./src/api/core.ts";
+export {
+  type Entry,
+  type ExpiryOptions,
+  type GetOptions,
+  type Key,
+  type KeysOptions,
+  RedisJsonDict,
+  type ReplaceOptions,
+  type SetOptions,
+} from "./src/api/core.ts";
 export type { RedisClient } from "./src/run/client.ts";
 export type { CloseOptions, Delivery, DictOptions } from "./src/run/options.ts";
 export type { Json, JsonType } from "./src/data/json.ts";
@@ -30,6 +39,7 @@ export type {
   AnyRef,
   ArrayRef,
   BooleanRef,
+  CompareOptions,
   ContainerOf,
   ContainerRef,
   ElementOf,
@@ -42,7 +52,7 @@ export type {
   StringRef,
   WriteOptions,
 } from "./src/api/ref.ts";
-export type { At, KeyOf, Path, Segment } from "./src/data/path.ts";
+export type { AnyPath, At, AtPath, KeyOf, Path, PathOf, Segment } from "./src/data/path.ts";
 export type { Selected, Selection } from "./src/data/selector.ts";
 
 // Plain code: edits and live documents
@@ -68,8 +78,10 @@ export type {
   LengthOp,
   Op,
   PersistOp,
+  PickOp,
   PopOp,
   PushOp,
+  PutOp,
   SetOp,
   SpliceOp,
   TestOp,

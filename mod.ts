@@ -27,9 +27,13 @@
 export {
   type ConnectOptions,
   type Entry,
+  type ExpiryOptions,
+  type GetOptions,
   type Key,
+  type KeysOptions,
   RedisJsonDict,
   type RedisJsonDictClass,
+  type ReplaceOptions,
   type SetOptions,
 } from "./src/api/dict.ts";
 export type { TlsOptions } from "./src/run/open.ts";
@@ -42,6 +46,7 @@ export type {
   AnyRef,
   ArrayRef,
   BooleanRef,
+  CompareOptions,
   ContainerOf,
   ContainerRef,
   ElementOf,
@@ -54,7 +59,7 @@ export type {
   StringRef,
   WriteOptions,
 } from "./src/api/ref.ts";
-export type { At, KeyOf, Path, Segment } from "./src/data/path.ts";
+export type { AnyPath, At, AtPath, KeyOf, Path, PathOf, Segment } from "./src/data/path.ts";
 export type { Selected, Selection } from "./src/data/selector.ts";
 
 // Plain code: edits and live documents
@@ -80,8 +85,10 @@ export type {
   LengthOp,
   Op,
   PersistOp,
+  PickOp,
   PopOp,
   PushOp,
+  PutOp,
   SetOp,
   SpliceOp,
   TestOp,

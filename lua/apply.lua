@@ -37,6 +37,8 @@
 --   expire depth segment... ms
 --   persist depth segment...
 --   fresh depth segment...
+--   pick depth segment...
+--   put depth segment...
 -- Returns: one bulk string for each op: its JSON result, "" for none, or a refusal "!CODE segment found"
 -- Errors: LATE and the time of the server, where the call came after its time; Redis's own (OOM, READONLY, ...),
 --   before anything is written; PARTIAL and an error of Redis, where a write failed behind another one
@@ -64,6 +66,10 @@ if tokens[1] == 'once' then
   end
 end
 
+-- @include "lib/fast.lua"
+local single = at_once(record and 5 or 1)
+if single then return { single } end
+
 -- @include "lib/text.lua"
 
 -- Making a closure searches the shared locals of the function around it, one by one. Inside a second function
@@ -80,13 +86,15 @@ local modifiers
 local segment = 0
 
 -- An op returns its reply and what it changes: from, to, fragment when text[from..to] becomes fragment (to is
--- from - 1 to insert); 0, 0, fragment when the whole value does (false deletes the key); -1, ms when only its
--- expiry does.
+-- from - 1 to insert); WHOLE, WHOLE, fragment when the whole value does (false deletes the key); EXPIRY, ms when only
+-- its expiry does.
+-- @define WHOLE 0
+-- @define EXPIRY -1
 
 -- Adds fragment behind the last member or element of the container at p that ends at close.
 local function add(reply, p, close, fragment)
   local q = close
-  repeat q = q - 1 until byte(text, q) > 32
+  repeat q = q - 1 until byte(text, q) > SPACE
   return reply, q + 1, q, q == p and fragment or ',' .. fragment
 end
 
@@ -101,6 +109,51 @@ local function more()
   return ops
 end
 
+-- The op at what it works on: the value at p. at is the start of its member or element, x the first argument; whole
+-- says that it is the whole value.
+local function perform(name, p, x, at, whole)
+  local _
+  if name == 'set' then
+    local e = value_end(p)
+    if modifiers and modifiers.ifAbsent then return sub(text, p, e) end
+    if modifiers and modifiers.unlessObject and byte(text, p) == OPEN_OBJECT then return '' end
+    return modifiers and modifiers.ifPresent and 'true' or '', p, e, tokens[x]
+  elseif name == 'increment' then
+    local by = tokens[x]
+    local e
+    _, e = find(text, '^-?%d+', p)
+    if e and e - p < 14 and #by < 15 then
+      local next_byte, first_digit, second = byte(text, e + 1), byte(text, p, p + 1)
+      -- Both are short integers without a leading zero, and the number ends here.
+      if (next_byte == COMMA or next_byte == CLOSE_OBJECT or next_byte == CLOSE_LIST)
+        and first_digit ~= 48 and second ~= 48 and not find(by, '[.eE]')
+      then
+        local sum = string.format('%.0f', sub(text, p, e) + by)
+        return sum, p, e, sum
+      end
+    end
+    return more().increment(p, x)
+  elseif name == 'push' then
+    if byte(text, p) ~= OPEN_LIST then fail('TYPE', rare().type_of(p)) end
+    if not steps_made then make_steps() end
+    local _, count, c = element(p)
+    local length = string.format('%d', count + tokens[x + 1])
+    if tokens[x] == '' then return length end
+    return add(length, p, c, tokens[x])
+  elseif name == 'test' then
+    local e = value_end(p)
+    local exact = modifiers and (modifiers.bytes or modifiers.sha1)
+    if whole and exact then p, e = 1, #text end
+    local found = sub(text, p, e)
+    if exact and modifiers.sha1 then found = redis.sha1hex(found) end
+    if found == tokens[x] then return '' end
+    if exact or not more().values().equal(p, tokens[x]) then fail('TEST') end
+    return ''
+  end
+  if name == 'absent' then fail('TEST') end
+  return more()[name](p, x, at)
+end
+
 -- Runs one op: first..last are the tokens of its segments, x the first of its arguments. With all, the whole
 -- value is read. ttl is what became of the expiry before. Changes nothing, so that it can run again.
 local function run(name, first, last, x, all, ttl)
@@ -109,7 +162,7 @@ local function run(name, first, last, x, all, ttl)
   if last < first then
     if name == 'set' and not modifiers then -- whatever is there, as long as it is a string
       if text == nil then redis.call('STRLEN', key) end
-      return '', 0, 0, tokens[x]
+      return '', WHOLE, WHOLE, tokens[x]
     end
     local whole = more().whole[name]
     if whole and not (modifiers and modifiers.last) then return whole(x, ttl) end
@@ -124,7 +177,7 @@ local function run(name, first, last, x, all, ttl)
     local container, s = p, tokens[k]
     local q, y = byte(s, 1, 2)
     b = b or byte(text, p)
-    if b == 123 and q == 34 then -- what child does, without the call: most segments are names in objects
+    if b == OPEN_OBJECT and q == QUOTE then -- what child does, without the call: most segments are names in objects
       at, p, b, c = member(p, s, y, c)
     else
       if not steps_made then make_steps() end
@@ -132,64 +185,39 @@ local function run(name, first, last, x, all, ttl)
     end
     if not p then
       if k == last and not count and name == 'set' and not modifiers then
-        return add('', container, c, (q == 34 and s or '"' .. s .. '"') .. ':' .. tokens[x])
+        return add('', container, c, (q == QUOTE and s or '"' .. s .. '"') .. ':' .. tokens[x])
       end
       return more().create(name, first, last, x, k, container, c, count)
     end
     segment = segment + 1
   end
   if last < first then more().check_scalar(p) end
-  local _
-  if name == 'set' then
-    local e = value_end(p)
-    if modifiers and modifiers.ifAbsent then return sub(text, p, e) end
-    if modifiers and modifiers.unlessObject and byte(text, p) == 123 then return '' end
-    return modifiers and modifiers.ifPresent and 'true' or '', p, e, tokens[x]
-  elseif name == 'increment' then
-    local by = tokens[x]
-    local e
-    _, e = find(text, '^-?%d+', p)
-    if e and e - p < 14 and #by < 15 then
-      local next_byte, first_digit, second = byte(text, e + 1), byte(text, p, p + 1)
-      -- Both are short integers without a leading zero, and the number ends here.
-      if (next_byte == 44 or next_byte == 125 or next_byte == 93)
-        and first_digit ~= 48 and second ~= 48 and not find(by, '[.eE]')
-      then
-        local sum = string.format('%.0f', sub(text, p, e) + by)
-        return sum, p, e, sum
-      end
-    end
-    return more().increment(p, x)
-  elseif name == 'push' then
-    if byte(text, p) ~= 91 then fail('TYPE', rare().type_of(p)) end
-    if not steps_made then make_steps() end
-    _, count, c = element(p)
-    local length = string.format('%d', count + tokens[x + 1])
-    if tokens[x] == '' then return length end
-    return add(length, p, c, tokens[x])
-  elseif name == 'test' then
-    local e = value_end(p)
-    local exact = modifiers and (modifiers.bytes or modifiers.sha1)
-    if last < first and exact then p, e = 1, #text end
-    local found = sub(text, p, e)
-    if exact and modifiers.sha1 then found = redis.sha1hex(found) end
-    if found == tokens[x] then return '' end
-    if exact or not more().values().equal(p, tokens[x]) then fail('TEST') end
-    return ''
-  end
-  if name == 'absent' then fail('TEST') end
-  return more()[name](p, x, at)
+  return perform(name, p, x, at, last < first)
+end
+
+-- Of the value under work, where many ops work on it: its text and its changes (lib/pieces.lua).
+local document
+local pieces -- what lib/pieces.lua does, made when first needed
+
+-- The changes of values in many places at once, for calls of many ops.
+local function many()
+  if pieces then return pieces end
+  pieces = {}
+  if not steps_made then make_steps() end
+  -- @include "lib/pieces.lua"
+  return pieces
 end
 
 local replies, done, i, groups
 local size = #tokens
 -- The value under work, besides text (nil: not read yet, false: no such key) and partial:
-local ttl    -- what its expiry becomes: nil stays, 0 none, else ms
-local edits  -- how often it was changed since it was read
+local ttl      -- what its expiry becomes: nil stays, 0 none, else ms
+local edits    -- how often it was changed since it was read
 local from, to, fragment -- a change not made in text yet
+local searched -- how many bytes of it ops have gone through, as far as that is known
 
--- Keys by number: { text, partial, ttl, edits }, of those that are not the current one. The states of the keys
--- of this group before it, in order: { number, text, partial, ttl, edits }.
+-- The values that are not under work, by number of their keys. What they were before this group, in order: a value
+-- with its number.
 local current, others, before, failed
 -- Which groups were refused, by number; whether this one builds on one of them.
 local refused, orphaned
@@ -199,41 +227,25 @@ local refused, orphaned
 -- shortage the error of Redis.
 local short, shortage
 
+-- An op searches from the start of the text, and the next one works on a new text. When ops have gone through so many
+-- bytes of a value, the next ones go on where others have been. A text of which only the start is read is not worth it.
+-- @define FEW 65536
+local few = FEW
+-- What went wrong was said of a text in pieces: all runs again, from the start, without any.
+local again
+
 repeat
   replies, done, i, groups = {}, 0, record and 5 or 1, 1
-  text, partial, ttl, edits, from = nil, nil, nil, 0, nil
+  text, partial, ttl, edits, from, document, searched = nil, nil, nil, 0, nil, nil, 0
   current, others, before, failed = 1, nil, nil, false
-  refused, orphaned = nil, false
+  refused, orphaned, again = nil, false, false
   key = KEYS[1]
 
   while i <= size do
-    if from then -- there is more to do: make the pending change
-      if partial then load(true) end
-      text, from = sub(text, 1, from - 1) .. fragment .. sub(text, to + 1), nil
-    end
     local name = tokens[i]
     local first = i + 2
     if name == ';' or name == '@' then
-      local number = name == '@' and tonumber(tokens[i + 1]) or 1
-      if number ~= current then
-        others = others or {}
-        others[current] = { text, partial, ttl, edits }
-        current, key = number, KEYS[number]
-        local state = others[number]
-        if state then
-          text, partial, ttl, edits = state[1], state[2], state[3], state[4]
-        else
-          text, partial, ttl, edits = nil, false, nil, 0
-        end
-      end
-      if name == ';' then
-        before, failed, orphaned, groups = {}, false, false, groups + 1
-        i = i + 1
-      else
-        before = before or { { 1, nil, false, nil, 0 } }
-        i = first
-      end
-      before[#before + 1] = { current, text, partial, ttl, edits }
+      -- @include "lib/group.lua"
     elseif name == 'parents' or name == 'ifAbsent' or name == 'ifPresent' or name == 'unlessObject'
       or name == 'bytes' or name == 'sha1' or name == 'exact' or name == 'copied' or name == 'last'
     then
@@ -249,17 +261,7 @@ repeat
       i = first
     else
       local x = first + tokens[i + 1]
-      if name == 'set' or name == 'increment' or name == 'test' or name == 'append' or name == 'expire'
-        or name == 'type' or name == 'length' or name == 'keys' or name == 'add'
-      then
-        i = x + 1
-      elseif name == 'push' or name == 'unshift' then
-        i = x + 2
-      elseif name == 'splice' then
-        i = x + 4
-      else
-        i = x
-      end
+      -- @arguments
       local reply = ''
       if orphaned and not failed and name ~= 'fresh' then
         failed, refused[groups] = true, true
@@ -267,40 +269,49 @@ repeat
       -- What is asked for afresh is reported only where a group was refused.
       elseif name == 'fresh' and refused or name ~= 'fresh' and not failed then
         local ok
-        ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, false, ttl)
-        if not ok and partial then
-          load(true)
-          ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, true, ttl)
+        if from then -- make the pending change
+          if partial then load(true) end
+          text = sub(text, 1, from - 1) .. fragment .. sub(text, to + 1)
+        end
+        if not document and searched > few and text and (not partial or searched > 16 * few) then
+          if partial then load(true) end
+          ok, document = pcall(many().document, text)
+          if not ok then document, few = nil, math.huge end
+        end
+        if document then
+          ok, reply, from, to, fragment = pcall(pieces.run, name, first, x - 1, x, ttl)
+          text = document.text
+        else
+          ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, false, ttl)
+          if not ok and partial then
+            load(true)
+            ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, true, ttl)
+          end
+          if text then searched = searched + #text end
         end
         if ok and from and from > 0 then
           local MAX_BYTES = 536870912 -- of a Redis string (proto-max-bulk-len)
-          local length = partial and redis.call('STRLEN', key) or #text
+          local length = document and document.length or partial and redis.call('STRLEN', key) or #text
           if length - (to - from + 1) + #fragment > MAX_BYTES then ok, reply = false, { 'LIMIT', 'bytes' } end
         end
         if short and ok and from and from >= 0 and fragment then
           ok, reply, short = false, { 'OOM' }, short + 1
         end
-        if not ok then
-          failed, from = true, nil
-          refused = refused or {}
-          refused[groups] = true
+        if not ok and document and type(reply) == 'table' and reply[1] == 'CORRUPT' then
+          again, few, i = true, math.huge, size + 1
+        elseif not ok then
           -- @include "lib/refusal.lua"
-          before = before or { { 1, nil, false, nil, 0 } }
-          for n = #before, 1, -1 do
-            local b = before[n]
-            if b[1] == current then
-              text, partial, ttl, edits = b[2], b[3], b[4], b[5]
-            else
-              others[b[1]] = { b[2], b[3], b[4], b[5] }
-            end
-          end
-        elseif from == -1 then
+          -- @include "lib/undo.lua"
+        elseif from == EXPIRY then
           ttl, from = to, nil
         elseif from then
           edits = edits + 1
-          if from == 0 then
-            text, partial, from = fragment, false, nil
+          if from == WHOLE then
+            text, partial, from, document = fragment, false, nil, nil
             if not fragment then ttl = 0 elseif modifiers and modifiers.ttl then ttl = modifiers.ttl end
+          elseif document then
+            pieces.keep(from, to, fragment)
+            from = nil
           end
         end
       end
@@ -309,64 +320,25 @@ repeat
       modifiers = nil
     end
   end
-
-  if short == groups then return { err = shortage } end -- nothing is left to do
-
-  -- Everything is decided: each changed key gets one command, behind the record.
-  local queue, problem
-  local written = 0
-  if others then
-    -- @include "lib/queue.lua"
+  if pieces and not again then
+    -- @include "lib/join.lua"
   end
-  -- @include "lib/record.lua"
-  if not problem then
-    repeat
-      if queue then
-        local state = queue[written + 1]
-        if not state then break end
-        text, partial, ttl, edits, key = state[1], state[2], state[3], state[4], state[8]
-        from, to, fragment = state[5], state[6], state[7]
-      end
-      local answer
-      if edits == 0 then
-        if ttl == 0 then
-          answer = redis.pcall('PERSIST', key)
-        elseif ttl then
-          answer = redis.pcall('PEXPIRE', key, string.format('%.0f', ttl))
-        end
-      elseif not (from and edits == 1 and not ttl and #fragment == to - from + 1 and #text > 128
-        -- Refused where the value is longer than the server takes in one piece (proto-max-bulk-len); SET does not look.
-        and type(redis.pcall('SETRANGE', key, string.format('%.0f', from - 1), fragment)) == 'number')
-      then
-        if from then
-          local tail
-          if partial then
-            tail = redis.call('GETRANGE', key, string.format('%.0f', to), '-1')
-          else
-            tail = sub(text, to + 1)
-          end
-          text = sub(text, 1, from - 1) .. fragment .. tail
-        end
-        if not text then
-          answer = redis.pcall('DEL', key)
-        elseif not ttl then
-          answer = redis.pcall('SET', key, text, 'KEEPTTL')
-        elseif ttl == 0 then
-          answer = redis.pcall('SET', key, text)
-        else
-          answer = redis.pcall('SET', key, text, 'PX', string.format('%.0f', ttl))
-        end
-      end
-      if answer and answer ~= 1 and answer ~= 0 and answer.err then
-        problem = answer.err
-        break
-      end
-      written = written + 1
-    until not queue
-  end
-  if not problem then return replies end
 
-  -- @include "lib/failure.lua"
+  if not again then
+    if short == groups then return { err = shortage } end -- nothing is left to do
+
+    -- Everything is decided: each changed key gets one command, behind the record.
+    local queue, problem
+    local written = 0
+    if others then
+      -- @include "lib/queue.lua"
+    end
+    -- @include "lib/record.lua"
+    -- @include "lib/write.lua"
+    if not problem then return replies end
+
+    -- @include "lib/failure.lua"
+  end
 until false
 
 end)()

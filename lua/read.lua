@@ -12,6 +12,7 @@
 -- Cost: O(bytes up to the target); only the fragment leaves the server
 local find, byte, sub, format = string.find, string.byte, string.sub, string.format
 
+local prefix -- of a value that is read already: none
 -- @include "lib/text.lua"
 -- @include "lib/scan.lua"
 -- @include "lib/value.lua"
@@ -51,7 +52,7 @@ local function run(name, first, last)
     local s = tokens[k]
     local q, y = byte(s, 1, 2)
     b = b or byte(text, p)
-    if b == 123 and q == 34 then -- what child does, without the call
+    if b == OPEN_OBJECT and q == QUOTE then -- what child does, without the call
       _, p, b, c = member(p, s, y, c)
     else
       if not steps_made then make_steps() end
@@ -67,7 +68,7 @@ local function run(name, first, last)
   if name == 'type' then return rare().type_of(p) end
   if name == 'length' then return format('%d', length(p)) end
   if name == 'keys' then
-    if byte(text, p) ~= 123 then fail('TYPE', rare().type_of(p)) end
+    if byte(text, p) ~= OPEN_OBJECT then fail('TYPE', rare().type_of(p)) end
     return names(p)
   end
   rare().type_of(p)

@@ -8,6 +8,8 @@
 export const SCRIPTS = ["apply", "read"] as const;
 const SECTIONS = ["purpose", "KEYS", "ARGV", "Returns", "Errors", "Cost"] as const;
 const INCLUDE = /^(\s*)-- @include "([^"]+)"\s*$/;
+const DEFINE = /^\s*-- @define ([A-Z][A-Z_]*)(?:\(([a-z]+)\))? (.+)$/;
+const ARGUMENTS = /^(\s*)-- @arguments$/;
 
 /** One line of a bundled script and where it came from. */
 export interface Line {
@@ -34,8 +36,57 @@ export interface Bundle extends Header {
  * @throws {Error} If an include is missing or leads back to itself, or the header is not as it must be.
  */
 export function bundle(folder: string, name: string): Bundle {
-  const lines = readWithIncludes(folder, `${name}.lua`, "", [], new Set());
-  return { name, lines, ...readHeader(name, lines) };
+  const lines = expand(readWithIncludes(folder, `${name}.lua`, "", [], new Set()));
+  const header = readHeader(name, lines);
+  return { name, lines: lines.flatMap((line) => countArguments(line, header.ops)), ...header };
+}
+
+/** Puts in what `@define` lines stand for, and takes these lines out. Comments and strings stay as they are. */
+function expand(lines: readonly Line[]): Line[] {
+  const meanings = new Map<string, { readonly parameter: string | undefined; readonly meaning: string }>();
+  const replace = (text: string): string =>
+    text.replace(
+      /'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|--.*|\b([A-Z][A-Z_]*)\b(?:\((\w+)\))?/g,
+      (all: string, word?: string, argument?: string) => {
+        const found = word === undefined ? undefined : meanings.get(word);
+        if (!found) return all;
+        const { parameter, meaning } = found;
+        if (parameter === undefined) return meaning + all.slice(word!.length);
+        if (argument === undefined) {
+          throw new Error(
+            `Cannot bundle: "${word}" takes a name in "${text.trim()}"`,
+          );
+        }
+        return meaning.replace(new RegExp(`\\b${parameter}\\b`, "g"), argument);
+      },
+    );
+  const rest = lines.filter((line) => {
+    const [, word, parameter, meaning] = DEFINE.exec(line.text) ?? [];
+    const fail = (why: string): never => {
+      throw new Error(`Cannot bundle ${line.file}:${line.number}: ${why}`);
+    };
+    if (word === undefined) {
+      if (line.text.includes("@define")) fail("a constant is a line `-- @define NAME value`");
+      return true;
+    }
+    if (meanings.has(word)) fail(`"${word}" is defined twice`);
+    meanings.set(word, { parameter, meaning: replace(meaning) });
+    return false;
+  });
+  return rest.map((line) => ({ ...line, text: replace(line.text) }));
+}
+
+/** In the place of `@arguments` the code that sets i behind the arguments of the op `name`, of which x is the first. */
+function countArguments(line: Line, ops: Header["ops"]): Line[] {
+  const [, indent] = ARGUMENTS.exec(line.text) ?? [];
+  if (indent === undefined) return [line];
+  const byCount = new Map<number, string[]>();
+  for (const [op, { length }] of Object.entries(ops)) {
+    if (length > 0) byCount.set(length, [...byCount.get(length) ?? [], `name == '${op}'`]);
+  }
+  const cases = [...byCount].map(([count, names]) => `if ${names.join("\n  or ")}\nthen i = x + ${count}`);
+  const code = cases.length === 0 ? "i = x" : `${cases.join("\nelse")}\nelse i = x end`;
+  return code.split("\n").map((text) => ({ ...line, text: indent + text }));
 }
 
 function readWithIncludes(
@@ -121,12 +172,11 @@ function readHeader(name: string, lines: readonly Line[]): Header {
 
 /** A condition that takes one of some words: `name == 'a' or name == 'b'`. */
 const ANY_OF = "name == '[^']+'(?:\\s+or name == '[^']+')*";
-/** Where a script takes the modifiers that it only notes, and where it counts the arguments of ops. */
+/** Where a script takes the modifiers that it only notes. */
 const NOTES = new RegExp(
   `(${ANY_OF})\\s+then\\s+modifiers = modifiers or \\{\\}\\s+modifiers\\[name\\] = true`,
   "g",
 );
-const COUNTS = new RegExp(`(${ANY_OF})\\s+then\\s+i = x \\+ \\d+`, "g");
 
 /** Each declared word must be handled, and each word that is taken be declared. To name it where tokens are told apart
  * is not to handle it. */
@@ -137,7 +187,7 @@ function checkWords(
   fail: (why: string) => never,
 ): void {
   const noted = [...body.matchAll(NOTES)].flatMap(([, condition]) => wordsOf(condition));
-  const code = body.replace(NOTES, "").replace(COUNTS, "");
+  const code = body.replace(NOTES, "");
   for (const word of noted) {
     if (!modifiers.includes(word)) fail(`the body takes the modifier "${word}", which is not declared`);
   }
@@ -150,7 +200,7 @@ function checkWords(
       fail(`the modifier "${word}" is declared, but nothing asks for modifiers.${word}`);
     }
   }
-  const run = /^local function run\(.*?^end$/ms.exec(code)?.[0] ?? "";
+  const run = [...code.matchAll(/^local function (?:run|perform)\(.*?^end$/gms)].join("\n");
   for (const word of ops) {
     const handlers = [
       new RegExp(`if name == '${word}' then`).test(run),

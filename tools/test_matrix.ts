@@ -26,7 +26,7 @@ const CANDIDATES: readonly Candidate[] = [
   { name: "Valkey 8", suite: "trixie", program: "valkey-server" },
   {
     ...{ name: "Redis 6", suite: "bullseye", program: "redis-server" },
-    without: ["bad_states", "cluster", "durability"],
+    without: ["bad_states", "cluster", "durability"].map((test) => `tests/server/${test}_test.ts`),
   },
 ];
 
@@ -35,7 +35,11 @@ const HINT =
 
 /** The tests that would see a server that does something else. */
 const CONTRACT: readonly string[] = [
-  ...["lua", "bad_states", "cluster", "dict", "durability", "edit", "model", "once", "record", "ref", "scan"],
+  "tests/lua",
+  ...["bad_states", "cluster", "durability", "once"].map((test) => `tests/server/${test}_test.ts`),
+  ...["dict", "edit", "ref"].map((test) => `tests/api/${test}_test.ts`),
+  ...["record", "scan"].map((test) => `tests/run/${test}_test.ts`),
+  "tests/properties/model_test.ts",
 ];
 
 /**
@@ -92,8 +96,7 @@ async function main(): Promise<number> {
       rows[candidate.name] = { version: "not reached", passed: "", failed: "", seconds: "" };
       continue;
     }
-    const contract = CONTRACT.filter((test) => !candidate.without?.includes(test))
-      .map((test) => test === "lua" ? "tests/lua" : `tests/${test}_test.ts`);
+    const contract = CONTRACT.filter((test) => !candidate.without?.includes(test));
     const tests = Deno.args.includes("--all") ? [] : wanted.length > 0 ? wanted : contract;
     const { output: said } = await run(server.path, ["--version"]);
     const start = performance.now();

@@ -18,43 +18,43 @@ end
 local function tree(p, depth)
   if depth > 1000 then fail('LIMIT', 'depth') end
   local b = byte(text, p)
-  if b == 34 then
+  if b == QUOTE then
     local e = string_end(p)
     return '"' .. extra.unescape(sub(text, p + 1, e - 1)), e
   end
   local e
-  if b == 123 then
+  if b == OPEN_OBJECT then
     local members, count = {}, 0
     local q, x = blank(p + 1)
-    while x ~= 125 do
-      if x ~= 34 then fail('CORRUPT', q - 1) end
+    while x ~= CLOSE_OBJECT do
+      if x ~= QUOTE then fail('CORRUPT', q - 1) end
       e = string_end(q)
       local name = extra.unescape(sub(text, q + 1, e - 1))
       q, x = blank(e + 1)
-      if x ~= 58 then fail('CORRUPT', q - 1) end
+      if x ~= COLON then fail('CORRUPT', q - 1) end
       if not members[name] then count = count + 1 end
       members[name], e = tree(blank(q + 1), depth + 1)
       q, x = blank(e + 1)
-      if x == 44 then
+      if x == COMMA then
         q, x = blank(q + 1)
-        if x == 125 then fail('CORRUPT', q - 1) end
-      elseif x ~= 125 then
+        if x == CLOSE_OBJECT then fail('CORRUPT', q - 1) end
+      elseif x ~= CLOSE_OBJECT then
         fail('CORRUPT', q - 1)
       end
     end
     return { members = members, count = count }, q
   end
-  if b == 91 then
+  if b == OPEN_LIST then
     local list, n = {}, 0
     local q, x = blank(p + 1)
-    while x ~= 93 do
+    while x ~= CLOSE_LIST do
       n = n + 1
       list[n], e = tree(q, depth + 1)
       q, x = blank(e + 1)
-      if x == 44 then
+      if x == COMMA then
         q, x = blank(q + 1)
-        if x == 93 then fail('CORRUPT', q - 1) end
-      elseif x ~= 93 then
+        if x == CLOSE_LIST then fail('CORRUPT', q - 1) end
+      elseif x ~= CLOSE_LIST then
         fail('CORRUPT', q - 1)
       end
     end

@@ -15,26 +15,30 @@ end
 ops.values = values
 
 local function quoted(s)
-  return byte(s) == 34 and s or '"' .. s .. '"'
+  return byte(s) == QUOTE and s or '"' .. s .. '"'
 end
 
 -- @include "lib/shape.lua"
 
--- Removes the member or element from..to and one comma.
+-- Removes the member or element from..to and one comma. Returns where that is, too, nil if there is none, and whether
+-- the last one is removed.
 local function remove(reply, from, to)
   local q, b = blank(to + 1)
-  if b == 44 then return reply, from, blank(q + 1) - 1, '' end
-  if b ~= 93 and b ~= 125 then fail('CORRUPT', q - 1) end
+  if b == COMMA then return reply, from, blank(q + 1) - 1, '', q end
+  if b ~= CLOSE_LIST and b ~= CLOSE_OBJECT then fail('CORRUPT', q - 1) end
   q = from
-  repeat q = q - 1 until byte(text, q) > 32
-  return reply, byte(text, q) == 44 and q or from, to, ''
+  repeat q = q - 1 until byte(text, q) > SPACE
+  if byte(text, q) == COMMA then return reply, q, to, '', q, true end
+  return reply, from, to, '', nil, true
 end
 
--- The text that the last copy has found, and what an add adds.
-local copied
+-- The text that the last copy has found, and what an add adds. What the last pick has found: a text, and its
+-- expiry in ms, 0 for none.
+local copied, picked, picked_ttl
 local function addition(x)
   return modifiers and modifiers.copied and copied or tokens[x]
 end
+ops.addition = addition
 
 -- What an op makes of a value that is not there, and its reply.
 local function initial(name, x)
@@ -64,17 +68,17 @@ function ops.create(name, first, last, x, k, p, close, count)
     local s = tokens[n]
     fragment = s == '0' and '[' .. fragment .. ']' or '{' .. quoted(s) .. ':' .. fragment .. '}'
   end
-  if k < first then return reply, 0, 0, fragment end
+  if k < first then return reply, WHOLE, WHOLE, fragment end
   local s = tokens[k]
   if not count then return add(reply, p, close, quoted(s) .. ':' .. fragment) end
-  if tonumber(byte(s) == 34 and rare().index(s) or s) ~= count then fail('RANGE', format('%d', count)) end
+  if tonumber(byte(s) == QUOTE and rare().index(s) or s) ~= count then fail('RANGE', format('%d', count)) end
   return add(reply, p, close, fragment)
 end
 
 -- A whole value that is no container must stand alone.
 function ops.check_scalar(p)
   local b = byte(text, p)
-  if b ~= 123 and b ~= 91 and find(text, '[^ \t\r\n]', value_end(p) + 1) then fail('CORRUPT', #text) end
+  if b ~= OPEN_OBJECT and b ~= OPEN_LIST and find(text, '[^ \t\r\n]', value_end(p) + 1) then fail('CORRUPT', #text) end
 end
 
 -- Is there such a key? Without reading the value; refuses a key that is no string.
@@ -103,22 +107,37 @@ ops.whole = {
       if partial and not find(text, '[^ \t\r\n]') then load(true) end
       if find(text, '^[ \t\r\n]*{') then return '' end
     end
-    return modifiers.ifPresent and 'true' or '', 0, 0, tokens[x]
+    return modifiers.ifPresent and 'true' or '', WHOLE, WHOLE, tokens[x]
   end,
   add = function(x)
     present()
-    return '', 0, 0, addition(x)
+    return '', WHOLE, WHOLE, addition(x)
   end,
   delete = function()
     if not present() then return 'false' end
-    return 'true', 0, 0, false
+    return 'true', WHOLE, WHOLE, false
   end,
   take = function()
     if not text and text ~= false or partial then load(true) end
     if not text then return '' end
     -- Longer than a client can hold (V8): it must not be removed by a call that cannot be answered.
     if #text > 536870888 then fail('LIMIT', 'bytes') end
-    return whole_text(), 0, 0, false
+    return whole_text(), WHOLE, WHOLE, false
+  end,
+  pick = function(_, ttl)
+    if not text and text ~= false or partial then load(true) end
+    if not text then fail('NO_KEY') end
+    if not ttl then
+      local left = redis.call('PTTL', key)
+      ttl = left < 0 and 0 or left == 0 and 1 or left
+    end
+    picked, picked_ttl = text, ttl
+    return ''
+  end,
+  put = function()
+    present()
+    modifiers = { ttl = picked_ttl }
+    return '', 0, 0, picked
   end,
   fresh = function()
     if not text and text ~= false or partial then load(true) end
@@ -127,11 +146,11 @@ ops.whole = {
   end,
   expire = function(x)
     if not present() then return 'false' end
-    return 'true', -1, tonumber(tokens[x])
+    return 'true', EXPIRY, tonumber(tokens[x])
   end,
   persist = function(_, ttl)
     if not present() or ttl == 0 or ttl == nil and redis.call('PTTL', key) < 0 then return 'false' end
-    return 'true', -1, 0
+    return 'true', EXPIRY, 0
   end,
 }
 
@@ -155,11 +174,11 @@ end
 function ops.add(p, x, at)
   if modifiers and modifiers.last then
     local b = byte(text, p)
-    if b == 91 then
+    if b == OPEN_LIST then
       local _, _, close = element(p)
       return add('', p, close, addition(x))
     end
-    if b ~= 123 then fail('TYPE', rare().type_of(p)) end
+    if b ~= OPEN_OBJECT then fail('TYPE', rare().type_of(p)) end
     local v, _, _, close = child(p, b, '"-"', 0)
     if not v then return add('', p, close, '"-":' .. addition(x)) end
     return '', v, value_end(v), addition(x)
@@ -187,7 +206,7 @@ function ops.toggle(p)
 end
 
 function ops.append(p, x)
-  if byte(text, p) ~= 34 then fail('TYPE', rare().type_of(p)) end
+  if byte(text, p) ~= QUOTE then fail('TYPE', rare().type_of(p)) end
   local e, added = string_end(p), sub(tokens[x], 2, -2)
   local length = values().string_length(sub(text, p + 1, e - 1)) + extra.string_length(added)
   return format('%d', length), e, e - 1, added
@@ -203,12 +222,12 @@ function ops.type(p, x)
 end
 
 function ops.length(p, x)
-  if byte(text, p) ~= 91 or size(p) ~= tonumber(tokens[x]) then fail('TEST') end
+  if byte(text, p) ~= OPEN_LIST or size(p) ~= tonumber(tokens[x]) then fail('TEST') end
   return ''
 end
 
 function ops.keys(p, x)
-  if byte(text, p) ~= 123 or names(p) ~= tokens[x] then fail('TEST') end
+  if byte(text, p) ~= OPEN_OBJECT or names(p) ~= tokens[x] then fail('TEST') end
   return ''
 end
 
@@ -218,7 +237,7 @@ function ops.exists(p)
 end
 
 local function array(p)
-  if byte(text, p) ~= 91 then fail('TYPE', rare().type_of(p)) end
+  if byte(text, p) ~= OPEN_LIST then fail('TYPE', rare().type_of(p)) end
   return p
 end
 

@@ -47,20 +47,20 @@ function rare()
       return nil
     end
     local b, _, a = byte(text, r - 1, r + 1)
-    if b ~= 92 and a and a > 32 and a ~= 44 and a ~= 58 and a ~= 93 and a ~= 125 then return nil end
+    if b ~= BACKSLASH and a and not MAY_FOLLOW_STRING(a) then return nil end
     local from = m - 64 > base and m - 64 or base
     local q = find(sub(text, from, m - 1), '"[^"]*$')
     if q then
       q = from + q - 1
       b, _, a = byte(text, q - 1, q + 1)
-      if b == 92 then
+      if b == BACKSLASH then
         local n = q - 2
-        while byte(text, n) == 92 do n = n - 1 end
+        while byte(text, n) == BACKSLASH do n = n - 1 end
         if (q - n) % 2 == 0 then return string_end(m) end -- an escaped quote is inside a string
         return nil
       end
-      if b > 32 and b ~= 123 and b ~= 91 and b ~= 44 and b ~= 58 then return nil end
-      if a > 32 and a ~= 44 and a ~= 58 and a ~= 93 and a ~= 125 then return string_end(m) end
+      if b > SPACE and b ~= OPEN_OBJECT and b ~= OPEN_LIST and b ~= COMMA and b ~= COLON then return nil end
+      if not MAY_FOLLOW_STRING(a) then return string_end(m) end
     elseif from == base then
       return nil
     end
@@ -95,13 +95,13 @@ function rare()
       local e = find(text, '"', p, true) -- the closing quote of the string that holds this backslash
       while e do
         local b = e - 1
-        while byte(text, b) == 92 do b = b - 1 end
+        while byte(text, b) == BACKSLASH do b = b - 1 end
         if (e - b) % 2 == 1 then break end
         e = find(text, '"', e + 1, true)
       end
       if not e then fail('CORRUPT', p - 1) end
       local _, b = blank(e + 1)
-      if b == 58 then return true end
+      if b == COLON then return true end
       p = find(text, '\\', e + 1, true)
     end
     return false
@@ -159,17 +159,17 @@ function rare()
 
   function extra.members(i, visit)
     local p, b = blank(i + 1)
-    if b == 125 then return p end
+    if b == CLOSE_OBJECT then return p end
     while true do
-      if b ~= 34 then fail('CORRUPT', p - 1) end
+      if b ~= QUOTE then fail('CORRUPT', p - 1) end
       local name_end = string_end(p)
       local colon, x = blank(name_end + 1)
-      if x ~= 58 then fail('CORRUPT', colon - 1) end
+      if x ~= COLON then fail('CORRUPT', colon - 1) end
       local v = blank(colon + 1)
       if visit(p, name_end, v) then return nil end
       p, b = blank(value_end(v) + 1)
-      if b == 125 then return p end
-      if b ~= 44 then fail('CORRUPT', p - 1) end
+      if b == CLOSE_OBJECT then return p end
+      if b ~= COMMA then fail('CORRUPT', p - 1) end
       p, b = blank(p + 1)
     end
   end
@@ -199,14 +199,40 @@ function rare()
 
   function extra.type_of(p)
     local b = byte(text, p)
-    if b == 34 then return 'string' end
-    if b == 123 then return 'object' end
-    if b == 91 then return 'array' end
+    if b == QUOTE then return 'string' end
+    if b == OPEN_OBJECT then return 'object' end
+    if b == OPEN_LIST then return 'array' end
     local word = match(text, '^[%w.+-]+', p)
     if word == 'true' or word == 'false' then return 'boolean' end
     if word == 'null' then return 'null' end
     if word and find(word, '^-?%d') then return 'number' end
     fail('CORRUPT', p - 1)
+  end
+
+  -- p at an object outside strings: it and the next 15 members of its object are flat objects, with names without
+  -- escapes in between. The colon behind the name of the next member. %b{} does not know strings; but what follows
+  -- the quote of each name shows that it opens a string, so the brace before it is outside; and as there are no more
+  -- opening braces than objects, each object ends at its first closing brace.
+  local member_pattern
+  function extra.member_run(p)
+    member_pattern = member_pattern or '^' .. rep('%b{},"[^%s,:%]}"\\][^"\\]*":', 16)
+    local _, e = find(text, member_pattern, p)
+    if not e then return nil end
+    for _ = 1, 16 do p = find(text, '{', p + 1, true) or e + 1 end
+    return p > e and e or nil
+  end
+
+  -- From p to e, a comma, %b{} has found 16 objects: they are flat, and an object follows. Each opening brace is
+  -- outside strings, as the quote behind it opens one, so the closing ones before them are, too.
+  local function flat(p, e)
+    for _ = 1, 17 do
+      local q, y = byte(text, p + 1, p + 2)
+      if q ~= QUOTE or not y or MAY_FOLLOW_STRING(y) then return false end
+      if p > e then return p == e + 1 end
+      p = find(text, '{', p + 1, true)
+      if not p then return false end
+    end
+    return false
   end
 
   -- 16 elements of one kind, each with its comma and no white space, from p on: the last position of the
@@ -216,16 +242,17 @@ function rare()
     if wrong_text == text then return nil end
     local run = runs[b]
     if not run then
-      local one = b == 34 and '"[^"\\]*",' or b == 123 and '%b{},' or b == 91 and '%b[],' or '[^]}",{[]*,'
+      local one = b == QUOTE and '"[^"\\]*",' or b == OPEN_OBJECT and '%b{},' or b == OPEN_LIST and '%b[],' or '[^]}",{[]*,'
       run = '^' .. rep(one, 16)
       runs[b] = run
     end
     local _, e = find(text, run, p)
     if not e then return nil end
-    if b == 123 or b == 91 then
+    if b == OPEN_OBJECT and flat(p, e) then return e - 1 end
+    if b == OPEN_OBJECT or b == OPEN_LIST then
       local q = next_quote(p)
       local open, close = '{', '}'
-      if b == 91 then open, close = '[', ']' end
+      if b == OPEN_LIST then open, close = '[', ']' end
       if q < e and not certain(q, e - 1, open, close) then return nil end
     end
     return e - 1

@@ -10,8 +10,8 @@ if record then
   if problem and (find(problem, '^OOM ') or find(problem, '^@user_script: ?%d+: %-OOM ')) then
     local grows, removes = edits > 0 and (from or text), edits > 0
     if queue then
-      grows = #queue > 0 and queue[#queue][9] == 'SET'
-      removes = #queue > 0 and queue[1][9] == 'DEL'
+      grows = #queue > 0 and queue[#queue].command == 'SET'
+      removes = #queue > 0 and queue[1].command == 'DEL'
     end
     if not grows and (removes or #line < 1024) then
       redis.call('PEXPIRE', record, record_ttl)

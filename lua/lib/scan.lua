@@ -11,13 +11,28 @@ local next_quote, string_around, certain, bracket_end, last_member, element, chi
 -- p at the first byte of a value inside a container: the position of its last byte.
 local function value_end(p)
   local b = byte(text, p)
-  if b == 34 then return string_end(p) end
-  if not steps_made and (b == 123 or b == 91) then make_steps() end
-  if b == 123 then return bracket_end(p, '{', '}', '^%b{}') end
-  if b == 91 then return bracket_end(p, '[', ']', '^%b[]') end
+  if b == QUOTE then return string_end(p) end
+  if not steps_made and (b == OPEN_OBJECT or b == OPEN_LIST) then make_steps() end
+  if b == OPEN_OBJECT then return bracket_end(p, '{', '}', '^%b{}') end
+  if b == OPEN_LIST then return bracket_end(p, '[', ']', '^%b[]') end
   local _, e = find(text, '^[%w.+-]+', p)
   if not e or partial and e == #text then fail('CORRUPT', p - 1) end
   return e
+end
+
+-- The first name at or after p, nil if there is none. Of a long text the part behind the opening quote is looked for:
+-- its first letter is less frequent than a quote, at each of which a search stops. Where that part is frequent it does
+-- not pay.
+-- @define LONG 4096
+local function named(name, p)
+  if #text <= LONG then return find(text, name, p, true) end
+  local tail, q = sub(name, 2), p
+  for _ = 1, 16 do
+    q = find(text, tail, q + 1, true)
+    if not q then return nil end
+    if byte(text, q - 1) == QUOTE then return q - 1 end
+  end
+  return find(text, name, q, true)
 end
 
 -- Object at i, name = the quoted text of a member's name, y = its second byte, c = the first closing brace after
@@ -28,27 +43,27 @@ end
 local function member(i, name, y, c)
   local base = i + 1
   -- A name that starts like what may follow a string could match across two strings.
-  if y <= 32 or y == 34 or y == 44 or y == 58 or y == 93 or y == 125 then
+  if y == QUOTE or MAY_FOLLOW_STRING(y) then
     return rare().exact_member(i, name)
   end
-  local far, tried = #text + 1, partial
-  local k = find(text, name, base, true) or far
+  local far, tried, wait = #text + 1, partial, 4
+  local k = named(name, base) or far
   local o = find(text, '{', base, true) or far
   if c < base then c = find(text, '}', base, true) or far end
   while true do
     if k < o and k < c then -- no brace in between: a key token here is ours
       local n = k + #name
       local x, v = byte(text, n, n + 1)
-      if x and x <= 32 then
+      if x and x <= SPACE then
         n, x = blank(n)
         v = byte(text, n + 1)
       end
-      if x == 58 and byte(text, k - 1) ~= 92 then
+      if x == COLON and byte(text, k - 1) ~= BACKSLASH then
         n = n + 1
-        if not v or v <= 32 then n, v = blank(n) end
+        if not v or v <= SPACE then n, v = blank(n) end
         return k, n, v, c
       end
-      k = find(text, name, k + 1, true) or far
+      k = named(name, k + 1) or far
     elseif i == 1 and k < far and k > #text / 3 * 2 and not tried then
       -- Far behind in a whole value: to read on from there to the end is shorter than to read up to it.
       tried = true
@@ -61,7 +76,7 @@ local function member(i, name, y, c)
       if not steps_made then make_steps() end
       local _, e, before, b, z
       before, _, b, z = byte(text, m - 1, m + 2)
-      if b ~= 34 or not z or z <= 32 or z == 44 or z == 58 or z == 93 or z == 125 then
+      if b ~= QUOTE or not z or MAY_FOLLOW_STRING(z) then
         _, e = string_around(m, base)
       end
       if e then
@@ -73,14 +88,23 @@ local function member(i, name, y, c)
           return rare().exact_member(i, name)
         end
         return nil, nil, nil, c
-      elseif before == 91 then
+      elseif before == OPEN_LIST then
         base = bracket_end(m - 1, '[', ']', '^%b[]') + 1 -- an array that starts with an object
       else
-        base = bracket_end(m, '{', '}', '^%b{}') + 1
+        local run
+        if wait > 0 then
+          wait = wait - 1
+        elseif before == COLON then
+          run = rare().member_run(m)
+          if not run or run > k then
+            run, wait = nil, 4
+          end
+        end
+        base = (run or bracket_end(m, '{', '}', '^%b{}')) + 1
       end
       if o < base then o = find(text, '{', base, true) or far end
       if c < base then c = find(text, '}', base, true) or far end
-      if k < base then k = find(text, name, base, true) or far end
+      if k < base then k = named(name, base) or far end
     end
   end
 end
@@ -107,7 +131,7 @@ function make_steps()
       return nil
     end
     local x, _, y = byte(text, r - 1, r + 1)
-    if x ~= 92 and y and y > 32 and y ~= 44 and y ~= 58 and y ~= 93 and y ~= 125 then return r end
+    if x ~= BACKSLASH and y and not MAY_FOLLOW_STRING(y) then return r end
     local s = find(text, '"', base, true)
     while s and s < p do
       local e = string_end(s)
@@ -129,11 +153,11 @@ function make_steps()
       while p and p <= last do
         local r = p + 1
         local b, y, z, w = byte(text, r, p + 4)
-        if b ~= 34 then
+        if b ~= QUOTE then
           r = p + 2
-          if y == 34 then
+          if y == QUOTE then
             y = z
-          elseif z == 34 then -- as between two objects: },{"
+          elseif z == QUOTE then -- as between two objects: },{"
             r, b, y = p + 3, y, w
           else
             r = next_quote(p)
@@ -144,7 +168,7 @@ function make_steps()
             b, _, y = byte(text, r - 1, r + 1)
           end
         end
-        if b ~= 92 and y and (y > 93 and y ~= 125 or y > 58 and y < 93 or y > 32 and y ~= 44 and y < 58) then
+        if b ~= BACKSLASH and y and not MAY_FOLLOW_STRING(y) then
           base = r
         else
           local s, e = string_around(p, base)
@@ -187,33 +211,39 @@ function make_steps()
   -- place from the start costs less than many.
   function last_member(k, n)
     local p, b = blank(n)
-    if b ~= 58 or byte(text, k - 1) == 92 then return nil end
+    if b ~= COLON or byte(text, k - 1) == BACKSLASH then return nil end
     local v = blank(p + 1)
     p = v
     for _ = 1, k > 4096 and #text or 3 do
       p, b = blank(value_end(p) + 1)
-      if b == 125 then return not find(text, '[^ \t\r\n]', p + 1) and v or nil end
-      if b ~= 44 then return nil end
+      if b == CLOSE_OBJECT then return not find(text, '[^ \t\r\n]', p + 1) and v or nil end
+      if b ~= COMMA then return nil end
       p, b = blank(p + 1)
-      if b ~= 34 then return nil end
+      if b ~= QUOTE then return nil end
       p, b = blank(string_end(p) + 1)
-      if b ~= 58 then return nil end
+      if b ~= COLON then return nil end
       p = blank(p + 1)
     end
   end
 
   -- Array at i: the start of element n (0-based), or nil, the number of elements and the position of the
-  -- closing bracket. Without n: nil, the number, the bracket. Long arrays are crossed in runs of 16 elements.
-  function element(i, n)
-    local p, b = blank(i + 1)
-    if b == 93 then return nil, 0, p end
-    local k, wait = 0, 4
+  -- closing bracket. Without n: nil, the number, the bracket. Long arrays are crossed in runs of 16 elements. k and at:
+  -- an element that is known, not behind n.
+  function element(i, n, k, at)
+    local p, b, wait
+    if k then
+      p, b, wait = at, byte(text, at), 0
+    else
+      p, b = blank(i + 1)
+      if b == CLOSE_LIST then return nil, 0, p end
+      k, wait = 0, 4
+    end
     while true do
       if n == k then return p end
       local e
       if wait == 0 then
         wait = 4
-        if not n or n - k > 16 then e = rare().element_run(p, b) end
+        if not n or n - k >= 16 then e = rare().element_run(p, b) end
         if e then k = k + 15 end
       else
         wait = wait - 1
@@ -221,14 +251,14 @@ function make_steps()
       e = e or value_end(p)
       p = e + 1
       b = byte(text, p)
-      if b ~= 44 then
+      if b ~= COMMA then
         p, b = blank(p)
-        if b == 93 then return nil, k + 1, p end
-        if b ~= 44 then fail('CORRUPT', p - 1) end
+        if b == CLOSE_LIST then return nil, k + 1, p end
+        if b ~= COMMA then fail('CORRUPT', p - 1) end
       end
       p = p + 1
       b = byte(text, p)
-      if not b or b <= 32 then p, b = blank(p) end
+      if not b or b <= SPACE then p, b = blank(p) end
       k = k + 1
     end
   end
@@ -240,15 +270,15 @@ function make_steps()
   function child(p, b, segment, c)
     local q, y = byte(segment, 1, 2)
     local name, v, x, count, _
-    if b == 123 then
-      if q ~= 34 then
+    if b == OPEN_OBJECT then
+      if q ~= QUOTE then
         y, segment = q, '"' .. segment .. '"'
       end
       name, v, x, c = member(p, segment, y, c)
       return v, name, x, c
     end
-    if b ~= 91 then fail('TYPE', rare().type_of(p)) end
-    local n = tonumber(q == 34 and rare().index(segment) or segment)
+    if b ~= OPEN_LIST then fail('TYPE', rare().type_of(p)) end
+    local n = tonumber(q == QUOTE and rare().index(segment) or segment)
     if n < 0 then -- from the end: count first
       _, count, c = element(p)
       n = n + count

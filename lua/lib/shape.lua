@@ -3,12 +3,12 @@
 -- How many elements or members the value at p has, nil where it has none to count.
 local function size(p)
   local b, n, _ = byte(text, p), 0, nil
-  if b == 91 then
+  if b == OPEN_LIST then
     if not steps_made then make_steps() end
     _, n = element(p)
     return n
   end
-  if b ~= 123 then return nil end
+  if b ~= OPEN_OBJECT then return nil end
   rare().members(p, function() n = n + 1 end)
   return n
 end

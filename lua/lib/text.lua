@@ -10,6 +10,20 @@
 -- call. So only what most calls need is made here; the rest waits in lib/rare.lua until it is needed.
 local text, partial
 
+-- The bytes that structure a text. What is no more than SPACE is white space.
+-- @define SPACE 32
+-- @define QUOTE 34
+-- @define COMMA 44
+-- @define COLON 58
+-- @define OPEN_LIST 91
+-- @define BACKSLASH 92
+-- @define CLOSE_LIST 93
+-- @define OPEN_OBJECT 123
+-- @define CLOSE_OBJECT 125
+-- Whether the byte may follow the closing quote of a string (RFC 8259, section 2). A quote that something else follows
+-- can only be an opening one, unless a backslash escapes it.
+-- @define MAY_FOLLOW_STRING(b) (b <= SPACE or b == COMMA or b == COLON or b == CLOSE_LIST or b == CLOSE_OBJECT)
+
 -- Raises a refusal. code and found are our own words or numbers, never user text.
 local function fail(code, found)
   error({ code, found }, 0)
@@ -18,7 +32,7 @@ end
 -- The first position at or after p that is not white space, and its byte.
 local function blank(p)
   local b = byte(text, p)
-  if b and b > 32 then return p, b end
+  if b and b > SPACE then return p, b end
   p = find(text, '[^ \t\r\n]', p)
   if not p then fail('CORRUPT', #text) end
   return p, byte(text, p)
@@ -28,9 +42,9 @@ end
 local function string_end(p)
   local e = find(text, '"', p + 1, true)
   while e do
-    if byte(text, e - 1) ~= 92 then return e end
+    if byte(text, e - 1) ~= BACKSLASH then return e end
     local b = e - 2
-    while byte(text, b) == 92 do b = b - 1 end
+    while byte(text, b) == BACKSLASH do b = b - 1 end
     if (e - b) % 2 == 1 then return e end -- an even run of backslashes does not escape the quote
     e = find(text, '"', e + 1, true)
   end

@@ -1,6 +1,7 @@
 -- The value of one key: reading it, as little of it as will do.
 --
--- State: key, its name in Redis. text and partial are set here.
+-- State: key, its name in Redis. text and partial are set here; prefix is its first bytes, where
+-- they are read already.
 local key
 
 -- Sets text to the value, false where there is no such key. Without whole, of a long value only to its first
@@ -13,12 +14,13 @@ local function load(whole, name)
     text = redis.call('GET', key)
     return
   end
-  text = redis.call('GETRANGE', key, '0', '16383')
+  text = prefix or redis.call('GETRANGE', key, '0', '16383')
+  prefix = nil
   local n = #text
   if n == PREFIX then
     n = redis.call('STRLEN', key)
     if n > PREFIX then
-      if name and byte(name) == 34 then partial = find(text, name, 1, true) else partial = n > 16 * PREFIX end
+      if name and byte(name) == QUOTE then partial = find(text, name, 1, true) else partial = n > 16 * PREFIX end
       if not partial then text = redis.call('GET', key) end
     end
   elseif n == 0 and redis.call('EXISTS', key) == 0 then
@@ -31,10 +33,10 @@ end
 -- values cut short and most that are followed by something else.
 local function root()
   local p, b = blank(1)
-  if b == 123 or b == 91 then
+  if b == OPEN_OBJECT or b == OPEN_LIST then
     local z
     if partial then z = byte(redis.call('GETRANGE', key, '-1', '-1')) else z = byte(text, -1) end
-    if z <= 32 and not partial then z = byte(string.match(text, '([^ \t\r\n])[ \t\r\n]*$')) end
+    if z <= SPACE and not partial then z = byte(string.match(text, '([^ \t\r\n])[ \t\r\n]*$')) end
     if z ~= b + 2 then fail('CORRUPT', #text) end
   end
   return p, b

@@ -7,21 +7,65 @@
 import type { Draft } from "../draft/draft.ts";
 import { type DictEditOptions, DictScope, edit, explain, type Local } from "./edit.ts";
 import { checkClient, type RedisClient } from "../run/client.ts";
+import { toError } from "../call/answer.ts";
 import { KeyNotFoundError, WrongTypeError } from "../errors/value.ts";
 import { formatPlace } from "../data/path.ts";
 import type { Json } from "../data/json.ts";
 import type { Group, Op } from "../data/op.ts";
-import { type At, type KeyOf, readKey } from "../data/path.ts";
+import {
+  type AnyPath,
+  type At,
+  type AtPath,
+  type KeyOf,
+  nameOf,
+  type PathOf,
+  readKey,
+  type Segment,
+} from "../data/path.ts";
 import type { Selected, Selection } from "../data/selector.ts";
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
-import { createRef, type Ref } from "./ref.ts";
+import { type AnyRef, createRef, readMany, type Ref } from "./ref.ts";
 import { type CloseOptions, type DictOptions, readCloseTimeout, readOptions } from "../run/options.ts";
+import { checkOptions, checkTtl } from "../run/option.ts";
 import { ask, type Steps } from "../store/request.ts";
 import { Store } from "../store/store.ts";
 
+/** How a whole value is read. */
+export interface GetOptions {
+  /**
+   * The value expires after so many milliseconds (not seconds) from now, moved in the same call. It makes the read a
+   * change: it has its place among the other changes of the key, and is applied once.
+   */
+  readonly ttl?: number;
+}
+
+/** Which keys are gone through. */
+export interface KeysOptions {
+  /** Only keys that start with this. Any text is taken literally, `*` too. */
+  readonly startsWith?: string;
+  /** No more keys than this; which ones is chance. */
+  readonly limit?: number;
+}
+
+/** How a value is written where there may be another one. */
+export interface ReplaceOptions {
+  /**
+   * Whether a value that is there is replaced. Without it, nothing is changed then.
+   *
+   * @default {false}
+   */
+  readonly replace?: boolean;
+}
+
+/** How values are written that had no expiry before. */
+export interface ExpiryOptions {
+  /** What is written expires after so many milliseconds (not seconds). Without it, it does not expire. */
+  readonly ttl?: number;
+}
+
 /** How a whole value is written. */
 export interface SetOptions {
-  /** The value expires after so many milliseconds. Without `ttl` and `keepTtl` it does not expire. */
+  /** The value expires after so many milliseconds (not seconds). Without `ttl` and `keepTtl` it does not expire. */
   readonly ttl?: number;
   /** The expiry of the value before it stays. */
   readonly keepTtl?: boolean;
@@ -72,10 +116,11 @@ export function owning<T extends object>(dict: RedisJsonDict<T>, quit: Quit): Re
  *
  * | method | Redis | round trips |
  * | --- | --- | --- |
- * | `get`, `getOrThrow` | GET | 1 |
+ * | `get`, `getOrThrow` | GET; EVALSHA with `ttl` | 1 |
  * | `getMany` | MGET | 1, or 2 if some are missing |
+ * | `readMany` | EVALSHA | 1 |
  * | `has`, `ttl` | TYPE; PTTL, TYPE | 1 |
- * | `set`, `delete`, `pop`, `getOrInsert`, `update`, `expire`, `persist` | EVALSHA | 1 |
+ * | `set`, `delete`, `pop`, `getOrInsert`, `update`, `rename`, `copy`, `expire`, `persist` | EVALSHA | 1 |
  * | `at(...)` and its methods | EVALSHA | 1 |
  * | `keys`, `size` | SCAN | 1 for each 1000 keys of the server |
  * | `clear` | SCAN, script | 2 for each 1000 keys of the server |
@@ -114,7 +159,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     // On the prototype and not in the class body, where declarations do not carry a name that is computed.
     Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), {
       value(this: RedisJsonDict): string {
-        return `RedisJsonDict(prefix ${formatPlace([this.prefix])})`;
+        return this.toString();
       },
     });
   }
@@ -127,7 +172,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ioredis by default sends commands again.
    * @param options How it works.
    * @throws {TypeError} If the client does not fit, has a `keyPrefix`, or sends changes again that must arrive at most
-   * once, or an option has the wrong type.
+   * once, or there is no `prefix`, no such option, or one of the wrong type.
    * @throws {RangeError} If the timeout is not a positive number of milliseconds.
    *
    * @example Bring a client
@@ -144,7 +189,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * await client.quit();
    * ```
    */
-  constructor(client: RedisClient, options: DictOptions = {}) {
+  constructor(client: RedisClient, options: DictOptions) {
     const checked = readOptions(options);
     this.prefix = checked.prefix;
     this.#store = new Store(checkClient(client), checked);
@@ -153,32 +198,48 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   // ---- One item ----
 
   /**
-   * Reads a value. One round trip (GET).
+   * Reads a value. One round trip: GET, or with `ttl` a script, whose record holds the value until the answer is here.
    *
    * @param key The key.
+   * @param options Whether its expiry is moved.
    * @returns The value; `undefined` if there is none.
-   * @throws {TypeError} If the key is not a well-formed string.
-   * @throws {CorruptValueError} If the text in Redis is not JSON.
+   * @throws {TypeError} If the key is not a well-formed string, or there is no such option.
+   * @throws {RangeError} If `ttl` is not a positive number of milliseconds.
+   * @throws {CorruptValueError} If the text in Redis is not JSON; its expiry is not moved.
    * @throws {WrongTypeError} If the key is no Redis string.
+   *
+   * @example A session that ends a minute after it was last used
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assert, assertEquals } from "@std/assert";
+   *
+   * await using sessions = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:get:" });
+   * await sessions.set("ada", { cart: [] }, { ttl: 1_000 });
+   * assertEquals(await sessions.get("ada", { ttl: 60_000 }), { cart: [] });
+   * assert((await sessions.ttl("ada"))! > 1_000);
+   * await sessions.clear();
+   * ```
    */
-  async get<K extends Key<T>>(key: K): Promise<At<T, K> | undefined> {
-    return await this.#store.drive(get<At<T, K>>(this.#store, readKey(key)));
+  async get<K extends Key<T>>(key: K, options?: GetOptions): Promise<At<T, K> | undefined> {
+    checkOptions("get", options, ["ttl"]);
+    return await this.#store.drive(get<At<T, K>>(this.#store, readKey(key), options?.ttl));
   }
 
   /**
-   * Reads a value that must be there. One round trip (GET).
+   * Reads a value that must be there. One round trip, as {@linkcode RedisJsonDict.get}.
    *
    * @param key The key.
+   * @param options Whether its expiry is moved.
    * @returns The value.
    * @throws {KeyNotFoundError} If there is none.
    * @throws {TypeError} If the key is not a well-formed string.
    * @throws {CorruptValueError} If the text in Redis is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  async getOrThrow<K extends Key<T>>(key: K): Promise<At<T, K>> {
-    const text = await this.#store.command("get", "GET", readKey(key));
-    if (text === null) throw new KeyNotFoundError({ operation: "get", path: [key] });
-    return this.#decode<K>(String(text), "get", key);
+  async getOrThrow<K extends Key<T>>(key: K, options?: GetOptions): Promise<At<T, K>> {
+    const value = await this.get(key, options);
+    if (value === undefined) throw new KeyNotFoundError({ operation: "get", path: [key] });
+    return value;
   }
 
   /**
@@ -222,6 +283,42 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   }
 
   /**
+   * Reads several places at one moment; only these fragments leave the server. One round trip for each 1000 refs, and in
+   * a cluster for each slot.
+   *
+   * @typeParam R The types of the refs.
+   * @param refs Refs of this dictionary.
+   * @returns Their values in the same order; `undefined` where the value or anything on the way is missing.
+   * @throws {TypeError} If one of them is no ref of this dictionary.
+   * @throws {TypeMismatchError} If a path leads through a scalar.
+   * @throws {CorruptValueError} If the text on the way or of a value is not JSON.
+   * @throws {WrongTypeError} If a key is no Redis string.
+   *
+   * @example Some numbers out of large values
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:readMany:" });
+   * await lab.update({ run: { frames: [1, 2, 3] }, sample: { color: "red" } });
+   * const refs = [lab.at("run", "frames", -1), lab.at("sample", "color"), lab.at("sample", "size")];
+   * assertEquals(await lab.readMany(refs), [3, "red", undefined]);
+   * await lab.clear();
+   * ```
+   */
+  async readMany<const R extends readonly Pick<AnyRef<unknown>, "path" | "getOrThrow">[]>(
+    refs: R,
+  ): Promise<{ -readonly [I in keyof R]: Awaited<ReturnType<R[I]["getOrThrow"]>> | undefined }> {
+    if (refs === null || typeof refs !== "object" || !(Symbol.iterator in refs)) {
+      throw new TypeError(`Cannot readMany: received ${nameOf(refs)}, expected an array of refs`);
+    }
+    // What is in Redis is what the user says it is.
+    return await readMany(this.#store, refs) as {
+      -readonly [I in keyof R]: Awaited<ReturnType<R[I]["getOrThrow"]>> | undefined;
+    };
+  }
+
+  /**
    * Tells whether there is a value; it stays on the server. One round trip (TYPE).
    *
    * @param key The key.
@@ -261,6 +358,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   async set<K extends Key<T>>(key: K, value: At<T, K>, options: SetOptions = {}): Promise<void> {
+    checkOptions("set", options, ["ttl", "keepTtl"]);
     const { ttl, keepTtl = false } = options;
     if (ttl !== undefined && keepTtl) {
       throw new TypeError(`Cannot set ${formatPlace([key])}: ttl and keepTtl exclude each other`);
@@ -315,16 +413,99 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    *
    * @param key The key.
    * @param value What to write if there is none.
+   * @param options Whether it expires if it is written; the expiry of a value that is there stays.
    * @returns The value that is there now.
-   * @throws {TypeError} If JSON cannot hold the value, or the key is not a well-formed string.
+   * @throws {TypeError} If JSON cannot hold the value, the key is not a well-formed string, or there is no such option.
+   * @throws {RangeError} If `ttl` is not a positive number of milliseconds.
    * @throws {CorruptValueError} If the text in Redis is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  async getOrInsert<K extends Key<T>>(key: K, value: At<T, K>): Promise<At<T, K>> {
+  async getOrInsert<K extends Key<T>>(key: K, value: At<T, K>, options?: ExpiryOptions): Promise<At<T, K>> {
+    checkOptions("getOrInsert", options, ["ttl"]);
     const text = this.#encode(value, key);
-    const op: Op = { kind: "set", path: [readKey(key)], value: text, when: "absent" };
+    const expiry = options?.ttl === undefined ? {} : { ttl: options.ttl };
+    const op: Op = { kind: "set", path: [readKey(key)], value: text, when: "absent", ...expiry };
     const found = await this.#apply(op, "getOrInsert");
     return this.#decode<K>(found || text, "getOrInsert", key);
+  }
+
+  /**
+   * Gives a value another key, text and expiry included; the value stays on the server. One round trip, atomic. In a
+   * cluster both keys must be in one slot.
+   *
+   * @param from The key.
+   * @param to The other key.
+   * @param options Whether a value that is there is replaced.
+   * @returns Whether it was done; `false` if there is a value at `to`, and nothing was changed.
+   * @throws {TypeError} If a key is not a well-formed string, or there is no such option.
+   * @throws {KeyNotFoundError} If there is no value at `from`.
+   * @throws {CrossSlotError} If a cluster keeps the keys in different slots; before any I/O.
+   * @throws {WrongTypeError} If a key is no Redis string; it is left alone, with `replace` too.
+   *
+   * @example A draft is published
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pages = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:rename:" });
+   * await pages.update({ draft: { title: "new" }, home: { title: "old" } });
+   * assertEquals(await pages.rename("draft", "home"), false); // there is one
+   * assertEquals(await pages.rename("draft", "home", { replace: true }), true);
+   * assertEquals(await pages.toObject(), { home: { title: "new" } });
+   * await pages.clear();
+   * ```
+   */
+  async rename(from: Key<T>, to: Key<T>, options?: ReplaceOptions): Promise<boolean> {
+    return await this.#move("rename", from, to, options);
+  }
+
+  /**
+   * Writes a value to another key, too, text and expiry included; the value stays on the server. One round trip, atomic.
+   * In a cluster both keys must be in one slot.
+   *
+   * @param from The key.
+   * @param to The other key.
+   * @param options Whether a value that is there is replaced.
+   * @returns Whether it was done; `false` if there is a value at `to`, and nothing was changed.
+   * @throws {TypeError} If a key is not a well-formed string, or there is no such option.
+   * @throws {KeyNotFoundError} If there is no value at `from`.
+   * @throws {CrossSlotError} If a cluster keeps the keys in different slots; before any I/O.
+   * @throws {WrongTypeError} If a key is no Redis string; it is left alone, with `replace` too.
+   *
+   * @example Keep what was there
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:copy:" });
+   * await lab.set("run", { frames: [1] });
+   * assertEquals(await lab.copy("run", "run.before"), true);
+   * await lab.at("run", "frames").push(2);
+   * assertEquals(await lab.get("run.before"), { frames: [1] });
+   * await lab.clear();
+   * ```
+   */
+  async copy(from: Key<T>, to: Key<T>, options?: ReplaceOptions): Promise<boolean> {
+    return await this.#move("copy", from, to, options);
+  }
+
+  async #move(
+    operation: "rename" | "copy",
+    from: string,
+    to: string,
+    options: ReplaceOptions | undefined,
+  ): Promise<boolean> {
+    checkOptions(operation, options, ["replace"]);
+    const [source, target] = [[readKey(from)], [readKey(to)]];
+    const ops: Op[] = [{ kind: "pick", path: source }];
+    if (!options?.replace) ops.push({ kind: "absent", path: target });
+    if (from !== to) ops.push({ kind: "put", path: target });
+    if (from !== to && operation === "rename") ops.push({ kind: "delete", path: source });
+    const outcome = await this.#store.attempt(Object.freeze(ops), operation);
+    if ("results" in outcome) return true;
+    const { refusal } = outcome;
+    if (refusal.code === "TEST") return false;
+    throw toError(ops[refusal.index], refusal, operation);
   }
 
   // ---- Patches ----
@@ -403,7 +584,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    *
    * In a draft, everything works that works with plain data. What JSON cannot say throws: holes in arrays,
    * `undefined`, accessors, frozen objects. The number that `push` and `unshift` return does not count as a read,
-   * `length` does. `draft.key = value` keeps the expiry of the key.
+   * `length` does. `draft.key = value` keeps the expiry of the key; a key that was not there expires after `ttl`.
    *
    * @typeParam R What the recipe returns.
    * @param recipe Changes the draft; it may run more than once.
@@ -438,8 +619,9 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   async edit<R>(recipe: (draft: Draft<T>) => R, options: DictEditOptions = {}): Promise<R> {
+    checkOptions("edit", options, ["ttl", "keys", "attempts"]);
     return await this.#store.drive(
-      edit(this.#store, new DictScope(this.#store, options.keys), recipe, options),
+      edit(this.#store, new DictScope(this.#store, options.keys, options.ttl), recipe, options),
     );
   }
 
@@ -465,13 +647,17 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   async explain(recipe: (draft: Draft<T>) => unknown, options: DictEditOptions = {}): Promise<Group> {
-    return await this.#store.drive(explain(this.#store, new DictScope(this.#store, options.keys), recipe));
+    checkOptions("explain", options, ["ttl", "keys", "attempts"]);
+    return await this.#store.drive(
+      explain(this.#store, new DictScope(this.#store, options.keys, options.ttl), recipe),
+    );
   }
 
   /**
    * Waits until all changes of live documents are in Redis.
    *
    * @throws {JsonDictError} If one of them failed, and this was not told yet.
+   * @throws {AggregateError} If several did; it has all of them in `errors`.
    */
   settled(): Promise<void> {
     return this.#store.bursts.settled();
@@ -528,18 +714,20 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   // ---- All items ----
 
   /**
-   * Writes several values, all at once: no other client sees some of them. None of them expires. One round trip. In a
-   * cluster this holds for the keys of each slot; each slot has a call of its own.
+   * Writes several values, all at once: no other client sees some of them. They expire after `ttl`, without it never.
+   * One round trip. In a cluster this holds for the keys of each slot; each slot has a call of its own.
    *
    * @param values The values by key.
+   * @param options Whether they expire.
    * @throws {TypeError} If JSON cannot hold a value, or a key is not a well-formed string.
    * @throws {RangeError} If there are more than 10,000 keys.
    * @throws {WrongTypeError} If a key is no Redis string; nothing is written.
    */
-  update(values: { readonly [K in Key<T>]?: At<T, K> }): Promise<void>;
+  update(values: { readonly [K in Key<T>]?: At<T, K> }, options?: ExpiryOptions): Promise<void>;
   /** The same for a Map, or anything else that gives pairs. Of pairs with the same key the last counts. */
-  update(entries: Iterable<Entry<T>>): Promise<void>;
-  async update(values: object): Promise<void> {
+  update(entries: Iterable<Readonly<Entry<T>>>, options?: ExpiryOptions): Promise<void>;
+  async update(values: object, options?: ExpiryOptions): Promise<void> {
+    checkOptions("update", options, ["ttl"]);
     if (values === null || typeof values !== "object") {
       throw new TypeError(
         `Cannot update: received ${values === null ? "null" : typeof values}, expected an object`,
@@ -548,9 +736,10 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     const entries = Symbol.iterator in values
       ? values as Iterable<readonly [string, unknown]>
       : Object.entries(values);
+    const { ttl = 0 } = options ?? {};
     const ops = new Map<string, Op>();
     for (const [key, value] of entries) {
-      ops.set(readKey(key), { kind: "set", path: [key], value: this.#encode(value, key), ttl: 0 });
+      ops.set(readKey(key), { kind: "set", path: [key], value: this.#encode(value, key), ttl });
     }
     if (ops.size > MAX_KEYS) {
       throw new RangeError(
@@ -567,10 +756,37 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * all masters are asked, and once more if slots have moved meanwhile: up to five times, so that only a key which
    * moved each time can be missed.
    *
+   * @param options Which keys.
    * @returns The keys, in no order.
+   * @throws {TypeError} If there is no such option, or `startsWith` is not a well-formed string.
+   * @throws {RangeError} If `limit` is a negative number, or no integer.
+   *
+   * @example At most ten runs of July
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using runs = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:keys:" });
+   * await runs.update({ "2031-07-01": 1, "2031-07-02": 2, "2031-08-01": 3 });
+   * const july = await Array.fromAsync(runs.keys({ startsWith: "2031-07-", limit: 10 }));
+   * assertEquals(july.sort(), ["2031-07-01", "2031-07-02"]);
+   * await runs.clear();
+   * ```
    */
-  async *keys(): AsyncGenerator<Key<T>, void> {
-    for await (const page of this.#store.keys("keys")) yield* page as readonly Key<T>[];
+  keys(options?: KeysOptions): AsyncGenerator<Key<T>, void> {
+    checkOptions("iterate over the keys", options, ["startsWith", "limit"]);
+    const { startsWith = "", limit = Infinity } = options ?? {};
+    return this.#keys(readKey(startsWith), limit);
+  }
+
+  async *#keys(startsWith: string, limit: number): AsyncGenerator<Key<T>, void> {
+    if (limit === 0) return;
+    let left = limit;
+    for await (const page of this.#store.keys("keys", startsWith)) {
+      yield* page.slice(0, left) as readonly string[] as readonly Key<T>[];
+      left -= page.length;
+      if (left <= 0) return;
+    }
   }
 
   /**
@@ -673,6 +889,27 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * ```
    */
   at<V>(selector: (dict: Selection<T>) => Selected<V> | undefined): Ref<V>;
+  /**
+   * A place by a path in a variable, as `at(...path)`, its key first. Nothing is known of the value there, so the ref has
+   * all methods.
+   */
+  at<P extends readonly Segment[]>(...path: AnyPath<P>): Ref<unknown>;
+  /** A place by its key and any number of segments. */
+  at<
+    A extends KeyOf<T>,
+    B extends KeyOf<At<T, A>>,
+    C extends KeyOf<At<At<T, A>, B>>,
+    D extends KeyOf<At<At<At<T, A>, B>, C>>,
+    E extends KeyOf<At<At<At<At<T, A>, B>, C>, D>>,
+    F extends readonly [Segment, ...Segment[]],
+  >(
+    a: A,
+    b: B,
+    c: C,
+    d: D,
+    e: E,
+    ...others: F & PathOf<AtPath<T, [A, B, C, D, E]>, F>
+  ): Ref<AtPath<T, [A, B, C, D, E, ...F]>>;
   /** A whole value. */
   at<A extends KeyOf<T>>(a: A): Ref<At<T, A>>;
   /** A place by its key and one segment. */
@@ -690,7 +927,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     C extends KeyOf<At<At<T, A>, B>>,
     D extends KeyOf<At<At<At<T, A>, B>, C>>,
   >(a: A, b: B, c: C, d: D): Ref<At<At<At<At<T, A>, B>, C>, D>>;
-  /** A place by its key and four segments; `at` of a ref leads deeper. */
+  /** A place by its key and four segments. */
   at<
     A extends KeyOf<T>,
     B extends KeyOf<At<T, A>>,
@@ -701,6 +938,15 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   at(...args: readonly (string | number | ((root: never) => unknown))[]): unknown {
     this.#store.check();
     return createRef(this.#store, args);
+  }
+
+  /**
+   * Names the dictionary, for messages.
+   *
+   * @returns For example `RedisJsonDict(prefix "lab:")`.
+   */
+  toString(): string {
+    return `RedisJsonDict(prefix ${formatPlace([this.prefix])})`;
   }
 
   // ---- Ending ----
@@ -715,6 +961,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @param options How long it may take.
    * @returns Resolves when nothing is under way any more.
    * @throws {JsonDictError} What a live document failed with, if nobody asked before; the dictionary is closed then, too.
+   * @throws {AggregateError} If several failed.
    * @throws {RangeError} If `timeout` is not a positive number of milliseconds.
    *
    * @example In a function that is stopped soon
@@ -755,15 +1002,27 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
   }
 }
 
-function checkTtl(ttl: number): number {
-  if (Number.isSafeInteger(ttl) && ttl > 0) return ttl;
-  throw new RangeError(
-    `Cannot use the ttl: received ${String(ttl)}, expected a positive integer of milliseconds`,
-  );
+/** Reads a whole value, and moves its expiry. What is in Redis is what the user says it is. */
+function* get<V>({ codec }: Local, key: string, ttl?: number): Steps<V | undefined> {
+  const text = ttl === undefined
+    ? yield* ask("command", { operation: "get", name: "GET", key })
+    : yield* touch(key, ttl);
+  return text === null ? undefined : codec.decode(String(text), "get", [key]) as V;
 }
 
-/** Reads a whole value. What is in Redis is what the user says it is. */
-function* get<V>({ codec }: Local, key: string): Steps<V | undefined> {
-  const text = yield* ask("command", { operation: "get", name: "GET", key });
-  return text === null ? undefined : codec.decode(String(text), "get", [key]) as V;
+/**
+ * Reads a whole value as it moves its expiry. GETEX would do the same without a record; but a copy of it that is kept on
+ * its way for long would let a value expire that was made to stay meanwhile.
+ */
+function* touch(key: string, ttl: number): Steps<string | null> {
+  const path = [key];
+  const group: Group = Object.freeze([
+    { kind: "exists", path },
+    { kind: "set", path, value: "null", when: "absent" }, // it is there, so nothing is written, and its text returned
+    { kind: "expire", path, ttl },
+  ]);
+  const outcome = yield* ask("apply", { group, operation: "get" });
+  if ("results" in outcome) return outcome.results[1];
+  if (outcome.refusal.code === "TEST") return null;
+  throw toError({ kind: "get", path }, outcome.refusal);
 }

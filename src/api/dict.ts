@@ -10,7 +10,15 @@ import { openClient, type TlsOptions } from "../run/open.ts";
 import { type DictOptions, readOptions } from "../run/options.ts";
 import { owning, RedisJsonDict as Core } from "./core.ts";
 
-export type { Entry, Key, SetOptions } from "./core.ts";
+export type {
+  Entry,
+  ExpiryOptions,
+  GetOptions,
+  Key,
+  KeysOptions,
+  ReplaceOptions,
+  SetOptions,
+} from "./core.ts";
 
 /** How a dictionary with a connection of its own works. */
 export interface ConnectOptions extends DictOptions {
@@ -31,7 +39,7 @@ export type RedisJsonDict<T extends object = Record<string, Json>> = Core<T>;
 /** The class of dictionaries, which can connect by itself. */
 export interface RedisJsonDictClass {
   /** Makes a dictionary on a client that stays yours. No I/O. */
-  new <T extends object = Record<string, Json>>(client: RedisClient, options?: DictOptions): Core<T>;
+  new <T extends object = Record<string, Json>>(client: RedisClient, options: DictOptions): Core<T>;
   /** What all dictionaries have in common. */
   readonly prototype: Core;
   /**
@@ -43,7 +51,8 @@ export interface RedisJsonDictClass {
    * its nodes; the user and the password of the first hold for all.
    * @param options How it works.
    * @returns The dictionary; `await using` closes it.
-   * @throws {TypeError} If the address is not one of Redis, or an option has the wrong type.
+   * @throws {TypeError} If the address is not one of Redis, or there is no `prefix`, no such option, or one of the wrong
+   * type.
    * @throws {RangeError} If the timeout is not a positive number of milliseconds.
    *
    * @example Connect for as long as a block lasts
@@ -56,7 +65,7 @@ export interface RedisJsonDictClass {
    */
   connect<T extends object = Record<string, Json>>(
     url: string | URL | readonly (string | URL)[],
-    options?: ConnectOptions,
+    options: ConnectOptions,
   ): Core<T>;
 }
 
@@ -70,11 +79,12 @@ export const RedisJsonDict: RedisJsonDictClass = /* @__PURE__ */ withConnect();
 function withConnect(): RedisJsonDictClass {
   const value = <T extends object>(
     url: string | URL | readonly (string | URL)[],
-    options: ConnectOptions = {},
+    options: ConnectOptions,
   ): Core<T> => {
-    const { timeout } = readOptions(options); // before there is a connection that nobody could close
-    const { client, quit } = openClient(url, timeout, options.tls);
-    return owning(new Core<T>(client, options), quit);
+    const { tls, ...dictOptions } = Object(options) as ConnectOptions;
+    const { timeout } = readOptions(tls === undefined ? options : dictOptions); // before there is a connection to close
+    const { client, quit } = openClient(url, timeout, tls);
+    return owning(new Core<T>(client, dictOptions), quit);
   };
   Object.defineProperty(Core, "connect", { value, configurable: true, writable: true });
   return Core as unknown as RedisJsonDictClass; // it has connect now

@@ -6,11 +6,11 @@
 
 import { type Outcome, type Refusal, toError } from "../call/answer.ts";
 import { draftDictionary, draftFragment, type DraftRoot } from "../draft/draft.ts";
-import { AmbiguousResultError, TimeoutError } from "../errors/delivery.ts";
+import { AmbiguousResultError, DurabilityError, TimeoutError } from "../errors/delivery.ts";
 import { ConflictError } from "../errors/edit.ts";
 import { CorruptValueError, TypeMismatchError } from "../errors/value.ts";
 import type { Fragment } from "../data/fragment.ts";
-import type { Group } from "../data/op.ts";
+import type { Group, Op } from "../data/op.ts";
 import { type Path, readKey } from "../data/path.ts";
 import { disarmPromises, toPlain } from "../draft/returned.ts";
 import { draftOf, isContainer } from "../draft/proxy.ts";
@@ -35,6 +35,8 @@ export interface DictEditOptions extends EditOptions {
    * that the recipe reads after the first.
    */
   readonly keys?: Iterable<string>;
+  /** The keys that the edit creates expire after so many milliseconds (not seconds); the expiry of others stays. */
+  readonly ttl?: number;
 }
 
 /** How many keys an edit may touch. */
@@ -57,6 +59,8 @@ export interface Scope {
   take(answers: readonly (string | Refusal)[]): void;
   /** Drafts what was taken. */
   draft(session: Session): DraftRoot;
+  /** How long the keys live that an edit creates, in milliseconds. */
+  readonly ttl?: number;
 }
 
 /** The whole dictionary; values are read when the recipe asks for them. */
@@ -68,9 +72,17 @@ export class DictScope implements Scope {
   readonly #wanted: Set<string>;
   #fetched: ReadonlyMap<string, Fragment | undefined> = new Map();
 
-  /** @param keys What is read at first. */
-  constructor(local: Local, keys: Iterable<string> = []) {
+  readonly ttl?: number;
+
+  /**
+   * All values of a dictionary.
+   *
+   * @param keys What is read at first.
+   * @param ttl How long the keys live that an edit creates, in milliseconds.
+   */
+  constructor(local: Local, keys: Iterable<string> = [], ttl?: number) {
     this.#local = local;
+    this.ttl = ttl;
     this.keys = [...new Set([...keys].map(readKey))];
     this.#wanted = new Set(this.keys);
   }
@@ -266,8 +278,10 @@ class Edit {
     try {
       return yield* ask("commit", { edit: this.#number, group });
     } catch (error) {
-      // It was to change nothing, so there is nothing that could have been changed.
-      if (isChange || !(error instanceof AmbiguousResultError)) throw error;
+      if (isChange) throw error;
+      // It was to change nothing, so there is nothing that replicas could lack, or that could have been changed.
+      if (error instanceof DurabilityError) return { results: [] };
+      if (!(error instanceof AmbiguousResultError)) throw error;
       const { path, cause } = error;
       throw new TimeoutError({ operation: "edit", path, timeout: this.#local.settings.timeout, cause });
     }
@@ -329,7 +343,7 @@ function run<R>(local: Local, scope: Scope, recipe: (draft: never) => R): Run<R>
         )
       );
       const keys = session.changed;
-      const ops = session.takeOps();
+      const ops = expiring(session.takeOps(), scope.ttl);
       const value = toPlain(returned, local.settings) as R;
       // case: a getter or a toJSON has read what is not there yet, and has caught what stops the recipe then.
       if (session.missing === undefined) return { keys, end: { value }, guards: root.guards(), ops };
@@ -355,6 +369,16 @@ function run<R>(local: Local, scope: Scope, recipe: (draft: never) => R): Run<R>
     guards: [],
     ops: [],
   };
+}
+
+/** Lets the keys expire that ops create. */
+function expiring(ops: Group, ttl: number | undefined): Group {
+  if (ttl === undefined) return ops;
+  return ops.flatMap((op): Op[] => {
+    if (op.kind !== "set" || op.path.length > 1) return [op];
+    // Whether the key is there, only the server knows. One that is keeps its expiry in the write that follows.
+    return [Object.freeze({ kind: "set", path: op.path, value: "null", when: "absent", ttl }), op];
+  });
 }
 
 function checkCount(keys: readonly string[]): void {

@@ -10,6 +10,8 @@ import { readContainer } from "./edit.ts";
 import type { Group } from "../data/op.ts";
 import { formatPlace, type Path } from "../data/path.ts";
 import { Session } from "../draft/session.ts";
+import type { Line } from "../run/sitting.ts";
+import type { Outbox } from "../store/outbox.ts";
 import type { Store } from "../store/store.ts";
 
 /**
@@ -27,26 +29,39 @@ export type Live<V> = Draft<V> & AsyncDisposable;
  * @returns The document.
  */
 export async function openLive(store: Store, path: Path): Promise<object> {
+  const { bursts } = store;
   const text = await store.read({ kind: "get", path }, "open");
   const fragment = readContainer(store, text, "open", path);
+  /** Where the burst that is held back began. */
+  let origin: Error | undefined;
+  let isHeld = false;
   const send = (): void => {
+    isHeld = false;
     const group = session.takeOps();
-    if (group.length === 0) return;
-    const write = commit(store, group);
-    write.catch((cause) => {
-      session.refuseChanges(() =>
-        new TypeError(
-          `Cannot change the live document of ${formatPlace(path)}: a write has failed; open it again`,
-          { cause },
-        )
-      );
-    });
-    store.bursts.follow(write, session);
+    if (group.length > 0 && !outbox.failure) {
+      bursts.follow(commit(store, group, outbox.line, origin!), outbox);
+    }
   };
-  const session: Session = new Session({ ...store.settings, onChange: () => store.bursts.hold(send) });
+  const session: Session = new Session({
+    ...store.settings,
+    beforeChange: () => {
+      if (outbox.failure) {
+        throw new TypeError(
+          `Cannot change the live document of ${formatPlace(path)}: a write has failed; open it again`,
+          { cause: bursts.told(outbox) },
+        );
+      }
+      if (!isHeld) origin = new Error();
+    },
+    onChange: () => {
+      isHeld = true;
+      bursts.hold(send);
+    },
+  });
+  const outbox: Outbox = bursts.open(session);
   const dispose = async (): Promise<void> => {
     try {
-      await store.bursts.settled(session);
+      await bursts.settled(outbox);
     } finally {
       session.end(() => new TypeError(`Cannot use the live document of ${formatPlace(path)}: it is over`));
     }
@@ -54,7 +69,21 @@ export async function openLive(store: Store, path: Path): Promise<object> {
   return draftFragment(session, fragment, path, dispose).draft as object;
 }
 
-async function commit(store: Store, group: Group): Promise<void> {
-  const outcome = await store.attempt(group);
-  if ("refusal" in outcome) throw toError(group[outcome.refusal.index], outcome.refusal);
+async function commit(store: Store, group: Group, line: Line, origin: Error): Promise<void> {
+  try {
+    const outcome = await store.attempt(group, undefined, line);
+    // It was not applied because one before it was not, and that one is the failure.
+    if (!("refusal" in outcome) || outcome.refusal.code === "AFTER") return;
+    throw toError(group[outcome.refusal.index], outcome.refusal);
+  } catch (error) {
+    throw pointTo(error, origin);
+  }
+}
+
+/** Lets the stack of an error lead to where the changes were made: nobody awaits them, so it leads nowhere else. */
+function pointTo(error: unknown, origin: Error): unknown {
+  if (error instanceof Error && origin.stack) {
+    error.stack = `${error.name}: ${error.message}\n${origin.stack.replace(/^Error\n/, "")}`;
+  }
+  return error;
 }

@@ -5,14 +5,15 @@
  */
 
 import { encodeName } from "../data/encoder.ts";
-import { formatPlace } from "../data/path.ts";
+import { formatPlace, nameOf } from "../data/path.ts";
 import type { Json } from "../data/json.ts";
 import type { Group, Op, PushOp, Read } from "../data/op.ts";
-import type { At, KeyOf, Path, Segment } from "../data/path.ts";
+import type { AnyPath, At, AtPath, KeyOf, Path, PathOf, Segment } from "../data/path.ts";
 import { readPath, readSegments, type Selected, type Selection } from "../data/selector.ts";
+import { checkOptions } from "../run/option.ts";
 import { ask, type Steps } from "../store/request.ts";
 import type { Store } from "../store/store.ts";
-import { toError } from "../call/answer.ts";
+import { type Refusal, toError } from "../call/answer.ts";
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import type { Draft } from "../draft/draft.ts";
 import { edit, type EditOptions, explain, FragmentScope } from "./edit.ts";
@@ -29,6 +30,15 @@ export interface WriteOptions {
    * @default {false}
    */
   readonly parents?: boolean;
+}
+
+/** How a value is written that is as expected. */
+export interface CompareOptions {
+  /**
+   * Of whole values only: the value expires after so many milliseconds (not seconds). Without it, the expiry of the key
+   * stays.
+   */
+  readonly ttl?: number;
 }
 
 /**
@@ -156,15 +166,17 @@ export interface AnyRef<V> {
    *
    * @param expected What must be there; `undefined` for nothing.
    * @param next What to write.
+   * @param options Whether it expires; the expiry of a value that is not as expected stays.
    * @returns Whether it was written.
-   * @throws {TypeError} If JSON cannot hold a value.
+   * @throws {TypeError} If JSON cannot hold a value, or `ttl` is given for a part of a value.
+   * @throws {RangeError} If `ttl` is not a positive number of milliseconds.
    * @throws {PathNotFoundError} If nothing is expected and a parent is missing.
    * @throws {TypeMismatchError} If the path leads through a scalar.
    * @throws {LimitError} If the present value is nested more than 1000 levels deep.
    * @throws {CorruptValueError} If the text is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  compareAndSet(expected: V | undefined, next: V): Promise<boolean>;
+  compareAndSet(expected: V | undefined, next: V, options?: CompareOptions): Promise<boolean>;
 
   /**
    * The same place for writes that create what is missing on their way, as with `{ parents: true }`. For methods
@@ -182,11 +194,25 @@ export interface AnyRef<V> {
    * @throws {TypeError} If the selector does anything else, or a segment is neither a string nor an integer.
    */
   at<W>(selector: (value: Selection<V>) => Selected<W> | undefined): Ref<W>;
+  /** A place inside this value, by a path in a variable, as `at(...path)`. The ref has all methods. */
+  at<P extends readonly Segment[]>(...path: AnyPath<P>): Ref<unknown>;
+  /** A place inside this value, by any number of segments. */
+  at<
+    A extends KeyOf<V>,
+    B extends KeyOf<At<V, A>>,
+    C extends KeyOf<At<At<V, A>, B>>,
+    D extends readonly [Segment, ...Segment[]],
+  >(
+    a: A,
+    b: B,
+    c: C,
+    ...others: D & PathOf<AtPath<V, [A, B, C]>, D>
+  ): Ref<AtPath<V, [A, B, C, ...D]>>;
   /** A place inside this value, by one segment. */
   at<A extends KeyOf<V>>(a: A): Ref<At<V, A>>;
   /** A place inside this value, by two segments. */
   at<A extends KeyOf<V>, B extends KeyOf<At<V, A>>>(a: A, b: B): Ref<At<At<V, A>, B>>;
-  /** A place inside this value, by three segments; `at` again leads deeper. */
+  /** A place inside this value, by three segments. */
   at<A extends KeyOf<V>, B extends KeyOf<At<V, A>>, C extends KeyOf<At<At<V, A>, B>>>(
     a: A,
     b: B,
@@ -441,8 +467,10 @@ export interface ContainerRef<V> {
    * is there, such as the index of an element that others may move.
    *
    * What is assigned is copied. If a write fails, because the value was removed, or became another type, or
-   * Redis did not answer, the document refuses further changes, and `settled()` tells why; if nobody asks, the
-   * rejection is unhandled, which ends most programs. At its end, `await using` waits for the document's own writes.
+   * Redis did not answer, no later change of the document is applied. Whoever asks next learns why: a change throws a
+   * `TypeError` with the error as its cause; `settled()` and `close()` of the dictionary, and the end of the
+   * document, reject with it. If the document is dropped and nobody asked, the rejection is unhandled, which ends most
+   * programs. At its end, `await using` waits for the document's own writes.
    *
    * @returns The document.
    * @throws {KeyNotFoundError} If the dictionary has no such key.
@@ -533,7 +561,7 @@ class JsonRef {
     // On the prototype and not in the class body, where declarations do not carry a name that is computed.
     Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), {
       value(this: JsonRef): string {
-        return `Ref(${formatPlace(this.path)})`;
+        return this.toString();
       },
     });
   }
@@ -544,8 +572,19 @@ class JsonRef {
     this.#parents = parents;
   }
 
+  /** The path of what may be a ref of a store; nothing if it is none. */
+  static pathIn(store: Store, ref: unknown): Path | undefined {
+    return typeof ref === "object" && ref !== null && #store in ref && ref.#store === store
+      ? ref.path
+      : undefined;
+  }
+
   get key(): string {
     return String(this.path[0]);
+  }
+
+  toString(): string {
+    return `Ref(${formatPlace(this.path)})`;
   }
 
   parents(): unknown {
@@ -600,12 +639,12 @@ class JsonRef {
 
   // ---- Changes ----
 
-  async set(value: unknown, options: WriteOptions = {}): Promise<void> {
+  async set(value: unknown, options?: WriteOptions): Promise<void> {
     await this.#apply({
       kind: "set",
       path: this.path,
       value: this.#encode(value),
-      ...this.#creating(options),
+      ...this.#creating("set", options),
     });
   }
 
@@ -613,32 +652,44 @@ class JsonRef {
     return await this.#apply({ kind: "delete", path: this.path }) === "true";
   }
 
-  async getOrInsert(value: unknown, options: WriteOptions = {}): Promise<Json> {
+  async getOrInsert(value: unknown, options?: WriteOptions): Promise<Json> {
     const text = this.#encode(value);
-    const op: Op = { kind: "set", path: this.path, value: text, when: "absent", ...this.#creating(options) };
+    const creating = this.#creating("getOrInsert", options);
+    const op: Op = { kind: "set", path: this.path, value: text, when: "absent", ...creating };
     return this.#store.codec.decode(await this.#apply(op, "getOrInsert") || text, "getOrInsert", this.path);
   }
 
-  async compareAndSet(expected: unknown, next: unknown): Promise<boolean> {
+  async compareAndSet(expected: unknown, next: unknown, options?: CompareOptions): Promise<boolean> {
     const { path } = this;
+    checkOptions("compareAndSet", options, ["ttl"]);
+    const { ttl } = options ?? {};
+    if (ttl !== undefined && path.length > 1) {
+      throw new TypeError(
+        `Cannot compareAndSet ${
+          formatPlace(path)
+        } with a ttl: only whole values expire; use expire(key, ttl)`,
+      );
+    }
     const guard: Op = expected === undefined
       ? { kind: "absent", path }
       : { kind: "test", path, value: this.#encode(expected) };
     const parents = this.#parents;
-    const group: Group = Object.freeze([guard, { kind: "set", path, value: this.#encode(next), parents }]);
+    const expiry = ttl === undefined ? {} : { ttl };
+    const change: Op = { kind: "set", path, value: this.#encode(next), parents, ...expiry };
+    const group: Group = Object.freeze([guard, change]);
     const outcome = await this.#store.attempt(group, "compareAndSet");
     if ("results" in outcome) return true;
     if (outcome.refusal.code === "TEST") return false;
     throw toError(group[outcome.refusal.index], outcome.refusal, "compareAndSet");
   }
 
-  async increment(by: unknown = 1, options: WriteOptions = {}): Promise<Json> {
+  async increment(by: unknown = 1, options?: WriteOptions): Promise<Json> {
     const { bigints } = this.#store.settings;
     if (typeof by !== "number" && !(bigints && typeof by === "bigint")) {
       const what = typeof by === "bigint"
         ? "a bigint needs the option bigints of the dictionary"
         : "it is no number";
-      throw new TypeError(`Cannot increment ${formatPlace(this.path)} by ${String(by)}: ${what}`);
+      throw new TypeError(`Cannot increment ${formatPlace(this.path)} by ${nameOf(by)}: ${what}`);
     }
     if (typeof by === "number" && !Number.isFinite(by)) {
       throw new RangeError(`Cannot increment ${formatPlace(this.path)} by ${by}: it is not finite`);
@@ -648,7 +699,7 @@ class JsonRef {
       path: this.path,
       by: this.#encode(by),
       exact: bigints,
-      ...this.#creating(options),
+      ...this.#creating("increment", options),
     });
     return this.#store.codec.decode(text, "increment", this.path);
   }
@@ -657,13 +708,14 @@ class JsonRef {
     return await this.#apply({ kind: "toggle", path: this.path }) === "true";
   }
 
-  async append(text: unknown, options: WriteOptions = {}): Promise<number> {
+  async append(text: unknown, options?: WriteOptions): Promise<number> {
     if (typeof text !== "string") {
       throw new TypeError(
         `Cannot append to ${formatPlace(this.path)}: received ${typeof text}, expected a string`,
       );
     }
-    const op: Op = { kind: "append", path: this.path, text: encodeName(text), ...this.#creating(options) };
+    const creating = this.#creating("append", options);
+    const op: Op = { kind: "append", path: this.path, text: encodeName(text), ...creating };
     return Number(await this.#apply(op));
   }
 
@@ -694,8 +746,11 @@ class JsonRef {
     return this.#store.codec.decode(text, "splice", this.path) as Json[];
   }
 
-  edit<R>(recipe: (draft: never) => R, options: EditOptions = {}): Promise<R> {
-    return this.#store.drive(edit(this.#store, new FragmentScope(this.#store, this.path), recipe, options));
+  async edit<R>(recipe: (draft: never) => R, options: EditOptions = {}): Promise<R> {
+    checkOptions("edit", options, ["attempts"]);
+    return await this.#store.drive(
+      edit(this.#store, new FragmentScope(this.#store, this.path), recipe, options),
+    );
   }
 
   explain(recipe: (draft: never) => unknown): Promise<Group> {
@@ -727,15 +782,16 @@ class JsonRef {
     return this.#store.codec.encode(value, this.path);
   }
 
-  #creating(options: WriteOptions): { readonly parents?: boolean } {
-    return this.#parents || options.parents === true ? { parents: true } : {};
+  #creating(operation: string, options: WriteOptions | undefined): { readonly parents?: boolean } {
+    checkOptions(operation, options, ["parents"]);
+    return this.#parents || options?.parents === true ? { parents: true } : {};
   }
 
   #adding(items: readonly unknown[]): { path: Path; items: readonly string[]; parents?: boolean } {
     const texts = Object.freeze(
       items.map((item, index) => this.#store.codec.encode(item, [...this.path, index])),
     );
-    return { path: this.path, items: texts, ...this.#creating({}) };
+    return { path: this.path, items: texts, ...this.#parents ? { parents: true } : {} };
   }
 
   #index(name: string, value: unknown): number {
@@ -747,6 +803,37 @@ class JsonRef {
     );
   }
 }
+
+/**
+ * Reads several refs at once.
+ *
+ * @param store Whose refs they are.
+ * @param refs What the caller gave.
+ * @returns Their values in the same order, `undefined` where there is none.
+ * @throws {TypeError} If one of them is no ref of this dictionary.
+ */
+export async function readMany(store: Store, refs: Iterable<unknown>): Promise<(Json | undefined)[]> {
+  const paths = [...refs].map((ref, index) => {
+    const path = JsonRef.pathIn(store, ref);
+    if (path !== undefined) return path;
+    throw new TypeError(
+      `Cannot readMany: element ${index} is no ref of this dictionary; make it with its method at(...)`,
+    );
+  });
+  const answers: (string | Refusal)[] = [];
+  for (let from = 0; from < paths.length; from += MAX_READS) {
+    answers.push(...await store.fragments(paths.slice(from, from + MAX_READS), "readMany"));
+  }
+  return answers.map((answer, index) => {
+    const path = paths[index];
+    if (typeof answer === "string") return store.codec.decode(answer, "readMany", path);
+    if (answer.code === "NO_KEY" || answer.code === "NOT_FOUND") return undefined;
+    throw toError({ kind: "get", path }, answer, "readMany");
+  });
+}
+
+/** How many refs are read in one call. */
+const MAX_READS = 1000;
 
 /** Adds elements. Returns the new length. */
 function* push(op: PushOp): Steps<number> {

@@ -47,6 +47,22 @@ export interface CopyOp {
   readonly path: Path;
 }
 
+/** Remembers a whole value and its expiry for a `put` of the same group. */
+export interface PickOp {
+  /** The word of this op. */
+  readonly kind: "pick";
+  /** The dictionary key. */
+  readonly path: Path;
+}
+
+/** Writes the whole value that the last `pick` of the group has found, with its expiry. */
+export interface PutOp {
+  /** The word of this op. */
+  readonly kind: "put";
+  /** The dictionary key. */
+  readonly path: Path;
+}
+
 /** Removes a value: a member, an element (the following ones move up), or a whole value with its key. */
 export interface DeleteOp {
   /** The word of this op; `take` also returns what it removed. */
@@ -209,6 +225,8 @@ export type Op =
   | SetOp
   | AddOp
   | CopyOp
+  | PickOp
+  | PutOp
   | DeleteOp
   | PushOp
   | PopOp

@@ -23,12 +23,20 @@ export type Path = readonly Segment[];
  *
  * @typeParam T The type of the value.
  */
-export type KeyOf<T> = unknown extends T ? Segment // any too
-  : T extends (...args: never) => unknown ? never
+export type KeyOf<T> = [Names<T>] extends [infer K] ? K & Segment : never;
+// `infer` is for editors: of the parameters of `at(...)` they ask what they are at most, and without it the compiler
+// finds out by putting every segment behind every other one.
+
+/** What names the parts of a value. */
+type Names<T> = unknown extends T ? Segment // any too
+  : T extends Method ? never
   : T extends readonly unknown[] ? number
   : T extends object
-    ? Extract<keyof { [K in keyof T as T[K] extends (...args: never) => unknown ? never : K]: K }, Segment>
+    ? [Extract<T[keyof T], Method>] extends [never] ? string extends keyof T ? Segment : keyof T
+    : keyof { [K in keyof T as T[K] extends Method ? never : K]: K }
   : never;
+
+type Method = (...args: never) => unknown;
 
 /**
  * The type of the value behind one segment of a value of type `T`.
@@ -43,6 +51,35 @@ export type At<T, K> = unknown extends T ? T // any stays any
   : T extends readonly unknown[] ? K extends number ? `${K}` extends keyof T ? T[K] : T[number] : never
   : T extends object ? K extends keyof T ? Exclude<T[K], undefined> : never
   : never;
+
+/**
+ * Segments of which only the program knows how many there are; `never` for segments that are counted.
+ *
+ * @typeParam P The type of the segments.
+ */
+export type AnyPath<P extends readonly Segment[]> = number extends P["length"] ? P : never;
+
+/**
+ * Segments that may follow a value of type `T`, each behind the one before it.
+ *
+ * @typeParam T The type of the value.
+ * @typeParam P The type of the segments.
+ */
+export type PathOf<T, P extends readonly Segment[]> = P extends
+  readonly [infer K, ...infer R extends Segment[]]
+  ? K extends KeyOf<T> ? [K, ...PathOf<At<T, K>, R>] : [KeyOf<T>, ...R]
+  : P extends readonly [] ? []
+  : never;
+
+/**
+ * The type of the value behind segments.
+ *
+ * @typeParam T The type of the value that they lead away from.
+ * @typeParam P The type of the segments, a {@linkcode PathOf}`<T, P>`.
+ */
+export type AtPath<T, P extends readonly Segment[]> = P extends
+  readonly [infer K, ...infer R extends Segment[]] ? AtPath<At<T, K>, R>
+  : T;
 
 /**
  * Checks the key of a dictionary.

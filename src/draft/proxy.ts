@@ -45,35 +45,35 @@ export interface Draftable {
  */
 const HANDLER: Required<ProxyHandler<object>> = {
   get(target, name) {
-    const draft = use(target);
+    const draft = checkedDraft(target);
     if (typeof name !== "symbol") return draft.get(name);
     if (name === Symbol.toPrimitive && !Array.isArray(target)) return () => refuseText(draft);
     return Reflect.get(target, name);
   },
   set(target, name, value, receiver) {
-    const draft = use(target);
+    const draft = checkedDraft(target);
     draft.session.checkChange();
     // case: an object that has the draft as its prototype; the member becomes its own.
-    if (proxies.get(receiver) !== draft) return Reflect.defineProperty(receiver, name, full(value));
+    if (proxies.get(receiver) !== draft) return Reflect.defineProperty(receiver, name, dataDescriptor(value));
     draft.set(dataName(draft, name), value);
     return true;
   },
   has(target, name) {
-    const draft = use(target);
+    const draft = checkedDraft(target);
     return typeof name === "symbol" ? Reflect.has(target, name) : draft.has(name);
   },
   deleteProperty(target, name) {
-    const draft = use(target);
+    const draft = checkedDraft(target);
     draft.session.checkChange();
     if (typeof name === "string") draft.delete(name);
     return true;
   },
   ownKeys(target) {
-    use(target).readNames();
+    checkedDraft(target).readNames();
     return Reflect.ownKeys(target).filter((name) => typeof name === "string");
   },
   getOwnPropertyDescriptor(target, name) {
-    const draft = use(target);
+    const draft = checkedDraft(target);
     if (typeof name === "symbol") return undefined;
     if (name === "length" && Array.isArray(target)) {
       // The engine insists on what it is: a plain property.
@@ -89,7 +89,7 @@ const HANDLER: Required<ProxyHandler<object>> = {
     };
   },
   defineProperty(target, name, descriptor) {
-    const draft = use(target);
+    const draft = checkedDraft(target);
     draft.session.checkChange();
     const { value, writable, enumerable, configurable } = descriptor;
     if (!("value" in descriptor) || !writable || !enumerable || !configurable) {
@@ -106,21 +106,21 @@ const HANDLER: Required<ProxyHandler<object>> = {
   },
   setPrototypeOf(target, prototype) {
     if (prototype === Reflect.getPrototypeOf(target)) return true;
-    throw new TypeError(`Cannot change the prototype of ${use(target).place}: JSON has none`);
+    throw new TypeError(`Cannot change the prototype of ${checkedDraft(target).place}: JSON has none`);
   },
   isExtensible(target) {
     return Reflect.isExtensible(target);
   },
   preventExtensions(target) {
     throw new TypeError(
-      `Cannot freeze ${use(target).place}: JSON cannot say that; use Object.freeze on a copy`,
+      `Cannot freeze ${checkedDraft(target).place}: JSON cannot say that; use Object.freeze on a copy`,
     );
   },
   apply(target) {
-    throw new TypeError(`Cannot call ${use(target).place}: it is data`);
+    throw new TypeError(`Cannot call ${checkedDraft(target).place}: it is data`);
   },
   construct(target) {
-    throw new TypeError(`Cannot call ${use(target).place}: it is data`);
+    throw new TypeError(`Cannot call ${checkedDraft(target).place}: it is data`);
   },
 };
 
@@ -138,7 +138,7 @@ export function missingMember(draft: Draftable, name: string): undefined {
   );
 }
 
-function use(target: object): Draftable {
+function checkedDraft(target: object): Draftable {
   const draft = targets.get(target)!;
   draft.session.check();
   return draft;
@@ -172,12 +172,12 @@ export function isContainer(value: unknown): value is object {
 }
 
 /** A plain member of an object. */
-export function full(value: unknown): PropertyDescriptor {
+export function dataDescriptor(value: unknown): PropertyDescriptor {
   return { value, writable: true, enumerable: true, configurable: true };
 }
 
 /** Assigns without looking at the prototype, where `__proto__` is a setter. */
 export function define(target: object, name: string | symbol, value: unknown): void {
-  if (name in target) Object.defineProperty(target, name, full(value));
+  if (name in target) Object.defineProperty(target, name, dataDescriptor(value));
   else (target as Record<string | symbol, unknown>)[name] = value; // much faster
 }

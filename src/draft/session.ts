@@ -29,6 +29,8 @@ export interface Change {
 export interface DraftOptions extends JsonOptions {
   /** Told of each change as soon as it was made. Reads are not remembered then. */
   readonly onChange?: () => void;
+  /** Asked before each change; throws if there must be none. */
+  readonly beforeChange?: () => void;
 }
 
 /** One run of a recipe, or one live document: what was changed, and whether its drafts may still be used. */
@@ -37,6 +39,7 @@ export class Session implements TextSource {
   readonly isEdit: boolean;
   readonly options: JsonOptions;
   readonly #onChange: (() => void) | undefined;
+  readonly #beforeChange: (() => void) | undefined;
   #changes: Change[] = [];
   #isOver: (() => Error) | undefined;
   #isRefusing: (() => Error) | undefined;
@@ -48,6 +51,7 @@ export class Session implements TextSource {
     this.options = options;
     this.isEdit = options.onChange === undefined;
     this.#onChange = options.onChange;
+    this.#beforeChange = options.beforeChange;
   }
 
   /** Throws where drafts may not be used any more, or must wait for a value. */
@@ -60,6 +64,7 @@ export class Session implements TextSource {
   checkChange(): void {
     this.check();
     if (this.#isRefusing) throw this.#isRefusing();
+    this.#beforeChange?.();
   }
 
   /** Stops the recipe until the value of a key was read. */

@@ -14,7 +14,7 @@ export type Verdict = "applied" | "not-applied";
 /** What an {@linkcode AmbiguousResultError} is made of. */
 export interface AmbiguousResultErrorData extends JsonDictErrorData {
   /** The name of the call, and how to find out what became of it; none where the dictionary keeps no records. */
-  readonly record?: { readonly id: string; readonly resolve: () => Promise<Verdict> };
+  readonly record?: { readonly callId: string; readonly resolve: () => Promise<Verdict> };
   /** Whether it is known that some of it was applied. */
   readonly isPartial?: boolean;
 }
@@ -47,7 +47,7 @@ export class AmbiguousResultError extends JsonDictError {
   /** Always `"AMBIGUOUS_RESULT"`. */
   readonly code: "AMBIGUOUS_RESULT" = "AMBIGUOUS_RESULT";
   /** The name of the call, as in the name of its record; `undefined` where the dictionary keeps none. */
-  readonly opId: string | undefined;
+  readonly callId: string | undefined;
   readonly #resolve: (() => Promise<Verdict>) | undefined;
 
   /**
@@ -60,7 +60,7 @@ export class AmbiguousResultError extends JsonDictError {
     const advice = data.record ? "resolve() of this error finds out" : "read the value before trying again";
     const state = data.isPartial ? "the server stopped it half-way" : "its answer was lost";
     super(data, `Cannot tell whether ${what} was applied: ${state}${because(data)}; ${advice}`);
-    this.opId = data.record?.id;
+    this.callId = data.record?.callId;
     this.#resolve = data.record?.resolve;
   }
 

@@ -18,9 +18,11 @@ import { afterSpace } from "./token.ts";
 /** What only the server knows was asked for. */
 export class Unknown {}
 
-/** What the last `copy` of a group has found. */
+/** What the last `copy` of a group has found, and the last `pick`. */
 export interface Clipboard {
   copied?: string;
+  /** The expiry is `undefined` where only the server knows it. */
+  picked?: { readonly text: string; readonly expiry: number | undefined };
 }
 
 type ArrayOp = Extract<Op, { kind: "push" | "unshift" | "pop" | "shift" | "splice" }>;
@@ -109,6 +111,8 @@ export function applyOp(document: Document, op: Op, clipboard: Clipboard): strin
       return value.text;
     case "expire":
     case "persist":
+    case "pick":
+    case "put":
       throw new RangeError(`Cannot apply ${op.kind}: its path leads inside a value; name a key only`);
   }
 }
@@ -131,6 +135,16 @@ function applyToKey(document: Document, op: Op, clipboard: Clipboard): string | 
       const reply = op.kind === "delete" ? String(isThere) : isThere ? document.reply : "";
       if (isThere) document.put(null);
       return reply;
+    }
+    case "pick":
+      if (!isThere) throw new Refused("NO_KEY");
+      clipboard.picked = { text: document.text!, expiry: document.expiry };
+      return "";
+    case "put": {
+      const { text, expiry } = clipboard.picked!;
+      if (expiry === undefined) throw new Unknown();
+      document.put(text, expiry);
+      return "";
     }
     case "fresh":
       if (!isThere) throw new Refused("NO_KEY");

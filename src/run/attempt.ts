@@ -13,7 +13,7 @@ import {
   isUnsent,
   MAX_TEXT,
   NoAnswer,
-  Partial,
+  PartlyApplied,
   Refused,
   toCause,
   toRefused,
@@ -23,7 +23,7 @@ import {
 } from "./failure.ts";
 
 /** Whether a command may be sent again when its answer was lost. */
-export type Repeat = "repeat" | "once";
+export type Resend = "resend" | "never";
 
 /** Sends one command of an attempt. */
 export type Send = (command: string, args: readonly (string | number)[]) => Promise<unknown>;
@@ -31,7 +31,7 @@ export type Send = (command: string, args: readonly (string | number)[]) => Prom
 /** What is to be done. */
 export interface Job<R> {
   /** Whether it may arrive twice: it has a record, or only reads. */
-  readonly repeat: Repeat;
+  readonly resend: Resend;
   /** Whether it changes nothing. */
   readonly isRead: boolean;
   /** What it writes, which no error may show. */
@@ -223,7 +223,7 @@ export class Attempts<R> {
       const cause = unrecognised();
       return this.#fail(job.isRead && !this.#mayBeApplied ? cause : new NoAnswer(true, false, cause));
     }
-    if (refused.reason === "PARTIAL") return this.#fail(new Partial(refused.cause));
+    if (refused.reason === "PARTIAL") return this.#fail(new PartlyApplied(refused.cause));
     if (!isTransient(refused)) {
       if (this.#isLost && job.ask) return this.#again();
       return this.#refuse(refused);
@@ -243,7 +243,7 @@ export class Attempts<R> {
   #lose(error: unknown): void {
     this.#isLost = true;
     this.#failure = error;
-    if (this.#job.repeat === "repeat") this.#again();
+    if (this.#job.resend === "resend") this.#again();
     else this.#fail(new NoAnswer(true, false, toCause(error, this.#job.written)));
   }
 

@@ -19,7 +19,7 @@ import type { Runner } from "./runner.ts";
 const MAX_RECORD = 4096;
 
 /** Sends calls that change something. */
-export class Courier {
+export class ChangeSender {
   readonly #runner: Runner;
   readonly #settings: Settings;
   readonly #records: Records;
@@ -46,15 +46,15 @@ export class Courier {
     const read = (answer: unknown): readonly Outcome[] => readOutcomes(groups, answer);
     if (delivery === "at-most-once") {
       const call = compile(prefix, groups, undefined, after);
-      return await this.#runner.run(() => call, "once", read);
+      return await this.#runner.run(() => call, "never", read);
     }
     const record = this.#records.next(prefix + groups[0][0].path[0]);
     const endsAt = performance.now() + recordTtl(this.#settings.timeout);
-    const onceFor = this.#once(record);
+    const onceFor = this.#onceFor(record);
     try {
       const outcomes = await this.#runner.run(
         (ahead) => compile(prefix, groups, onceFor(ahead), after),
-        "repeat",
+        "resend",
         read,
         (ahead) => compile("", [], onceFor(ahead)),
       );
@@ -67,7 +67,7 @@ export class Courier {
       return groups.map((group, index) => {
         const operation = group[0].kind;
         const resolve = (): Promise<Verdict> => this.#resolve(record, groups, index, endsAt, operation);
-        return new LostAnswer(error.cause, record.id, resolve);
+        return new LostAnswer(error.cause, record.callId, resolve);
       });
     }
   }
@@ -114,7 +114,7 @@ export class Courier {
   }
 
   /** The record of a call that is sent now, by how far the clock of the server is ahead of ours. */
-  #once({ name }: RecordName): (ahead: number) => Once {
+  #onceFor({ name }: RecordName): (ahead: number) => Once {
     const { timeout } = this.#settings;
     // All attempts have the same time, or the last ones could come after the record of the first.
     const until = Date.now() + maxDelay(timeout);
@@ -139,11 +139,11 @@ export class Courier {
         cause: new Error("The call was made so long ago that its record may be gone"),
       });
     }
-    const onceFor = this.#once(record);
+    const onceFor = this.#onceFor(record);
     try {
       const isApplied = await this.#runner.run(
         (ahead) => compile("", [], onceFor(ahead)),
-        "repeat",
+        "resend",
         (answer) => readVerdict(groups, index, answer),
       );
       return isApplied ? "applied" : "not-applied";

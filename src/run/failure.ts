@@ -51,9 +51,9 @@ export class Refused extends Error {
 }
 
 /** The script stopped half-way: some of the call was applied, and there is no record of it. */
-export class Partial extends Error {
+export class PartlyApplied extends Error {
   static {
-    this.prototype.name = "Partial";
+    this.prototype.name = "PartlyApplied";
   }
 
   /** Tells why. */
@@ -273,12 +273,12 @@ export function toHopeless(error: unknown): Refused | undefined {
 /** A change whose answer was lost, with what is known of its record. */
 export class LostAnswer extends Error {
   /** The record, and how to find out by it what became of the change. */
-  readonly record: { readonly id: string; readonly resolve: () => Promise<Verdict> };
+  readonly record: { readonly callId: string; readonly resolve: () => Promise<Verdict> };
 
   /** Reports what is known. */
-  constructor(cause: unknown, id: string, resolve: () => Promise<Verdict>) {
+  constructor(cause: unknown, callId: string, resolve: () => Promise<Verdict>) {
     super("There is no answer", { cause });
-    this.record = { id, resolve };
+    this.record = { callId, resolve };
   }
 }
 
@@ -349,7 +349,7 @@ export function toChangeError(error: unknown, failing: Failing): unknown {
     const { replicas, acknowledged, result, cause } = error;
     return new DurabilityError({ operation, path, replicas, acknowledged, result, cause });
   }
-  if (error instanceof Partial) {
+  if (error instanceof PartlyApplied) {
     return new AmbiguousResultError({ operation, path, cause: error.cause, isPartial: true });
   }
   if (error instanceof NoAnswer && error.sent) {

@@ -12,7 +12,7 @@ import type { Path } from "../data/path.ts";
 import { Seat } from "./seat.ts";
 import { Deferred } from "./deferred.ts";
 import { Room } from "./room.ts";
-import { type Delivery, Sitting, type Work } from "./sitting.ts";
+import { type Delivery, type Line, Sitting, type Work } from "./sitting.ts";
 
 interface Batch {
   readonly keys: string[];
@@ -87,10 +87,12 @@ export class Lanes {
   /**
    * Queues a group behind all earlier ones of its keys.
    *
+   * @param group The group.
+   * @param line If one of the line before it is not applied, the group is refused with `AFTER`.
    * @returns What became of it.
    */
-  commit(group: Group): Promise<Outcome> {
-    const [outcome] = this.commitAll([group], keysOf(group));
+  commit(group: Group, line?: Line): Promise<Outcome> {
+    const [outcome] = this.commitAll([group], keysOf(group), line);
     return outcome;
   }
 
@@ -99,15 +101,16 @@ export class Lanes {
    *
    * @param groups Each is applied or refused by itself.
    * @param keys The keys of all of them, each once.
+   * @param line The line of all of them, if they have one.
    * @returns What became of each.
    */
-  commitAll(groups: readonly Group[], keys: readonly string[]): Promise<Outcome>[] {
+  commitAll(groups: readonly Group[], keys: readonly string[], line?: Line): Promise<Outcome>[] {
     this.#issued++;
     return groups.map((group) =>
       new Promise((resolve, reject) => {
         const room = new Room(group);
         const batch = this.#openBatch(keys, room) ?? this.#newBatch(keys);
-        batch.works.push({ group, resolve, reject });
+        batch.works.push(line ? inLine(line, { group, resolve, reject }) : { group, resolve, reject });
         batch.room.add(room);
       })
     );
@@ -212,7 +215,7 @@ export class Lanes {
   async #start(batch: Batch): Promise<void> {
     batch.isRunning = true;
     if (batch.start) await batch.start();
-    else if (batch.works.some((work) => work instanceof Seat)) {
+    else if (batch.works.some((work) => work instanceof Seat || work.line)) {
       await new Sitting(this.#delivery).run(batch.works);
     } else if (batch.works.length > 0) await this.#settle(batch.works as readonly Work[]);
     for (const key of batch.keys) if (this.#last.get(key) === batch) this.#last.delete(key);
@@ -232,6 +235,22 @@ export class Lanes {
       for (const work of works) work.reject(error);
     }
   }
+}
+
+/** Breaks the line at once when a work of it fails: what comes behind may be sent before any promise reports it. */
+function inLine(line: Line, { group, resolve, reject }: Work): Work {
+  return {
+    group,
+    line,
+    resolve(outcome) {
+      if ("refusal" in outcome) line.isBroken = true;
+      resolve(outcome);
+    },
+    reject(error) {
+      line.isBroken = true;
+      reject(error);
+    },
+  };
 }
 
 function keysOf(group: Group): readonly string[] {

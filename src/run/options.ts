@@ -4,18 +4,18 @@
  * @module
  */
 
-import { readKey } from "../data/path.ts";
+import { nameOf, readKey } from "../data/path.ts";
+import { checkNames, checkTimeout, MAX_TIMEOUT } from "./option.ts";
 import { RECORD_MARKER } from "./record.ts";
 
 /** How a dictionary works. */
 export interface DictOptions {
   /**
    * Put before each key, so that several dictionaries and other data share a server. Usually it ends with a
-   * separator, as `"lab:"`. A prefix that is the beginning of another one shares its keys.
-   *
-   * @default {""}
+   * separator, as `"lab:"`. A prefix that is the beginning of another one shares its keys. `""` must be said: then all
+   * keys of the database are those of the dictionary, and `clear` removes them.
    */
-  readonly prefix?: string;
+  readonly prefix: string;
   /**
    * Read integers beyond 2^53 - 1 as `bigint`, exactly, and write `bigint`. Without it they read as the nearest
    * number, as `JSON.parse` does, and `bigint` is refused.
@@ -95,44 +95,48 @@ export interface Durability {
 export type Delivery = "exactly-once" | "at-most-once";
 
 const DEFAULT_TIMEOUT = 10_000;
-/** The longest delay of a timer, and more than 24 days. */
-const MAX_TIMEOUT = 2 ** 31 - 1;
+/** The names of all options. */
+const NAMES: readonly (keyof DictOptions)[] = [
+  "prefix",
+  "bigints",
+  "timeout",
+  "delivery",
+  "recordPrefix",
+  "durability",
+];
 
 /**
  * Checks the options of a dictionary, once.
  *
  * @param options What the caller gave.
  * @returns Everything decided, frozen.
- * @throws {TypeError} If an option is of the wrong type, or two exclude each other.
+ * @throws {TypeError} If there is no prefix, if there is no such option, if one is of the wrong type, or if two exclude each
+ * other.
  * @throws {RangeError} If a number is out of its range.
  */
-export function readOptions(options: DictOptions): Settings {
-  if (options === null || typeof options !== "object") {
-    // A prefix in this place would be ignored, and the keys of others used.
-    throw new TypeError(
-      `Cannot use the options: received ${options === null ? "null" : typeof options}, expected an object`,
-    );
-  }
+export function readOptions(options: DictOptions | undefined): Settings {
+  if (options !== undefined) checkNames("use the options", options, NAMES, '{ prefix: "lab:" }');
   const {
-    prefix = "",
+    prefix,
     bigints = false,
     timeout = DEFAULT_TIMEOUT,
     delivery = "exactly-once",
     recordPrefix = RECORD_MARKER,
     durability,
-  } = options;
+  }: Partial<DictOptions> = options ?? {};
+  if (prefix === undefined) {
+    throw new TypeError(
+      'Cannot use the options: there is no prefix; write prefix: "lab:", or prefix: "" for all keys of the database, ' +
+        "which clear() removes then",
+    );
+  }
   if (typeof prefix !== "string") {
-    throw new TypeError(`Cannot use the prefix: received ${typeof prefix}, expected a string`);
+    throw new TypeError(`Cannot use the prefix: received ${nameOf(prefix)}, expected a string`);
   }
   if (typeof bigints !== "boolean") {
     throw new TypeError(`Cannot use the option bigints: received ${typeof bigints}, expected a boolean`);
   }
-  if (typeof timeout !== "number") {
-    throw new TypeError(`Cannot use the timeout: received ${typeof timeout}, expected a number`);
-  }
-  if (!(timeout > 0 && timeout <= MAX_TIMEOUT)) {
-    throw new RangeError(`Cannot use the timeout: received ${timeout}, expected 1 to ${MAX_TIMEOUT} ms`);
-  }
+  checkTimeout(timeout);
   if (delivery !== "exactly-once" && delivery !== "at-most-once") {
     throw new TypeError(
       `Cannot use the delivery: received ${String(delivery)}, expected "exactly-once" or "at-most-once"`,
@@ -156,9 +160,7 @@ function readDurability(
   delivery: Delivery,
   timeout: number,
 ): Durability {
-  if (durability === null || typeof durability !== "object") {
-    throw new TypeError("Cannot use the durability: expected an object with replicas");
-  }
+  checkNames("use the durability", durability, ["replicas", "timeout"], "{ replicas: 1 }");
   const { replicas, timeout: ms = Math.ceil(timeout / 2) } = durability;
   if (!Number.isInteger(replicas) || replicas < 1) {
     throw new RangeError(
@@ -184,13 +186,11 @@ function readDurability(
  * @param options What the caller gave.
  * @param timeout The timeout of the dictionary.
  * @returns Milliseconds.
- * @throws {TypeError} If the options are no object.
+ * @throws {TypeError} If the options are no object, or if there is no such option.
  * @throws {RangeError} If the timeout is no positive number of milliseconds.
  */
 export function readCloseTimeout(options: CloseOptions, timeout: number): number {
-  if (options === null || typeof options !== "object") {
-    throw new TypeError(`Cannot close: received ${String(options)}, expected an object with timeout`);
-  }
+  checkNames("close", options, ["timeout"], "{ timeout: 5000 }");
   const { timeout: ms = timeout } = options;
   if (typeof ms === "number" && ms > 0 && ms <= MAX_TIMEOUT) return ms;
   throw new RangeError(`Cannot close: timeout is ${String(ms)}, expected 1 to ${MAX_TIMEOUT} ms`);

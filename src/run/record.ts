@@ -9,7 +9,7 @@ import { slotOf, tagOf } from "./slot.ts";
 /** The name of a call, and of its record in Redis. */
 export interface RecordName {
   /** The name of the call: 9 random bytes, in letters, digits, `-` and `_`. */
-  readonly id: string;
+  readonly callId: string;
   /** The whole name of the record in Redis. */
   readonly name: string;
 }
@@ -30,7 +30,7 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const pool = new Uint8Array(ID_BYTES * 100);
 let used = pool.length;
 
-function newId(): string {
+function newCallId(): string {
   if (used === pool.length) {
     crypto.getRandomValues(pool);
     used = 0;
@@ -59,8 +59,8 @@ export class Records {
    * @returns A name that no other call has.
    */
   next(key: string): RecordName {
-    const id = newId();
-    return { id, name: `${this.#prefix}{${tagOf(slotOf(key))}}${id}` };
+    const callId = newCallId();
+    return { callId, name: `${this.#prefix}{${tagOf(slotOf(key))}}${callId}` };
   }
 }
 

@@ -8,7 +8,15 @@ import type { Op } from "../data/op.ts";
 import type { Path, Segment } from "../data/path.ts";
 
 /** Guards change nothing. */
-const GUARDS: ReadonlySet<Op["kind"]> = new Set(["test", "type", "length", "keys", "exists", "absent"]);
+const GUARDS: ReadonlySet<Op["kind"]> = new Set([
+  "test",
+  "type",
+  "length",
+  "keys",
+  "exists",
+  "absent",
+  "pick",
+]);
 /** Ops that move the elements behind the one that they are about. */
 const SHIFTS: ReadonlySet<Op["kind"]> = new Set(["add", "delete", "take"]);
 

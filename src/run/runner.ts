@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Attempts, checkLength, type Job, type Repeat, type Send } from "./attempt.ts";
+import { Attempts, checkLength, type Job, type Resend, type Send } from "./attempt.ts";
 import type { Call } from "../call/call.ts";
 import { isResending, type RedisClient } from "./client.ts";
 import { Connection, type ConnectionEvent } from "./connection.ts";
@@ -64,7 +64,7 @@ export class Runner {
    * Runs a script. One round trip; two the first time a server sees the script, or where its clock is far from ours.
    *
    * @param callFor Makes the call, for a server whose clock is so many milliseconds ahead of ours.
-   * @param repeat Whether it may arrive twice: it has a record, or only reads.
+   * @param resend Whether it may arrive twice: it has a record, or only reads.
    * @param read Makes sense of the answer; if it throws, the answer counts as lost.
    * @param ask Makes the call that asks for its record, and leaves an empty one where there is none.
    * @returns What `read` returned.
@@ -74,7 +74,7 @@ export class Runner {
    */
   async run<R>(
     callFor: (ahead: number) => Call,
-    repeat: Repeat,
+    resend: Resend,
     read: (answer: unknown) => R,
     ask?: (ahead: number) => Call,
   ): Promise<R> {
@@ -82,7 +82,7 @@ export class Runner {
     const { script, keys, args } = first;
     checkLength(this.#connection, [script.text], keys, args);
     return await this.#send({
-      repeat,
+      resend,
       read,
       isRead: script === READ,
       written: args,
@@ -126,16 +126,16 @@ export class Runner {
   /**
    * Sends a plain command. One round trip.
    *
-   * @param repeat Whether it may arrive twice, as reads may.
+   * @param resend Whether it may arrive twice, as reads may.
    * @returns What the server answered.
    * @throws {NoAnswer} If there is none.
    * @throws {Refused} If the server answered that it would not run it.
    * @throws {RangeError} If it is too long to be sent.
    */
-  async command(repeat: Repeat, name: string, ...args: (string | number)[]): Promise<unknown> {
+  async command(resend: Resend, name: string, ...args: (string | number)[]): Promise<unknown> {
     checkLength(this.#connection, args);
-    const isRead = repeat === "repeat"; // a plain command that changes something has no record
-    return await this.#send({ repeat, isRead, read: (answer) => answer, run: (send) => send(name, args) });
+    const isRead = resend === "resend"; // a plain command that changes something has no record
+    return await this.#send({ resend, isRead, read: (answer) => answer, run: (send) => send(name, args) });
   }
 
   /**
@@ -163,7 +163,7 @@ export class Runner {
       return Number(isKnown) === 0 ? undefined : Number(count);
     };
     return this.#send({
-      repeat: "repeat",
+      resend: "resend",
       isRead: true,
       read: (count) => count as number | undefined,
       run: this.isCluster ? async () => confirm(await this.#findHome(record, ttl)) : confirm,

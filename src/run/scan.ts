@@ -59,7 +59,7 @@ export async function* scanKeys(
   };
   const select = async (names: readonly string[]): Promise<readonly string[]> => {
     const unsure = names.filter((name) => name.includes(REPLACEMENT, prefix.length));
-    const types = await Promise.all(unsure.map((name) => runner.command("repeat", "TYPE", name)));
+    const types = await Promise.all(unsure.map((name) => runner.command("resend", "TYPE", name)));
     const strangers = new Set(unsure.filter((_, index) => types[index] !== "string"));
     return names.filter((name) => !strangers.has(name) && isNew(name)); // new only once nothing can fail any more
   };
@@ -98,7 +98,7 @@ interface Layout {
  */
 async function readLayout(runner: Runner, masters: readonly Runner[]): Promise<Layout> {
   const lines = await Promise.all(masters.map(async (master) => {
-    const nodes = String(await master.command("repeat", "CLUSTER", "NODES"));
+    const nodes = String(await master.command("resend", "CLUSTER", "NODES"));
     const [id, , , , , , , , ...slots] = nodes.split("\n").find((line) =>
       / \S*myself/.test(line)
     )?.split(" ") ?? [];
@@ -112,7 +112,7 @@ async function readLayout(runner: Runner, masters: readonly Runner[]): Promise<L
   const missing = owned.indexOf(0);
   if (missing >= 0) {
     // A master that has not got the slot tells who has, and the client takes note of that.
-    await runner.command("repeat", "EXISTS", `{${tagOf(missing)}}`);
+    await runner.command("resend", "EXISTS", `{${tagOf(missing)}}`);
     throw new Refused("CLUSTERDOWN", new Error(`No master is known that has slot ${missing}`));
   }
   const text = lines.map(({ id, slots }) => `${id} ${slots.join(" ")}`).sort().join("\n");
@@ -129,7 +129,7 @@ async function* scanServer(
   const pattern = `${prefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
   const step = (cursor: string): Promise<unknown> => {
     const args = [cursor, "MATCH", pattern, "COUNT", COUNT, "TYPE", "string"];
-    const answer = runner.command("repeat", "SCAN", ...args);
+    const answer = runner.command("resend", "SCAN", ...args);
     answer.catch(() => {}); // it is told when its turn comes
     return answer;
   };

@@ -39,9 +39,19 @@ const MAX_PAUSE = 100;
 /** How many edits the first call of a batch has; each further one has twice as many, as long as nobody is in the way. */
 const FIRST_EDITS = 32;
 
+/** Groups of which each is applied only if all before it were. */
+export interface Line {
+  /** Whether one of them was not applied, or may not have been. */
+  isBroken: boolean;
+}
+
+/** What a group is answered that was not applied because one of its line before it was not. */
+const BROKEN: Outcome = { refusal: { code: "AFTER", index: 0, segment: 0, found: "" }, fresh: [] };
+
 /** A group, and who waits for what becomes of it. */
 export interface Work {
   readonly group: Group;
+  readonly line?: Line;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -91,10 +101,16 @@ export class Sitting {
     const sent: Sent[] = [];
     const chains = new Chains();
     const room = new Room([]);
+    const lines = new Map<Line, number>();
     let next = 0;
     let edits = 0;
     for (; next < waiting.length; next++) {
       const work = waiting[next];
+      const line = work instanceof Seat ? undefined : work.line;
+      if (line?.isBroken) {
+        (work as Work).resolve(BROKEN);
+        continue;
+      }
       const isFirst = sent.length === 0;
       // What an edit will say cannot be kept for another call, so there must be room for it before it is asked.
       const known = work instanceof Seat ? [] : work.group;
@@ -104,8 +120,10 @@ export class Sitting {
       if (group === undefined) continue;
       room.add(new Room(group));
       if (work instanceof Seat) edits++;
-      const after = chains.add(sent.length, group, !(work instanceof Seat));
-      sent.push({ work, group, after });
+      const ahead = line && lines.get(line);
+      const after = chains.add(sent.length, group, !(work instanceof Seat) && ahead === undefined);
+      if (line) lines.set(line, sent.length);
+      sent.push({ work, group, after: ahead === undefined ? after : [...new Set([...after, ahead])] });
       this.#speculation.apply(group);
     }
     return { sent, rest: waiting.slice(next) };

@@ -69,10 +69,13 @@ export class Speculation {
     const inside: Op[] = [];
     for (const op of group) {
       // Whether a key has an expiry, and what a SHA-1 stands for, is not known here, nor does it change a text.
-      if (op.kind === "expire" || op.kind === "persist" || op.kind === "test" && op.by === "sha1") continue;
+      if (
+        op.kind === "expire" || op.kind === "persist" || op.kind === "pick" ||
+        op.kind === "test" && op.by === "sha1"
+      ) continue;
       for (const place of this.#places.values()) {
         const relation = relate(op, place.path);
-        if (relation === "inside" && !place.refusal) {
+        if (relation === "inside" && !place.refusal && op.kind !== "put") {
           inside.push({ ...op, path: [place.id, ...op.path.slice(place.path.length)] });
         } else if (relation !== "apart" && !isGuard(op)) {
           lost.add(place.id);

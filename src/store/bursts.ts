@@ -4,12 +4,34 @@
  * @module
  */
 
+import { Outbox } from "./outbox.ts";
+
+/**
+ * Learns that documents were dropped. It stands here, not in a dictionary: a dictionary may be dropped together with
+ * its documents, and takes with it all that it would have learned.
+ */
+const drops: FinalizationRegistry<() => void> = new FinalizationRegistry((drop) => drop());
+
 /** The bursts of one dictionary. */
 export class Bursts {
   /** Sends what live documents hold back until the end of the turn. */
   readonly #held: Set<() => void> = new Set();
-  /** The writes that are under way, or have failed and nobody was told, with their owner. */
-  readonly #writes: Map<Promise<void>, object> = new Map();
+  /** Those with something under way, or with a failure that nobody was told of. */
+  readonly #outboxes: Set<Outbox> = new Set();
+
+  /**
+   * Opens an outbox.
+   *
+   * @param document What is there as long as the document can be used. When it is dropped, an untold failure surfaces.
+   */
+  open(document: object): Outbox {
+    const outbox = new Outbox();
+    drops.register(document, () => {
+      outbox.drop();
+      this.#tidy(outbox);
+    });
+    return outbox;
+  }
 
   /** Holds a burst of changes back until the end of the turn, or until the next use of the dictionary. */
   hold(send: () => void): void {
@@ -25,31 +47,36 @@ export class Bursts {
     for (const send of bursts) send();
   }
 
-  /** Follows a write that nobody awaits. If it fails and `settled` is not asked, the rejection is unhandled. */
-  follow(write: Promise<void>, owner: object): void {
-    const followed: Promise<void> = write.then(() => {
-      this.#writes.delete(followed);
-    });
-    this.#writes.set(followed, owner);
+  /** Follows a write that nobody awaits. */
+  follow(write: Promise<void>, outbox: Outbox): void {
+    this.#outboxes.add(outbox);
+    outbox.follow(write).then(() => this.#tidy(outbox));
+  }
+
+  /** The failure of a document, as the cause of what it refuses. It counts as told. */
+  told(outbox: Outbox): unknown {
+    outbox.take();
+    this.#tidy(outbox);
+    return outbox.failure?.reason;
   }
 
   /**
-   * Waits for the writes that are followed: all of them, or those of one owner.
+   * Waits for the writes that are under way: all of them, or those of one document.
    *
-   * @throws The first failure that nobody was told of.
+   * @throws The failure that nobody was told of; an `AggregateError` where there are several.
    */
-  async settled(owner?: object): Promise<void> {
+  async settled(outbox?: Outbox): Promise<void> {
     this.send();
-    let failure: { readonly reason: unknown } | undefined;
-    while (true) {
-      const writes = [...this.#writes].filter(([, whose]) => owner === undefined || whose === owner);
-      if (writes.length === 0) break;
-      const results = await Promise.allSettled(writes.map(([write]) => write));
-      results.forEach((result, index) => {
-        this.#writes.delete(writes[index][0]);
-        if (result.status === "rejected") failure ??= { reason: result.reason };
-      });
-    }
-    if (failure) throw failure.reason;
+    const asked = outbox ? [outbox] : [...this.#outboxes];
+    const answers = await Promise.all(asked.map((each) => each.ask()));
+    for (const each of asked) this.#tidy(each);
+    const failures = answers.filter((answer) => answer !== undefined).map(({ reason }) => reason);
+    if (failures.length === 0) return;
+    if (failures.length === 1) throw failures[0];
+    throw new AggregateError(failures, `Cannot write ${failures.length} live documents: see errors`);
+  }
+
+  #tidy(outbox: Outbox): void {
+    if (outbox.isQuiet) this.#outboxes.delete(outbox);
   }
 }

@@ -33,12 +33,24 @@ export class Reader {
 
   /** Sends a plain command about one key. One round trip. */
   command(name: string, key: string, ...args: (string | number)[]): Promise<unknown> {
-    return this.#runner.command("repeat", name, this.#keyspace.prefix + key, ...args);
+    return this.#runner.command("resend", name, this.#keyspace.prefix + key, ...args);
   }
 
   async #run(reads: readonly Read[]): Promise<readonly (string | Refusal)[]> {
     const call = compileReads(this.#keyspace.prefix, reads);
-    return await this.#runner.run(() => call, "repeat", (answer) => readResults(reads, answer));
+    return await this.#runner.run(() => call, "resend", (answer) => readResults(reads, answer));
+  }
+
+  /** What is at some places; in a cluster, the keys of each slot at a moment of their own. One round trip. */
+  async fragments(places: readonly Path[]): Promise<readonly (string | Refusal)[]> {
+    const answers = new Map<Path, string | Refusal>();
+    await Promise.all(
+      this.#keyspace.bySlot(places, ([key]) => String(key)).map(async (part) => {
+        const found = await this.#run(part.map((path): Read => ({ kind: "get", path })));
+        part.forEach((path, index) => answers.set(path, found[index]));
+      }),
+    );
+    return places.map((path) => answers.get(path)!);
   }
 
   /**
@@ -71,7 +83,7 @@ export class Reader {
   async #typesOf(keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const names = [...new Set(keys)];
     const types = await Promise.all(
-      names.map((key) => this.#runner.command("repeat", "TYPE", this.#keyspace.prefix + key)),
+      names.map((key) => this.#runner.command("resend", "TYPE", this.#keyspace.prefix + key)),
     );
     return new Map(names.map((key, index) => [key, String(types[index])]));
   }
@@ -90,10 +102,12 @@ export class Reader {
    *
    * @param from The cursor to begin with.
    * @param lanes Changes that each page must be read after; none when left out.
+   * @param startsWith What the keys start with.
    */
-  async *scan(from?: string, lanes?: Lanes): AsyncGenerator<Page, void> {
+  async *scan(from?: string, lanes?: Lanes, startsWith: string = ""): AsyncGenerator<Page, void> {
     const { prefix } = this.#keyspace;
-    for await (const { keys, next } of scanKeys(this.#runner, prefix, this.#timeout, lanes, from)) {
+    const begin = prefix + startsWith;
+    for await (const { keys, next } of scanKeys(this.#runner, begin, this.#timeout, lanes, from)) {
       yield { keys: keys.map((name) => name.slice(prefix.length)), next };
     }
   }
@@ -104,7 +118,7 @@ export class Reader {
     await Promise.all(
       this.#keyspace.bySlot(keys, (key) => key).map(async (part) => {
         const names = part.map((key) => this.#keyspace.prefix + key);
-        const texts = await this.#runner.command("repeat", "MGET", ...names);
+        const texts = await this.#runner.command("resend", "MGET", ...names);
         if (!Array.isArray(texts) || texts.length !== names.length) {
           throw new Error(
             `Cannot read the answer to MGET: expected ${names.length} values, received something else`,

@@ -9,11 +9,12 @@ import type { Group, Op, Read } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import { WrongTypeError } from "../errors/value.ts";
 import { isResending, type RedisClient } from "../run/client.ts";
-import { Courier } from "../run/delivery.ts";
+import { ChangeSender } from "../run/delivery.ts";
 import { toChangeError, toReadError } from "../run/failure.ts";
 import { Lanes, type Part } from "../run/lanes.ts";
 import type { Settings } from "../run/options.ts";
 import { Runner } from "../run/runner.ts";
+import type { Line } from "../run/sitting.ts";
 import { Bursts } from "./bursts.ts";
 import { Codec } from "./codec.ts";
 import { Keyspace } from "./keyspace.ts";
@@ -62,9 +63,9 @@ export class Store {
     this.#runner = new Runner(client, settings.timeout);
     this.#keyspace = new Keyspace(settings.prefix, this.#runner.isCluster);
     const reader = this.#reader = new Reader(this.#runner, this.#keyspace, settings.timeout);
-    const courier = new Courier(this.#runner, settings);
+    const sender = new ChangeSender(this.#runner, settings);
     this.#lanes = new Lanes({
-      apply: (groups, after) => courier.apply(groups, after),
+      apply: (groups, after) => sender.apply(groups, after),
       read: (places) => reader.places(places),
     });
     this.#searches = new Searches(this.#lanes, reader, this.#keyspace, settings.timeout);
@@ -76,15 +77,18 @@ export class Store {
    * Applies a group of ops, all of them or none, behind all earlier groups of the same keys. One round trip, shared
    * with other groups of the key that wait meanwhile.
    *
+   * @param group The ops.
+   * @param operation The method that the caller used.
+   * @param line If a group of the line before it is not applied, it is refused with `AFTER`.
    * @returns The result of each op, or why the group was refused.
    */
-  async attempt(group: Group, operation: string = group[0].kind): Promise<Outcome> {
+  async attempt(group: Group, operation: string = group[0].kind, line?: Line): Promise<Outcome> {
     this.check();
     const keys = [...new Set(group.map((op) => String(op.path[0])))];
     this.#checkKeys(keys, operation);
     return await this.#change(operation, group[0].path, () => {
       this.#searches.goAhead(keys);
-      return this.#lanes.commit(group);
+      return this.#lanes.commit(group, line);
     });
   }
 
@@ -216,6 +220,19 @@ export class Store {
   }
 
   /**
+   * What is at some places, in one round trip. It is that of one moment, but for keys in different slots of a cluster.
+   *
+   * @returns For each place its text, or why there is none.
+   */
+  async fragments(places: readonly Path[], operation: string): Promise<readonly (string | Refusal)[]> {
+    this.check();
+    if (places.length === 0) return [];
+    const keys = [...new Set(places.map(([key]) => String(key)))];
+    this.#keyspace.check(keys);
+    return await this.#readBehind(keys, operation, [], () => this.#reader.fragments(places));
+  }
+
+  /**
    * Reads one place. One round trip.
    *
    * @returns The result, or why there is none.
@@ -277,9 +294,9 @@ export class Store {
 
   // ---- Iteration ----
 
-  /** The keys, page by page, without the prefix. Each page is read after all changes that were issued before it. */
-  async *keys(operation: string): AsyncGenerator<readonly string[], void> {
-    for await (const { keys } of this.#taking(operation, this.#scan())) yield keys;
+  /** The keys that start with something, page by page, without the prefix. Each page is read after all changes that were issued before it. */
+  async *keys(operation: string, startsWith: string = ""): AsyncGenerator<readonly string[], void> {
+    for await (const { keys } of this.#taking(operation, this.#scan(startsWith))) yield keys;
   }
 
   /** The keys and texts of all values, page by page. A round trip for each 1000 keys of the server, and one more. */
@@ -307,9 +324,9 @@ export class Store {
     });
   }
 
-  async *#scan(): AsyncGenerator<{ readonly keys: readonly string[] }, void> {
+  async *#scan(startsWith?: string): AsyncGenerator<{ readonly keys: readonly string[] }, void> {
     await this.#searches.earlier();
-    yield* this.#reader.scan("0", this.#lanes);
+    yield* this.#reader.scan("0", this.#lanes, startsWith);
   }
 
   async *#items(): AsyncGenerator<readonly (readonly [string, string])[], void> {

@@ -95,6 +95,8 @@ describe("Corrupt text", () => {
         get: () => lab.get("x"),
         getOrThrow: () => lab.getOrThrow("x"),
         getMany: () => lab.getMany(["x"]),
+        getTtl: () => lab.get("x", { ttl: 1000 }),
+        readMany: () => lab.readMany([lab.at("x")]),
         getOrInsert: () => lab.getOrInsert("x", 1),
         values: () => Array.fromAsync(lab.values()),
         entries: () => Array.fromAsync(lab),
@@ -211,6 +213,10 @@ describe("Keys of another Redis type", () => {
         get: () => lab.get("x"),
         getOrThrow: () => lab.getOrThrow("x"),
         getMany: () => lab.getMany(["x"]),
+        getTtl: () => lab.get("x", { ttl: 1000 }),
+        rename: () => lab.rename("x", "y"),
+        copy: () => lab.copy("x", "y", { replace: true }),
+        readMany: () => lab.readMany([lab.at("x")]),
         has: () => lab.has("x"),
         set: () => lab.set("x", 1),
         setTtl: () => lab.set("x", 1, { ttl: 1000 }),
@@ -408,7 +414,7 @@ describe("Arguments of the wrong type", () => {
       return Promise.resolve(null);
     },
   };
-  const dict: Loose = new RedisJsonDict(counting);
+  const dict: Loose = new RedisJsonDict(counting, { prefix: "" });
 
   async function refuses(
     call: () => unknown,
@@ -450,6 +456,10 @@ describe("Arguments of the wrong type", () => {
         ttl: () => dict.ttl(key),
         expire: () => dict.expire(key, 1),
         persist: () => dict.persist(key),
+        renameFrom: () => dict.rename(key, "x"),
+        renameTo: () => dict.rename("x", key),
+        copyFrom: () => dict.copy(key, "x"),
+        copyTo: () => dict.copy("x", key),
         update: () => dict.update([[key, 1]]),
       };
       for (const [name, use] of Object.entries(uses)) {
@@ -524,6 +534,52 @@ describe("Arguments of the wrong type", () => {
     await refuses(() => dict.expire("x"), RangeError, "expire() without a ttl");
     await refuses(() => dict.set("x", 1, { ttl: 5, keepTtl: true }), TypeError, "ttl and keepTtl");
     await refuses(() => dict.set("x", 1, null), TypeError, "set options null");
+  });
+
+  it("TypeError: options that are none, and names that there are not, with what is meant", async () => {
+    const uses: Record<string, (options: unknown) => unknown> = {
+      get: (options) => dict.get("x", options),
+      getOrThrow: (options) => dict.getOrThrow("x", options),
+      getOrInsert: (options) => dict.getOrInsert("x", 1, options),
+      update: (options) => dict.update({ x: 1 }, options),
+      rename: (options) => dict.rename("x", "y", options),
+      copy: (options) => dict.copy("x", "y", options),
+      keys: (options) => dict.keys(options),
+      "ref.compareAndSet": (options) => dict.at("x", "a").compareAndSet(1, 2, options),
+      set: (options) => dict.set("x", 1, options),
+      edit: (options) => dict.edit(() => 1, options),
+      explain: (options) => dict.explain(() => 1, options),
+      close: (options) => dict.close(options),
+      "ref.set": (options) => dict.at("x", "a").set(1, options),
+      "ref.getOrInsert": (options) => dict.at("x", "a").getOrInsert(1, options),
+      "ref.increment": (options) => dict.at("x", "a").increment(1, options),
+      "ref.append": (options) => dict.at("x", "a").append("a", options),
+      "ref.edit": (options) => dict.at("x", "a").edit(() => 1, options),
+    };
+    for (const [name, use] of Object.entries(uses)) {
+      for (const options of [5000, "5000", true, null, [], () => 1, Symbol("s"), 5n]) {
+        await refuses(() => use(options), TypeError, `${name}(..., ${String(options)})`);
+      }
+      for (const option of ["ex", "Ttl", "", "__proto__x", "tmeout"]) {
+        await refuses(() => use({ [option]: 5 }), TypeError, `${name}(..., { ${option} })`);
+      }
+    }
+    const says = async (call: () => unknown, message: string): Promise<void> => {
+      await assertRejects(async () => await call(), TypeError, message);
+    };
+    await says(
+      () => dict.set("k", 1, 5000),
+      "received 5000 for the options; write an object, as { ttl: 5000 }",
+    );
+    for (const name of ["ex", "px", "tll", "TTL"]) {
+      await says(
+        () => dict.set("k", 1, { [name]: 5 }),
+        `there is no option "${name}"; use ttl, in milliseconds`,
+      );
+    }
+    await says(() => dict.at("k").set(1, { parent: true }), 'no option "parent"; use parents');
+    await says(() => dict.at("k").set(1, { parents: 1 }), "write true or false");
+    await says(() => dict.at("k").increment("1"), 'Cannot increment "k" by "1": it is no number');
   });
 
   it("TypeError or RangeError: numbers, texts and positions", async () => {

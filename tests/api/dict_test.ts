@@ -1,7 +1,7 @@
 /** The dictionary through a real Redis, with the bytes that it leaves there. */
 
 import { describe, it } from "@std/testing/bdd";
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { inspect } from "node:util";
 import { RedisJsonDict } from "../../src/api/dict.ts";
 import { KeyNotFoundError, WrongTypeError } from "../../src/errors/value.ts";
@@ -303,8 +303,21 @@ describe("RedisJsonDict prefixes", () => {
     assertEquals(await all.delete(name), true);
   });
 
-  it("RedisJsonDict without a prefix takes the empty one", () => {
-    assertEquals(new RedisJsonDict(client).prefix, "");
+  it("RedisJsonDict has no default prefix: clear() would remove everything", () => {
+    for (const options of [undefined, {}, { prefix: undefined }]) {
+      const make = () => new RedisJsonDict(client, options as never);
+      assertThrows(make, TypeError, 'write prefix: "lab:", or prefix: "" for all keys of the database');
+      const connect = () => RedisJsonDict.connect(redisUrl, options as never);
+      assertThrows(connect, TypeError, 'prefix: ""');
+    }
+    assertEquals(new RedisJsonDict(client, { prefix: "" }).prefix, "");
+  });
+
+  it("RedisJsonDict and its refs say what they are", () => {
+    const lab = new RedisJsonDict(client, { prefix: 'a"b:' });
+    assertEquals(String(lab), 'RedisJsonDict(prefix "a\\"b:")');
+    assertEquals(`${lab.at("x", "y", 0)}`, 'Ref(["y"][0] of "x")');
+    assertEquals(inspect(lab), String(lab));
   });
 });
 
@@ -531,7 +544,7 @@ describe("RedisJsonDict.close()", () => {
   });
 
   it("RedisJsonDict.close() of one that was never used ends it too", async () => {
-    await RedisJsonDict.connect(redisUrl).close();
+    await RedisJsonDict.connect(redisUrl, { prefix: "" }).close();
   });
 
   it("RedisJsonDict is closed by await using", async () => {

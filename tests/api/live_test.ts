@@ -2,12 +2,21 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { KeyNotFoundError, RedisJsonDict, TypeMismatchError } from "../../mod.ts";
+import {
+  AmbiguousResultError,
+  KeyNotFoundError,
+  type Live,
+  RedisJsonDict,
+  TypeMismatchError,
+} from "../../mod.ts";
 import { decode } from "../../src/data/decoder.ts";
 import type { Json } from "../../src/data/json.ts";
 import { fuzz } from "../support/fuzz.ts";
+import { FaultProxy } from "../support/fault_proxy.ts";
+import { collectGarbage, Unhandled } from "../support/garbage.ts";
 import { execute, json, steps } from "../support/programs.ts";
-import { testClient, uniquePrefix } from "../support/redis.ts";
+import { redisUrl, testClient, uniquePrefix } from "../support/redis.ts";
+import { until } from "../support/until.ts";
 
 interface Sample {
   color: string;
@@ -174,19 +183,191 @@ describe("Ref.live()", () => {
     assertStrictEquals(await text(), '{"color":"x","positions":{}}');
   });
 
-  it("a failure that nobody asks for is an unhandled rejection", async () => {
-    const { prefix, sample } = await newSample();
-    await rival.del(`${prefix}sample`);
-    const reason = await new Promise((resolve) => {
-      const listen = (event: PromiseRejectionEvent): void => {
-        event.preventDefault();
-        globalThis.removeEventListener("unhandledrejection", listen);
-        resolve(event.reason);
-      };
-      globalThis.addEventListener("unhandledrejection", listen);
+  it("a failure of a document that is dropped, and whom nobody asked, is an unhandled rejection", async () => {
+    using unhandled = new Unhandled();
+    const fail = async (isKept: boolean): Promise<unknown> => {
+      const { prefix, sample } = await newSample();
+      await rival.del(`${prefix}sample`);
       sample.color = "x";
+      return isKept ? sample : undefined;
+    };
+    const kept = await fail(true);
+    await fail(false); // its dictionary is dropped, too
+    await until("the failure surfaces", async () => {
+      collectGarbage();
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      return unhandled.reasons.length > 0;
     });
-    assert(reason instanceof KeyNotFoundError);
+    assertEquals(unhandled.reasons.map((reason) => (reason as Error).name), ["KeyNotFoundError"]);
+    assertThrows(() => (kept as Sample).color = "y", TypeError, "a write has failed");
+  });
+
+  it("a failure waits for who asks: a change, settled(), dispose, or close()", async () => {
+    using unhandled = new Unhandled();
+    const asks: ((lab: RedisJsonDict<{ sample: Sample }>, sample: Live<Sample>) => Promise<unknown>)[] = [
+      async (_, sample) => {
+        await Promise.resolve();
+        sample.color = "y";
+      },
+      (lab) => lab.settled(),
+      async (_, sample) => await sample[Symbol.asyncDispose](),
+      (lab) => lab.close(),
+      async (lab) => {
+        await using closing = lab;
+        assertStrictEquals(closing, lab);
+      },
+      async (_, sample) => {
+        await using disposing = sample;
+        assertStrictEquals(disposing, sample);
+        await rival.ping();
+      },
+    ];
+    for (const ask of asks) {
+      const { prefix, lab, sample } = await newSample();
+      await rival.del(`${prefix}sample`);
+      sample.color = "x";
+      await lab.has("other"); // a round trip
+      await lab.has("sample"); // behind the burst
+      await new Promise((resolve) => setTimeout(resolve, 0)); // by now a rejection would be unhandled
+      const error = await assertRejects(() => ask(lab, sample), Error) as Error;
+      const reason = error instanceof TypeError ? error.cause : error;
+      assert(reason instanceof KeyNotFoundError, String(error));
+      await lab.settled(); // told once
+      await lab.close();
+    }
+    assertEquals(unhandled.reasons, []);
+  });
+
+  it("failures of several documents are told together", async () => {
+    const { prefix } = await newSample();
+    const lab = new RedisJsonDict<{ sample: Sample; other: { n: number } }>(client, { prefix });
+    await lab.set("other", { n: 1 });
+    const [sample, other] = [await lab.at("sample").live(), await lab.at("other").live()];
+    await rival.del(`${prefix}sample`, `${prefix}other`);
+    sample.color = "x";
+    other.n = 2;
+    const error = await assertRejects(() => lab.close(), AggregateError);
+    assertEquals(error.errors.map((each) => each.key).sort(), ["other", "sample"]);
+  });
+
+  it("a burst behind a failed one is not applied: in the same call, queued, or behind an edit", async () => {
+    const between: ((lab: RedisJsonDict<{ sample: Sample; other?: number }>) => Promise<unknown>)[] = [
+      (lab) => lab.set("other", 1), // the bursts leave together
+      (lab) => lab.get("sample"), // the second waits for the answer of the first
+      (lab) => lab.edit((draft) => void draft.sample.runs.push({ id: 9 })),
+      (lab) => lab.at("sample", "runs").edit((runs) => void runs.push({ id: 9 })),
+    ];
+    for (const call of between) {
+      const { lab, sample, text } = await newSample();
+      await rival.set(`${lab.prefix}sample`, '{"color":"x","positions":{},"runs":[]}');
+      sample.positions.push(3); // fails
+      const first = call(lab);
+      sample.color = "lost";
+      const second = call(lab);
+      sample.tags = {};
+      await Promise.all([first, second]);
+      await assertRejects(() => lab.settled(), TypeMismatchError);
+      const { color, tags } = JSON.parse((await text())!);
+      assertEquals([color, tags], ["x", undefined]);
+    }
+  });
+
+  it("a burst behind one whose answer was lost is not sent", async () => {
+    await using proxy = await FaultProxy.start(redisUrl);
+    const prefix = uniquePrefix("live");
+    const lab = RedisJsonDict.connect<{ x: { n: number } }>(proxy.url, { prefix, timeout: 1_000 });
+    await lab.set("x", { n: 0 });
+    const document = await lab.at("x").live();
+    proxy.fault = "no answers";
+    document.n = 1;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    document.n = 2;
+    await assertRejects(() => lab.settled(), AmbiguousResultError);
+    assertStrictEquals(await rival.get(`${prefix}x`), '{"n":1}');
+    proxy.fault = "none";
+    await lab.close();
+    assertStrictEquals(await rival.get(`${prefix}x`), '{"n":1}');
+  });
+
+  it("random bursts among other calls: applied is what stands before the first that fails, and that is told once", async () => {
+    using unhandled = new Unhandled();
+    const step = fc.oneof(
+      fc.constant("push to b"),
+      fc.constant("push to both"),
+      fc.constant("break a"),
+      fc.constant("mend a"),
+      fc.constant("call"),
+      fc.constant("read"),
+      fc.constant("edit"),
+      fc.constant("turn"),
+      fc.constant("ask"),
+    );
+    let failures = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 14 }), async (program) => {
+        const prefix = uniquePrefix("live");
+        const lab = new RedisJsonDict<{ x: { a: number[]; b: number[]; c: number }; y: number }>(client, {
+          prefix,
+        });
+        await lab.set("x", { a: [], b: [], c: 0 });
+        const document = await lab.at("x").live();
+        const others: Promise<unknown>[] = [];
+        const issued: number[] = [];
+        let told = 0;
+        for (const [index, what] of program.entries()) {
+          if (what === "push to b" || what === "push to both") {
+            try {
+              document.b.push(index);
+              issued.push(index);
+              if (what === "push to both") document.a.push(index);
+            } catch (error) {
+              // The document refuses changes from now on; the first time, that is how it is told.
+              assert(error instanceof TypeError && error.cause instanceof TypeMismatchError, String(error));
+              told = 1;
+            }
+          } else if (what === "break a") others.push(lab.at("x", "a").set({} as never));
+          else if (what === "mend a") others.push(lab.at("x", "a").set([]));
+          else if (what === "call") others.push(lab.set("y", index));
+          else if (what === "read") others.push(lab.get("x"));
+          else if (what === "edit") others.push(lab.edit((draft) => void draft.x.c++));
+          else if (what === "turn") await rival.ping();
+          else {
+            try {
+              await lab.settled();
+            } catch (error) {
+              assert(error instanceof TypeMismatchError && told === 0, String(error));
+              told = 1;
+            }
+          }
+        }
+        await Promise.all(others);
+        const last = await lab.close().then(() => undefined, (error) => error);
+        if (last !== undefined) {
+          assert(last instanceof TypeMismatchError && told === 0, String(last));
+          told = 1;
+        }
+        const { b, c } = JSON.parse((await client.get(`${prefix}x`))!);
+        assertEquals(b, issued.slice(0, b.length));
+        assertStrictEquals(told === 1, b.length < issued.length);
+        assertStrictEquals(c, program.filter((what) => what === "edit").length);
+        failures += told;
+      }),
+      { ...fuzz(2), examples: [[["break a", "push to both", "call", "push to b", "edit", "push to b"]]] },
+    );
+    assert(failures > 0);
+    assertEquals(unhandled.reasons, []);
+  });
+
+  it("the stack of a failure leads to where its burst began", async () => {
+    const { prefix, lab, sample } = await newSample();
+    await rival.del(`${prefix}sample`);
+    const here = /live_test\.ts:(\d+)/.exec(new Error().stack!)![1];
+    assertThrows(() => void (sample.positions[7] = 1), RangeError); // no change
+    sample.positions.push(3);
+    sample.color = "x";
+    const { stack } = await assertRejects(() => lab.settled(), KeyNotFoundError);
+    assert(stack!.startsWith("KeyNotFoundError: Cannot push"), stack);
+    assertStrictEquals(/live_test\.ts:(\d+)/.exec(stack!)?.[1], String(Number(here) + 2), stack);
   });
 
   it("await using waits for the writes, and ends the document", async () => {

@@ -7,6 +7,7 @@ import { describe, it } from "@std/testing/bdd";
 import { assertEquals } from "@std/assert";
 import type { Entry, Key, RedisJsonDict } from "../../src/api/dict.ts";
 import type { Json } from "../../src/data/json.ts";
+import type { Segment } from "../../src/data/path.ts";
 import type { Ref } from "../../src/api/ref.ts";
 
 /** True only if the two types are the same, `any` and `readonly` included. */
@@ -45,13 +46,62 @@ interface Lab {
   opaque: unknown;
 }
 
+interface Deeper {
+  a: { b: { c: { d: { e: { f: { g: number[] } } } } } };
+}
+
 declare const lab: RedisJsonDict<Lab>;
+declare const deeper: RedisJsonDict<Deeper>;
 declare const open: RedisJsonDict<Record<string, Json>>;
 declare const plain: RedisJsonDict;
 // deno-lint-ignore no-explicit-any -- what users have
 declare const loose: RedisJsonDict<any>;
 
 describe("RedisJsonDict types", () => {
+  it("RedisJsonDict.at() types paths of any depth, and takes those in a variable", () => {
+    checkOnly(() => {
+      const deep = deeper.at("a", "b", "c", "d", "e", "f", "g", 0);
+      same<Same<Of<typeof deep>, number>>();
+      const inside = deeper.at("a").at("b", "c", "d", "e", "f", "g");
+      same<Same<Of<typeof inside>, number[]>>();
+      // @ts-expect-error there is no such member
+      deeper.at("a", "b", "c", "d", "e", "x");
+      // @ts-expect-error there is no such member
+      deeper.at("a", "b", "c", "d", "e", "f", "x");
+      // @ts-expect-error there is no such member
+      deeper.at("a").at("b", "c", "d", "x");
+      const path: readonly Segment[] = ["a", "b"];
+      const any = deeper.at(...path);
+      same<Same<Of<typeof any>, unknown>>();
+      any.push(1);
+      any.increment(1);
+      const below = deeper.at("a", ...path);
+      same<Same<Of<typeof below>, unknown>>();
+      const counted = ["a", "b"] as const;
+      const known = deeper.at(...counted);
+      same<Same<Of<typeof known>, Deeper["a"]["b"]>>();
+    });
+  });
+
+  it("RedisJsonDict.readMany() types each value by its ref", () => {
+    checkOnly(async () => {
+      const values = await lab.readMany([lab.at("scan_id"), lab.at("sample", "color")]);
+      same<Same<typeof values, [number | undefined, "red" | "blue" | undefined]>>();
+      const numbers = await lab.readMany([1, 2].map((index) => lab.at("sample", "positions", index)));
+      same<Same<typeof numbers, (number | undefined)[]>>();
+    });
+  });
+
+  it("RedisJsonDict.update() types pairs", () => {
+    checkOnly(async () => {
+      await lab.update([["scan_id", 1], ["done", true]] as const);
+      const pairs: readonly (readonly ["scan_id", number])[] = [];
+      await lab.update(pairs);
+      // @ts-expect-error a scan_id is no string
+      await lab.update([["scan_id", "x"]] as const);
+    });
+  });
+
   it("RedisJsonDict types each value by its key", () => {
     checkOnly(async () => {
       const id = await lab.get("scan_id");
@@ -343,6 +393,6 @@ describe("Draft types", () => {
   });
 
   it("Ref types are looked at by the compiler alone", () => {
-    assertEquals(checked, 11);
+    assertEquals(checked, 14);
   });
 });

@@ -57,7 +57,7 @@ const SHORT = 1_000;
 /** In a cluster too, all in one slot. */
 function dictOf<T extends object = Record<string, Json>>(
   { client, prefix }: Subject,
-  options: DictOptions = {},
+  options: Partial<DictOptions> = {},
 ): RedisJsonDict<T> {
   return new RedisJsonDict<T>(client, { prefix: `${prefix}{dict}:`, timeout: LONG, ...options });
 }
@@ -307,7 +307,7 @@ export const CONTRACT: readonly Check[] = [
         subject.network.set("none");
         subject.network.drop();
         assert.ok(error instanceof AmbiguousResultError, String(error));
-        assert.equal(typeof error.opId, "string");
+        assert.equal(typeof error.callId, "string");
         const verdict = await error.resolve();
         // A client that sends again by itself may have brought it since.
         if (fault === "no answers" || subject.atMostOnce === true) {

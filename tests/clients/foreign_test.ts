@@ -21,13 +21,13 @@ describe("new RedisJsonDict()", () => {
     ];
     for (const [client, advice] of cases) {
       assertThrows(
-        () => new RedisJsonDict(client as never),
+        () => new RedisJsonDict(client as never, { prefix: "" }),
         TypeError,
         `Cannot use the client: it has no method call(command, ...args); ${
           advice.startsWith("pass") ? "" : "for "
         }`,
       );
-      assertThrows(() => new RedisJsonDict(client as never), TypeError, advice);
+      assertThrows(() => new RedisJsonDict(client as never, { prefix: "" }), TypeError, advice);
     }
   });
 });

@@ -88,12 +88,15 @@ const CASES: readonly [JsonDictError, string, string, string, Record<string, unk
     {},
   ],
   [
-    new AmbiguousResultError({ ...push, record: { id: "op1", resolve: () => Promise.resolve("applied") } }),
+    new AmbiguousResultError({
+      ...push,
+      record: { callId: "call1", resolve: () => Promise.resolve("applied") },
+    }),
     "AmbiguousResultError",
     "AMBIGUOUS_RESULT",
     'Cannot tell whether push at ["tags"][2] of "sample" was applied: its answer was lost (behind it); ' +
     "resolve() of this error finds out",
-    { opId: "op1" },
+    { callId: "call1" },
   ],
   [
     new UnavailableError({ ...push, reason: "CLOSED" }),

@@ -91,7 +91,7 @@ describe("secrets", () => {
   it("errors of refused writes show nothing that was written", async () => {
     await using scope = await start([]);
     const { client, server } = scope;
-    await using lab = RedisJsonDict.connect<Lab>(server.url, { timeout: 1_500 });
+    await using lab = RedisJsonDict.connect<Lab>(server.url, { prefix: "", timeout: 1_500 });
     await fill(client, "");
     await client.config("SET", "maxmemory", "1");
     await assertHushed(writes(lab), ["UNAVAILABLE"]);
@@ -107,11 +107,11 @@ describe("secrets", () => {
     const url = server.url.replace("redis://", `redis://bob:${PASSWORD}@`);
     for (const rights of [["-set"], ["-eval", "-evalsha"], ["-eval", "-evalsha", "-get"], ["-@all"]]) {
       await client.call("ACL", "SETUSER", "bob", "reset", "on", `>${PASSWORD}`, "~*", "+@all", ...rights);
-      await using lab = RedisJsonDict.connect<Lab>(url, { timeout: 10_000 });
+      await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "", timeout: 10_000 });
       await assertHushed(writes(lab).slice(0, 3), ["UNAVAILABLE"]);
     }
     await using bare = await start(["--rename-command", "EVAL", "", "--rename-command", "EVALSHA", ""]);
-    await using lab = RedisJsonDict.connect<Lab>(bare.server.url);
+    await using lab = RedisJsonDict.connect<Lab>(bare.server.url, { prefix: "" });
     await assertHushed(writes(lab), ["UNAVAILABLE"]);
   });
 
@@ -123,10 +123,13 @@ describe("secrets", () => {
     const { server } = scope;
     for (const who of [`:wrong-${SECRET}`, `bob:${PASSWORD}`]) {
       const url = server.url.replace("redis://", `redis://${who}@`);
-      await using lab = RedisJsonDict.connect<Lab>(url, { timeout: 10_000 });
+      await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "", timeout: 10_000 });
       await assertHushed([...writes(lab), () => lab.get("k"), () => lab.size()], ["UNAVAILABLE"]);
     }
-    await using none = RedisJsonDict.connect<Lab>(`redis://bob:${PASSWORD}@127.0.0.1:1`, { timeout: 1_000 });
+    await using none = RedisJsonDict.connect<Lab>(`redis://bob:${PASSWORD}@127.0.0.1:1`, {
+      prefix: "",
+      timeout: 1_000,
+    });
     await assertHushed([() => none.set("k", VALUE), () => none.get("k")], ["TIMEOUT"]);
     const wrong = [
       `redis://h:99999/${SECRET}`,
@@ -134,7 +137,9 @@ describe("secrets", () => {
       `bob:${PASSWORD}@h`,
       `redis://bob:%${SECRET}@h`,
     ];
-    await assertHushed(wrong.map((url) => async () => await RedisJsonDict.connect(url)), ["TypeError"]);
+    await assertHushed(wrong.map((url) => async () => await RedisJsonDict.connect(url, { prefix: "" })), [
+      "TypeError",
+    ]);
   });
 
   it("errors of lost answers show nothing that was written", async () => {
@@ -172,7 +177,7 @@ describe("secrets", () => {
         quoting("Error", {}),
       ]
     ) {
-      const lab = new RedisJsonDict<Lab>(client, { timeout: 1_000 });
+      const lab = new RedisJsonDict<Lab>(client, { prefix: "", timeout: 1_000 });
       await assertHushed(writes(lab).slice(0, 2), ["UNAVAILABLE", "AMBIGUOUS_RESULT", "TIMEOUT"]);
     }
   });

@@ -29,7 +29,10 @@ const BATCH = 25;
 /** A script that takes a value longer than so many bytes for a long one, of which it reads a part first. */
 function withPrefix(script: string, bytes: number): string {
   const size = Number(script.match(/local PREFIX = (\d+)\n/)?.[1]);
-  let text = script;
+  // Without its short way, which is for short values.
+  let text = script
+    .replace(/^local function at_once\(.*?^end\n/ms, "")
+    .replace("local single = at_once(record and 5 or 1)\n", "local single\n");
   for (
     const [from, to] of [
       [/local PREFIX = \d+\n/g, `local PREFIX = ${bytes}\n`],

@@ -12,13 +12,17 @@ import {
   dictModel,
   type DictOutput,
   type DictState,
+  type ItemsInput,
+  itemsModel,
   judge,
   type Operation,
   perform,
+  performItems,
 } from "../support/linearizability.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 
 type Op = Operation<DictInput, DictOutput>;
+type ItemsOp = Operation<ItemsInput, DictOutput>;
 
 const client = testClient();
 const MAX_STEPS = 1_000_000;
@@ -29,12 +33,34 @@ const POP: DictInput = { kind: "pop" };
 const POP_ELEMENT: DictInput = { kind: "popElement" };
 const set = (value: number | number[] | { n: number }): DictInput => ({ kind: "set", value });
 const push = (...items: number[]): DictInput => ({ kind: "push", items });
+const EDIT_READ: DictInput = { kind: "editRead" };
+const EDIT_THROW: DictInput = { kind: "editThrow" };
+const editAdd = (by = 1): DictInput => ({ kind: "editAdd", by });
+const editSwap = (value: Json): DictInput => ({ kind: "editSwap", value });
 const increment = (by = 1): DictInput => ({ kind: "increment", by });
 const compareAndSet = (expected: number | undefined, value: number): DictInput => ({
   kind: "compareAndSet",
   expected,
   value,
 });
+
+/** What a hot key meets. */
+const HOT: readonly (() => DictInput)[] = [
+  () => GET,
+  () => POP,
+  () => set({ n: 1 }),
+  () => set({ n: 10 }),
+  () => increment(),
+  () => EDIT_READ,
+  () => EDIT_READ,
+  () => EDIT_THROW,
+  () => editAdd(),
+  () => editAdd(),
+  () => editAdd(3),
+  () => editSwap({ n: 5 }),
+];
+const ROUNDS = Math.ceil(fuzz(0.05).numRuns);
+const clients = [testClient(), testClient(), testClient()];
 
 /** An operation of a client of its own that was answered. */
 function done(from: number, to: number, input: DictInput, output?: DictOutput): Op {
@@ -135,6 +161,10 @@ const anything: Simulation["input"] = (random) => {
     increment(2),
     compareAndSet(undefined, 1),
     compareAndSet(1, 2),
+    EDIT_READ,
+    EDIT_THROW,
+    editAdd(),
+    editSwap([2]),
   ];
   const insert: DictInput = { kind: "getOrInsert", value: [] };
   return inputs[Math.floor(random() * (inputs.length + 1))] ?? insert;
@@ -238,6 +268,13 @@ describe("judge", () => {
       verdict(first, { ...applied, applied: "maybe" }, done(4, 5, GET, 1), done(6, 7, GET, 2)),
       "ok",
     );
+  });
+
+  it("judge holds to the order of what a client did not await", () => {
+    const [first, second] = [done(0, 9, set(1)), done(1, 8, set(2))];
+    assertEquals(verdict(first, second, done(10, 11, GET, 1)), "ok");
+    assertEquals(verdict(first, { ...second, behind: first }, done(10, 11, GET, 1)), "violation");
+    assertEquals(verdict(first, { ...second, behind: first }, done(10, 11, GET, 2)), "ok");
   });
 
   it("judge judges each key by itself, and tells the key and what was done to it", () => {
@@ -437,6 +474,10 @@ describe("dictModel", () => {
       () => ({ kind: "push", items: [value(), 1].slice(Math.floor(random() * 3)) }),
       () => POP_ELEMENT,
       () => increment(random() < 0.5 ? 1 : 0.25),
+      () => EDIT_READ,
+      () => EDIT_THROW,
+      () => editAdd(random() < 0.5 ? 1 : 0.25),
+      () => editSwap(value()),
     ];
     const seen = new Set<string>();
     for (const start of [undefined, ...values]) {
@@ -448,7 +489,7 @@ describe("dictModel", () => {
           const [state, output] = dictModel.step(start, asked);
           assertEquals([start, asked, await perform(lab, "k", asked)], [start, asked, output]);
           assertEquals([start, asked, await lab.get("k")], [start, asked, state]);
-          if (typeof output === "string") seen.add(output);
+          if (typeof output === "string" && !output.startsWith("threw")) seen.add(output);
           if (dictModel.isInert?.(asked, output)) assertEquals(state, start);
         }
       }
@@ -474,6 +515,68 @@ describe("dictModel", () => {
     };
     await Promise.all([1, 2, 3, 4].map(run));
     assertEquals(judge(dictModel, history, { maxSteps: MAX_STEPS }), { ok: true });
+  });
+
+  it("itemsModel judges what several clients saw that awaited little, over keys that edits find late", async () => {
+    const KEYS = ["a", "b", "c"];
+    for (let round = 0; round < ROUNDS; round++) {
+      const prefix = uniquePrefix("linearizability");
+      const history: ItemsOp[] = [];
+      let time = 0;
+      const run = async (number: number): Promise<void> => {
+        // deno-lint-ignore no-explicit-any -- any op at any place
+        const lab = new RedisJsonDict<any>(clients[number], { prefix });
+        const random = randomOf(round * 10 + number);
+        const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)];
+        /** The last call of each key: the next one comes behind it, awaited or not. */
+        const last = new Map<string, ItemsOp>();
+        /** Issues one call, and writes down what it is told. */
+        const issue = async (): Promise<void> => {
+          const from = time++;
+          const isClear = random() < 0.03;
+          if (isClear) {
+            await lab.clear();
+            // At each key it is a delete that may have come before what others put there.
+            for (const key of KEYS) {
+              history.push({
+                client: number,
+                key: "all",
+                input: { key, input: DELETE },
+                output: undefined,
+                from,
+                to: time++,
+                applied: "maybe",
+              });
+            }
+            return;
+          }
+          const input: ItemsInput = random() < 0.2
+            ? { kind: "move", from: pick(KEYS), to: pick(KEYS) }
+            : { key: pick(KEYS), input: pick(HOT)() };
+          const key = "key" in input ? input.key : input.from;
+          const operation: { -readonly [K in keyof ItemsOp]: ItemsOp[K] } = {
+            client: number,
+            key: "all",
+            input,
+            output: undefined,
+            from,
+            to: from,
+            behind: last.get(key),
+          };
+          // What a move finds late it puts in its place only then, so what is issued behind it may come before it.
+          if ("key" in input) last.set(key, operation);
+          operation.output = await performItems(lab, input);
+          operation.to = time++;
+          history.push(operation);
+        };
+        for (let burst = 0; burst < 8; burst++) {
+          await Promise.all(Array.from({ length: 1 + Math.floor(random() * 5) }, issue));
+        }
+      };
+      await Promise.all(clients.map((_, number) => run(number)));
+      const judgement = judge(itemsModel, history, { maxSteps: MAX_STEPS });
+      assert(judgement.ok, `round ${round}: ${Deno.inspect(judgement, { depth: 9 })}`);
+    }
   });
 
   it("dictModel tells states apart, but not by the order of members", () => {

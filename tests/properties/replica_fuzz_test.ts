@@ -18,9 +18,14 @@ import {
   valueText,
 } from "../support/json_text.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
+import { inPieces } from "../support/in_pieces.ts";
 
 const client = testClient();
-const applySha = String(await client.script("LOAD", APPLY.text));
+/** The script, and one that takes every value for one that many ops work on. */
+const SCRIPTS = [
+  ["", String(await client.script("LOAD", APPLY.text))],
+  [" in pieces", String(await client.script("LOAD", inPieces(APPLY.text)))],
+] as const;
 const readSha = String(await client.script("LOAD", READ.text));
 const BATCH = 50;
 const KEYS = ["a", "b", "c"] as const;
@@ -360,7 +365,7 @@ function run({ texts, seeds, fresh }: Case): Expected {
   return { groups, reads, replies, answers, replica };
 }
 
-async function check(cases: readonly Case[], prefix: string): Promise<void> {
+async function check(cases: readonly Case[], prefix: string, applySha: string): Promise<void> {
   const pipeline = client.pipeline();
   const all = cases.map((it, index) => {
     const mine = `${prefix}${index}:`;
@@ -443,13 +448,15 @@ function batches<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
 }
 
 describe("Replica", () => {
-  it("Replica.apply() and read() give the replies, texts and expiries of the scripts", async () => {
-    const prefix = uniquePrefix("replica");
-    await fc.assert(fc.asyncProperty(batches(oneCase), (cases) => check(cases, prefix)), {
-      ...fuzz(4 / BATCH),
-      endOnFailure: true,
+  for (const [how, sha] of SCRIPTS) {
+    it(`Replica.apply() and read() give the replies, texts and expiries of the scripts${how}`, async () => {
+      const prefix = uniquePrefix("replica");
+      await fc.assert(fc.asyncProperty(batches(oneCase), (cases) => check(cases, prefix, sha)), {
+        ...fuzz(4 / BATCH),
+        endOnFailure: true,
+      });
     });
-  });
+  }
 
   it("Replica.apply() compares and adds numbers as the script does", async () => {
     const key = uniquePrefix("replica");
@@ -463,7 +470,7 @@ describe("Replica", () => {
           [{ kind: "increment", path: [key, index], by, ...(exact ? { exact } : {}) }],
         ]);
         const { keys, args } = compile("", groups);
-        const replies = await client.evalsha(applySha, keys.length, ...keys, ...args) as string[];
+        const replies = await client.evalsha(SCRIPTS[0][1], keys.length, ...keys, ...args) as string[];
         groups.forEach((group, index) => {
           const story = `${JSON.stringify(group)} on ${cases[index >> 1][0][0]}`;
           assertEquals(replica.apply(group), [replies[index]], story);

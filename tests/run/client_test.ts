@@ -25,7 +25,11 @@ describe("checkClient()", () => {
         "it has no method call(command, ...args)",
       );
       assert(error.message.includes("RedisJsonDict.connect(url)"));
-      assertThrows(() => new RedisJsonDict(other as never), TypeError, "Cannot use the client");
+      assertThrows(
+        () => new RedisJsonDict(other as never, { prefix: "" }),
+        TypeError,
+        "Cannot use the client",
+      );
     }
   });
 
@@ -136,14 +140,30 @@ describe("RedisJsonDict options", () => {
       assertThrows(make({ prefix }), TypeError, "Cannot use the prefix");
     }
     assertThrows(make({ prefix: "a\ud800" }), TypeError, "lone surrogate");
-    for (const bigints of [1, "true", null]) assertThrows(make({ bigints }), TypeError, "bigints");
+    for (const bigints of [1, "true", null]) {
+      assertThrows(make({ prefix: "", bigints }), TypeError, "bigints");
+    }
     for (const timeout of ["5", null, 5n]) {
-      assertThrows(make({ timeout }), TypeError, "Cannot use the timeout");
+      assertThrows(make({ prefix: "", timeout }), TypeError, "Cannot use the timeout");
     }
     for (const timeout of [0, -1, NaN, Infinity, 2 ** 31]) {
-      assertThrows(make({ timeout }), RangeError, "Cannot use the timeout");
+      assertThrows(make({ prefix: "", timeout }), RangeError, "Cannot use the timeout");
     }
-    for (const options of [null, 5, "prefix"]) assertThrows(make(options), TypeError);
-    assertThrows(() => RedisJsonDict.connect(redisUrl, { timeout: 0 }), RangeError);
+    for (const options of [null, 5, "prefix", ["prefix"]]) {
+      assertThrows(make(options), TypeError, 'write an object, as { prefix: "lab:" }');
+    }
+    const named = {
+      prefx: "prefix",
+      keyPrefix: "prefix",
+      timeOut: "timeout",
+      bigint: "bigints",
+      durable: "durability",
+    };
+    for (const [wrong, right] of Object.entries(named)) {
+      const message = `there is no option "${wrong}"; use ${right}`;
+      assertThrows(make({ prefix: "", [wrong]: "lab:" }), TypeError, message);
+    }
+    assertThrows(make({ prefix: "", durability: { replica: 1 } }), TypeError, "use replicas");
+    assertThrows(() => RedisJsonDict.connect(redisUrl, { prefix: "", timeout: 0 }), RangeError);
   });
 });

@@ -34,7 +34,7 @@ async function assertAtOnce(lab: RedisJsonDict<Lab>, reason: string, message: st
 
 /** Does the same for a dictionary of its own. */
 async function assertRefused(url: string, reason: string, message: string): Promise<void> {
-  await using lab = RedisJsonDict.connect<Lab>(url, { timeout: LONG });
+  await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "", timeout: LONG });
   await assertAtOnce(lab, reason, message);
 }
 
@@ -88,7 +88,7 @@ describe("a connection that will not get better by waiting", () => {
       await scope.client.ping();
       assertEquals(await scope.client.call("EXISTS", "y"), 0);
       await assertAtOnce(
-        new RedisJsonDict<Lab>(scope.client, { timeout: LONG }),
+        new RedisJsonDict<Lab>(scope.client, { prefix: "", timeout: LONG }),
         "ERR",
         "DB index is out of range",
       );
@@ -102,7 +102,7 @@ describe("a connection that will not get better by waiting", () => {
     await admin.client.call("ACL", "SETUSER", "bob", "on", ">pw", "~*", "+@all", "-select");
     const url = server.url.replace("redis://", "redis://bob:pw@");
     await assertRefused(`${url}/3`, "NOPERM", "docs/guarantees.md");
-    await using lab = RedisJsonDict.connect<Lab>(url);
+    await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "" });
     await lab.set("y", 1);
   });
 
@@ -110,16 +110,20 @@ describe("a connection that will not get better by waiting", () => {
     const { server, url, plain } = await startTls("good");
     await using _ = server;
     for (const tls of [{ ca }, { ca: [ca] }, { ca, servername: "localhost" }]) {
-      await using lab = RedisJsonDict.connect<Lab>(url, { tls, timeout: LONG });
+      await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "", tls, timeout: LONG });
       await lab.set("y", 1);
       assertEquals(await lab.at("y").increment(), 2);
     }
     for (const tls of [{}, { ca, servername: "elsewhere.example" }]) {
-      await using lab = RedisJsonDict.connect<Lab>(url, { tls, timeout: LONG });
+      await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "", tls, timeout: LONG });
       await assertAtOnce(lab, "TLS", "check the address, the certificate and who has signed it");
     }
     const refused = (url: string | string[], tls: unknown, message: string): void => {
-      assertThrows(() => RedisJsonDict.connect(url, { tls: tls as { ca: string } }), TypeError, message);
+      assertThrows(
+        () => RedisJsonDict.connect(url, { prefix: "", tls: tls as { ca: string } }),
+        TypeError,
+        message,
+      );
     };
     refused(plain, { ca }, "the address must start with rediss://");
     refused([plain], { ca }, "the address must start with rediss://");
@@ -138,7 +142,7 @@ describe("a connection that will not get better by waiting", () => {
       const { server, url } = await startTls(certificate);
       await using _ = server;
       await using scope = open(url, options);
-      const lab = new RedisJsonDict<Lab>(scope.client, { timeout: LONG });
+      const lab = new RedisJsonDict<Lab>(scope.client, { prefix: "", timeout: LONG });
       if (message === undefined) {
         await lab.set("y", 1);
         assertEquals(await lab.get("y"), 1);
@@ -182,7 +186,7 @@ describe("a connection that may get better", () => {
       [full.url, UnavailableError, "max number of clients reached"],
     ];
     await Promise.all(cases.map(async ([address, type, message]) => {
-      await using lab = RedisJsonDict.connect<Lab>(address, { timeout: SHORT });
+      await using lab = RedisJsonDict.connect<Lab>(address, { prefix: "", timeout: SHORT });
       for (const call of [() => lab.get("y"), () => lab.set("y", 1)]) {
         await assertRejects<Error>(call, type as never, message);
       }
@@ -193,8 +197,8 @@ describe("a connection that may get better", () => {
     await using server = await startRedis({ args: ["--requirepass", "first"] });
     const url = server.url.replace("redis://", "redis://:first@");
     await using admin = open(url, {});
-    await using lab = RedisJsonDict.connect<Lab>(url, { timeout: SHORT });
-    await using patient = RedisJsonDict.connect<Lab>(url, { timeout: LONG });
+    await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "", timeout: SHORT });
+    await using patient = RedisJsonDict.connect<Lab>(url, { prefix: "", timeout: LONG });
     await Promise.all([lab.set("y", 1), patient.set("x", [])]);
     await admin.client.config("SET", "requirepass", "second");
     await admin.client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
@@ -215,7 +219,7 @@ describe("a connection that may get better", () => {
     await using admin = open(url, {});
     await using scope = open(url, { retryStrategy: () => 20 });
     await scope.client.ping();
-    const lab = new RedisJsonDict<Lab>(scope.client, { timeout: LONG });
+    const lab = new RedisJsonDict<Lab>(scope.client, { prefix: "", timeout: LONG });
     await admin.client.config("SET", "requirepass", "second");
     const isGone = new Promise((resolve) => scope.client.once("error", resolve));
     await admin.client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
@@ -234,8 +238,8 @@ describe("a connection that may get better", () => {
     for (const isOwn of [true, false]) {
       await using proxy = await FaultProxy.start(first.url);
       await using scope = open(`${proxy.url}/9`, {});
-      await using own = RedisJsonDict.connect<Lab>(`${proxy.url}/9`, { timeout: SHORT });
-      const lab = isOwn ? own : new RedisJsonDict<Lab>(scope.client, { timeout: SHORT });
+      await using own = RedisJsonDict.connect<Lab>(`${proxy.url}/9`, { prefix: "", timeout: SHORT });
+      const lab = isOwn ? own : new RedisJsonDict<Lab>(scope.client, { prefix: "", timeout: SHORT });
       await lab.set("y", 1);
       proxy.drop();
       await lab.set("y", 2);
@@ -265,7 +269,7 @@ describe("a connection that may get better", () => {
       await using proxy = await FaultProxy.start(server.url);
       await using scope = open(`${proxy.url}/3`, { retryStrategy: () => 5, ...settings });
       await scope.client.ping();
-      const lab = new RedisJsonDict<Lab>(scope.client, { timeout: LONG });
+      const lab = new RedisJsonDict<Lab>(scope.client, { prefix: "", timeout: LONG });
       const { connections } = proxy;
       proxy.fault = "drop answer";
       const write = lab.set("x", [1]);
@@ -284,7 +288,7 @@ describe("a connection that may get better", () => {
     await using server = await startRedis();
     await using scope = open(`${server.url}/3`, {});
     const { client } = scope;
-    const lab = new RedisJsonDict<Lab>(client);
+    const lab = new RedisJsonDict<Lab>(client, { prefix: "" });
     await lab.set("y", 3);
     for (const database of [0, 5]) {
       await client.select(database);

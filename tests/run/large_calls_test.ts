@@ -72,7 +72,7 @@ describe("texts that the runtime cannot hold", () => {
     await using server = await startRedis();
     const client = new Redis(server.url);
     try {
-      const lab = new RedisJsonDict<Lab>(client, { timeout: LONG });
+      const lab = new RedisJsonDict<Lab>(client, { prefix: "", timeout: LONG });
       const length = MAX_TEXT + 1;
       await client.setrange("long", length - 1, '"'); // as long as it must be; what it says does not matter
       const start = performance.now();

@@ -15,11 +15,11 @@ describe("Records", () => {
     const ids = new Set<string>();
     for (const key of ["", "a", "{a}b", "{}a}", "a{b", "}{a}", "{", "é{😀}"]) {
       for (let count = 0; count < 200; count++) {
-        const { id, name } = records.next(key);
-        ids.add(id);
+        const { callId, name } = records.next(key);
+        ids.add(callId);
         assertEquals(slotOf(name), slotOf(key), key);
         assertMatch(name, /^json-dict:op:\{[0-9a-z]{1,4}\}[\w-]{12}$/);
-        assert(name.endsWith(id) && isRecord(name));
+        assert(name.endsWith(callId) && isRecord(name));
       }
     }
     assertEquals(ids.size, 1600);
@@ -85,7 +85,7 @@ describe("RedisJsonDict and its records", () => {
 
   it("RedisJsonDict never shows a record, nor takes its name for a key", async () => {
     await using server = await startRedis();
-    await using lab = RedisJsonDict.connect(server.url);
+    await using lab = RedisJsonDict.connect(server.url, { prefix: "" });
     await lab.update({ a: 1, "json-dict:op:x": 2 });
     assertEquals(await lab.pop("a"), 1);
     await lab.set("b", 3);
@@ -134,7 +134,7 @@ describe("RedisJsonDict and its records", () => {
       }
       if (prefix !== "") assertEquals([await lab.clear(), await lab.popItem()], [0, undefined]);
     }
-    await using all = RedisJsonDict.connect(server.url);
+    await using all = RedisJsonDict.connect(server.url, { prefix: "" });
     assertEquals(await all.clear(), 1);
     const left = await client.keys("*");
     for (const record of records) assert(left.includes(record), record);

@@ -264,7 +264,10 @@ describe("Runner and errors of the server", () => {
     ];
     for (const [message, reason] of answers) {
       const answer = Object.assign(new Error(message), { name: "ReplyError" });
-      const lab = new RedisJsonDict<Lab>({ call: () => Promise.reject(answer) }, { timeout: SHORT });
+      const lab = new RedisJsonDict<Lab>({ call: () => Promise.reject(answer) }, {
+        prefix: "",
+        timeout: SHORT,
+      });
       const error = await assertRejects(() => lab.set("y", 1), UnavailableError);
       const { name, message: said } = error.cause as Error;
       assertEquals([error.reason, name, said], [reason, "ReplyError", message], message);
@@ -273,7 +276,7 @@ describe("Runner and errors of the server", () => {
 
   it("Runner says AmbiguousResultError when a write's answer is garbled", async () => {
     const garbled = { call: () => Promise.resolve("strange") };
-    const lab = new RedisJsonDict<Lab>(garbled, { timeout: SHORT });
+    const lab = new RedisJsonDict<Lab>(garbled, { prefix: "", timeout: SHORT });
     await assertRejects(() => lab.set("y", 1), AmbiguousResultError);
   });
 });

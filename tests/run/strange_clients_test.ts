@@ -117,7 +117,7 @@ describe("answers of the server", () => {
         sent.push(command);
         return Promise.reject(answer);
       };
-      const lab = new RedisJsonDict<Lab>({ call: partial }, { delivery, timeout: LONG });
+      const lab = new RedisJsonDict<Lab>({ call: partial }, { prefix: "", delivery, timeout: LONG });
       const error = await assertRejects(() => lab.set("y", 1), AmbiguousResultError, "stopped it half-way");
       await assertRejects(() => error.resolve(), TypeError, "there is no record of the call");
       assertEquals(sent.slice(2), ["EVALSHA"]); // once, after the two by which the client is tried
@@ -206,7 +206,7 @@ describe("commands that the client did not send", () => {
         call() {
           throw new Error("no socket at all");
         },
-      }, { timeout: 1_000, delivery });
+      }, { prefix: "", timeout: 1_000, delivery });
       await assertRejects(() => never.set("y", 1), TimeoutError, "(no socket at all)");
     }
   });

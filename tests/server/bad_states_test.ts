@@ -30,7 +30,7 @@ async function start(
   const server = await startRedis({ args });
   const client = new Redis(server.url, { disconnectTimeout: 20 });
   client.on("error", () => {});
-  const lab = RedisJsonDict.connect<Lab>(url?.(server) ?? server.url, { timeout });
+  const lab = RedisJsonDict.connect<Lab>(url?.(server) ?? server.url, { prefix: "", timeout });
   return {
     server,
     client,
@@ -95,10 +95,10 @@ describe("a server that refuses for good", () => {
     await using scope = await start(["--requirepass", "secret"], 1_500);
     await assertUnavailable(() => scope.lab.get("y"), "NOAUTH", "a user name and a password in the address");
     const wrong = scope.server.url.replace("redis://", "redis://:wrong@");
-    await using lab = RedisJsonDict.connect<Lab>(wrong, { timeout: 1_500 });
+    await using lab = RedisJsonDict.connect<Lab>(wrong, { prefix: "", timeout: 1_500 });
     await assertUnavailable(() => lab.set("y", 1), "WRONGPASS", "in the address is wrong");
     const right = scope.server.url.replace("redis://", "redis://:secret@");
-    await using open = RedisJsonDict.connect<Lab>(right);
+    await using open = RedisJsonDict.connect<Lab>(right, { prefix: "" });
     await open.set("y", 1);
   });
 
@@ -143,7 +143,7 @@ describe("a server that refuses for now", () => {
       "READONLY",
       "connect to its master",
     );
-    await using patient = RedisJsonDict.connect<Lab>(scope.server.url, { timeout: LONG });
+    await using patient = RedisJsonDict.connect<Lab>(scope.server.url, { prefix: "", timeout: LONG });
     const write = patient.set("y", 2);
     await assertUnavailable(() => lab.set("y", 1), "READONLY", "connect to its master");
     await client.call("REPLICAOF", "NO", "ONE");
@@ -160,7 +160,7 @@ describe("a server that refuses for now", () => {
     const loop = client.eval("while true do end", 0).catch((error) => error);
     while (await killer.ping().then(() => true, () => false));
     await assertUnavailable(() => lab.at("x").push(1), "BUSY", "SCRIPT KILL");
-    await using patient = RedisJsonDict.connect<Lab>(scope.server.url, { timeout: LONG });
+    await using patient = RedisJsonDict.connect<Lab>(scope.server.url, { prefix: "", timeout: LONG });
     const push = patient.at("x").push(2);
     await assertUnavailable(() => lab.get("x"), "BUSY", "SCRIPT KILL");
     await killer.script("KILL");
@@ -185,7 +185,7 @@ describe("a server that refuses for now", () => {
     const other = new Redis(scope.server.url, { enableReadyCheck: false });
     other.on("error", () => {});
     while (!String(await other.get("x").catch((error) => error)).includes("LOADING"));
-    const impatient = new RedisJsonDict<Lab>(other, { timeout: 3 * SHORT });
+    const impatient = new RedisJsonDict<Lab>(other, { prefix: "", timeout: 3 * SHORT });
     await assertUnavailable(() => impatient.at("x").push(0), "LOADING", "wait, or raise the timeout");
     await other.config("SET", "key-load-delay", "0"); // it would take long
     assertEquals(await lab.at("x").push(1), 1);
@@ -200,7 +200,7 @@ describe("a server that refuses for now", () => {
     const lost = ["--replicaof", "127.0.0.1", "1", "--replica-serve-stale-data", "no"];
     await using stale = await start(lost, SHORT);
     const own = new Redis(stale.server.url, { enableReadyCheck: false });
-    const dict = new RedisJsonDict<Lab>(own, { timeout: SHORT });
+    const dict = new RedisJsonDict<Lab>(own, { prefix: "", timeout: SHORT });
     await assertUnavailable(() => dict.get("y"), "MASTERDOWN", "INFO replication");
     own.disconnect();
   });
@@ -246,7 +246,7 @@ describe("a server that knows less", () => {
     const first = await startRedis({ args: ["--shutdown-timeout", "0"] });
     await using second = await startRedis({ args: ["--replicaof", "127.0.0.1", String(first.port)] });
     await using proxy = await FaultProxy.start(first.url);
-    await using lab = RedisJsonDict.connect<Lab>(proxy.url, { timeout: LONG });
+    await using lab = RedisJsonDict.connect<Lab>(proxy.url, { prefix: "", timeout: LONG });
     const client = new Redis(second.url);
     await lab.set("x", []);
     while (await client.get("x") !== "[]");

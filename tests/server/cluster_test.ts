@@ -3,8 +3,8 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cluster } from "ioredis";
-import type { DictOptions } from "../../src/run/options.ts";
 import { RedisJsonDict } from "../../src/api/dict.ts";
+import type { DictOptions } from "../../src/run/options.ts";
 import { CrossSlotError } from "../../src/errors/delivery.ts";
 import { isRecord } from "../../src/run/record.ts";
 import { slotOf } from "../../src/run/slot.ts";
@@ -17,7 +17,7 @@ let dictionaries = 0;
 type Values = Record<string, number[]>;
 
 /** A dictionary of its own, on a client that is ended with the scope. */
-function open(options: DictOptions = {}, on = cluster): RedisJsonDict<Values> & AsyncDisposable {
+function open(options: Partial<DictOptions> = {}, on = cluster): RedisJsonDict<Values> & AsyncDisposable {
   return RedisJsonDict.connect<Values>(on.urls.slice(0, 1), { prefix: `c${dictionaries++}:`, ...options });
 }
 
@@ -67,6 +67,10 @@ describe("RedisJsonDict in a cluster", () => {
     const values = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`k${index}`, [index]]));
     await lab.update(values);
     assertEquals([...await lab.getMany(["k9", "none", "k1", "k5"])], [["k9", [9]], ["k1", [1]], ["k5", [5]]]);
+    const refs = ["k9", "none", "k1"].map((key) => lab.at(key, 0));
+    assertEquals(await lab.readMany(refs), [9, undefined, 1]);
+    assertEquals((await Array.fromAsync(lab.keys({ startsWith: "k49" }))).length, 11);
+    assertEquals((await Array.fromAsync(lab.keys({ limit: 7 }))).length, 7);
     assertEquals(await lab.toObject(), values);
     assertEquals([await lab.size(), (await Array.fromAsync(lab.keys())).length], [500, 500]);
     const item = await lab.popItem();
@@ -97,6 +101,8 @@ describe("RedisJsonDict in a cluster", () => {
       () => lab.edit((draft) => draft.a.push(draft.b[0])),
       () => lab.edit((draft) => (draft.x = [1], draft.y = [2], 0)),
       () => lab.edit((draft) => draft.a.push(1), { keys: ["a", "b"] }),
+      () => lab.rename("a", "b"),
+      () => lab.copy("a", "b", { replace: true }),
     ];
     for (const edit of edits) {
       const error = await assertRejects(edit, CrossSlotError, '"{lab}:"');
@@ -118,7 +124,7 @@ describe("RedisJsonDict in a cluster", () => {
     const client = new Cluster([cluster.urls[0]], { lazyConnect: true });
     let message = "";
     try {
-      new RedisJsonDict(client, { delivery: "at-most-once" });
+      new RedisJsonDict(client, { prefix: "", delivery: "at-most-once" });
     } catch (error) {
       message = String(error);
     }
@@ -132,7 +138,10 @@ describe("RedisJsonDict without a cluster", () => {
     const program = `
       import { RedisJsonDict } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
       for (const isAwaited of [false, true]) {
-        const lab = RedisJsonDict.connect(["redis://127.0.0.1:1", "redis://127.0.0.1:2"], { timeout: 1000 });
+        const lab = RedisJsonDict.connect(["redis://127.0.0.1:1", "redis://127.0.0.1:2"], {
+          prefix: "",
+          timeout: 1000,
+        });
         const read = lab.get("x").catch((error) => console.log(error.code));
         if (isAwaited) await read;
         await lab.close();

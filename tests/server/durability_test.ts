@@ -3,8 +3,8 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Redis } from "ioredis";
-import type { DictOptions } from "../../src/run/options.ts";
 import { RedisJsonDict } from "../../src/api/dict.ts";
+import type { DictOptions } from "../../src/run/options.ts";
 import { DurabilityError } from "../../src/errors/delivery.ts";
 import { TypeMismatchError } from "../../src/errors/value.ts";
 import { slotOf } from "../../src/run/slot.ts";
@@ -46,7 +46,10 @@ async function waitsOf(client: Redis): Promise<number> {
 describe("durability", () => {
   it("RedisJsonDict answers when the replica has the change", async () => {
     await using pair = await startPair();
-    const lab = new RedisJsonDict<Lab>(pair.client, { durability: { replicas: 1, timeout: 9_000 } });
+    const lab = new RedisJsonDict<Lab>(pair.client, {
+      prefix: "",
+      durability: { replicas: 1, timeout: 9_000 },
+    });
     await lab.set("x", []);
     assertEquals(await pair.copy.get("x"), "[]");
     for (let length = 1; length <= 20; length++) {
@@ -61,7 +64,7 @@ describe("durability", () => {
 
   it("RedisJsonDict says DurabilityError, with what was answered, where there are too few replicas", async () => {
     await using pair = await startPair();
-    const options: DictOptions = { durability: { replicas: 2, timeout: 2_000 } };
+    const options: DictOptions = { prefix: "", durability: { replicas: 2, timeout: 2_000 } };
     const lab = new RedisJsonDict<Lab>(pair.client, options);
     const set = await assertRejects(() => lab.set("x", [5]), DurabilityError, 'Applied set at "x"');
     assertEquals([set.code, set.replicas, set.acknowledged, set.result], ["DURABILITY", 2, 1, undefined]);
@@ -120,7 +123,7 @@ describe("durability", () => {
         return (isRest && count <= 3 ? other : pair.client).call(command, ...args);
       },
     };
-    const lab = new RedisJsonDict<Lab>(broken, { durability: { replicas: 1, timeout: 9_000 } });
+    const lab = new RedisJsonDict<Lab>(broken, { prefix: "", durability: { replicas: 1, timeout: 9_000 } });
     const before = await waitsOf(pair.client);
     await lab.set("x", [1]);
     assertEquals([await pair.copy.get("x"), await waitsOf(pair.client) - before, count], ["[1]", 2, 6]);
@@ -129,7 +132,7 @@ describe("durability", () => {
 
   it("RedisJsonDict waits for the replica of the master that has the slot", async () => {
     await using cluster = await TestCluster.start({ replicas: 1, nodeTimeout: 5_000 });
-    const options: DictOptions = { durability: { replicas: 1, timeout: 9_000 } };
+    const options: DictOptions = { prefix: "", durability: { replicas: 1, timeout: 9_000 } };
     await using lab = RedisJsonDict.connect<Record<string, number[]>>(cluster.urls.slice(0, 2), options);
     for (const key of ["a", "b", "c", "d", "{}e"]) {
       await lab.set(key, [1]);
@@ -143,6 +146,7 @@ describe("durability", () => {
       assertEquals(await owner.client.get(key), "[1,2]");
     }
     await using strict = RedisJsonDict.connect<Record<string, number[]>>(cluster.urls.slice(0, 1), {
+      prefix: "",
       durability: { replicas: 2, timeout: 2_000 },
     });
     const error = await assertRejects(() => strict.set("a", [3]), DurabilityError);
@@ -153,7 +157,7 @@ describe("durability", () => {
     const client = testClient({ lazyConnect: true, maxRetriesPerRequest: 0 });
     const wrong: [unknown, typeof TypeError | typeof RangeError, string][] = [
       [null, TypeError, "expected an object"],
-      [1, TypeError, "expected an object"],
+      [1, TypeError, "write an object"],
       [{}, RangeError, "replicas is undefined"],
       [{ replicas: 0 }, RangeError, "replicas is 0"],
       [{ replicas: 1.5 }, RangeError, "replicas is 1.5"],
@@ -161,10 +165,15 @@ describe("durability", () => {
       [{ replicas: 1, timeout: 10_000 }, RangeError, "less than the timeout, 10000 ms"],
     ];
     for (const [durability, kind, message] of wrong) {
-      assertThrows(() => new RedisJsonDict(client, { durability } as never), kind, message);
+      assertThrows(() => new RedisJsonDict(client, { prefix: "", durability } as never), kind, message);
     }
     assertThrows(
-      () => RedisJsonDict.connect(redisUrl, { durability: { replicas: 1 }, delivery: "at-most-once" }),
+      () =>
+        RedisJsonDict.connect(redisUrl, {
+          prefix: "",
+          durability: { replicas: 1 },
+          delivery: "at-most-once",
+        }),
       TypeError,
       "needs the records",
     );

@@ -4,8 +4,8 @@ import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { RedisOptions } from "ioredis";
 import { Redis } from "ioredis";
-import type { DictOptions } from "../../src/run/options.ts";
 import { RedisJsonDict } from "../../src/api/dict.ts";
+import type { DictOptions } from "../../src/run/options.ts";
 import { AmbiguousResultError, TimeoutError } from "../../src/errors/delivery.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";
 import { redisUrl, removeKeys, testClient, uniquePrefix } from "../support/redis.ts";
@@ -26,7 +26,7 @@ interface Scope extends AsyncDisposable {
 }
 
 /** A dictionary behind a proxy, on a client with such settings or, without, on its own one. */
-async function start(options: DictOptions = {}, settings?: RedisOptions): Promise<Scope> {
+async function start(options: Partial<DictOptions> = {}, settings?: RedisOptions): Promise<Scope> {
   const proxy = await FaultProxy.start(redisUrl);
   const recordPrefix = uniquePrefix("once-op");
   const all = { prefix: uniquePrefix("once"), recordPrefix, timeout: 10_000, ...options };
@@ -138,7 +138,7 @@ describe("AmbiguousResultError.resolve()", () => {
     await using scope = await start({ timeout: 1_000 }, { maxRetriesPerRequest: 0 });
     const { lab, proxy, text } = scope;
     const error = await lose(scope, () => lab.at("x").push(1), "no answers");
-    assert(/^[\w-]{12}$/.test(error.opId ?? ""));
+    assert(/^[\w-]{12}$/.test(error.callId ?? ""));
     proxy.drop();
     assertEquals(await error.resolve(), "applied");
     assertEquals(await error.resolve(), "applied");
@@ -189,7 +189,7 @@ describe("AmbiguousResultError.resolve()", () => {
     proxy.drop();
     const verdicts = await Promise.all(errors.map((error) => error.resolve()));
     assertEquals(verdicts, ["applied", "not-applied", "applied"]);
-    assertEquals([new Set(errors.map((error) => error.opId)).size, await text("x")], [1, "[0,1,2]"]);
+    assertEquals([new Set(errors.map((error) => error.callId)).size, await text("x")], [1, "[0,1,2]"]);
   });
 
   it("resolve() says TimeoutError while there is no answer, and the verdict later", async () => {
@@ -276,7 +276,7 @@ describe("at most once", () => {
       const { lab, proxy, text } = scope;
       proxy.fault = fault;
       const error = await assertRejects(() => lab.at("x").push(1), AmbiguousResultError);
-      assertEquals(error.opId, undefined);
+      assertEquals(error.callId, undefined);
       await assertRejects(() => error.resolve(), TypeError, 'as delivery is "at-most-once"');
       proxy.fault = "none";
       await lab.at("x").push(2);
@@ -298,7 +298,7 @@ describe("at most once", () => {
     for (const settings of [{}, { maxRetriesPerRequest: 1 }, { maxRetriesPerRequest: null }]) {
       const own = testClient({ lazyConnect: true, ...settings });
       assertThrows(
-        () => new RedisJsonDict(own, { delivery: "at-most-once" }),
+        () => new RedisJsonDict(own, { prefix: "", delivery: "at-most-once" }),
         TypeError,
         "make it with maxRetriesPerRequest: 0",
       );
@@ -308,10 +308,18 @@ describe("at most once", () => {
   it("RedisJsonDict refuses other words for delivery, and prefixes of records that hide their tag", () => {
     const own = testClient({ lazyConnect: true });
     for (const delivery of ["exactly", 1, null]) {
-      assertThrows(() => new RedisJsonDict(own, { delivery } as never), TypeError, "Cannot use the delivery");
+      assertThrows(
+        () => new RedisJsonDict(own, { prefix: "", delivery } as never),
+        TypeError,
+        "Cannot use the delivery",
+      );
     }
     for (const recordPrefix of ["", "a{b", 1, null]) {
-      assertThrows(() => new RedisJsonDict(own, { recordPrefix } as never), TypeError, "recordPrefix");
+      assertThrows(
+        () => new RedisJsonDict(own, { prefix: "", recordPrefix } as never),
+        TypeError,
+        "recordPrefix",
+      );
     }
   });
 });

@@ -64,7 +64,7 @@ describe("users without a command", () => {
         const refused: string[] = [];
         for (const [name, call] of Object.entries(CALLS)) {
           await admin.script("FLUSH");
-          await using lab = RedisJsonDict.connect<Lab>(url, { timeout: 60_000 });
+          await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "", timeout: 60_000 });
           const before = await fill(admin);
           const error = await call(lab).then(() => undefined, (error) => error);
           if (error === undefined) continue;

@@ -34,6 +34,8 @@ export interface Operation<I = unknown, O = unknown> {
    * time after `from`, be it after `to`, or never; this goes without saying where `to` is `Infinity`.
    */
   readonly applied?: true | "maybe";
+  /** One of the history with an answer that comes before it, though it may not have been awaited. */
+  readonly behind?: Operation<I, O>;
 }
 
 /**
@@ -118,6 +120,9 @@ function search<S, I, O>(
     applied === "maybe" || applied === undefined && to === Infinity
   );
   const isAnswered = operations.map(({ applied, to }) => applied === undefined && to !== Infinity);
+  const numbers = new Map(operations.map((operation, index) => [operation, index]));
+  const behind = operations.map((operation) => operation.behind && numbers.get(operation.behind));
+  const isTaken = operations.map(() => false);
   const texts = operations.map(({ input }, index) => isOptional[index] ? JSON.stringify(input) : "");
   const events = new Events(operations, isOptional);
   const visited = new Visited(isOptional);
@@ -130,7 +135,7 @@ function search<S, I, O>(
    * later one explains, it explains too.
    */
   const choose = (state: S): readonly number[] => {
-    const open = events.open();
+    const open = events.open().filter((index) => behind[index] === undefined || isTaken[behind[index]]);
     for (const index of open) {
       const { input, output } = operations[index];
       if (!isAnswered[index] || !model.isInert?.(input, output as O)) continue;
@@ -152,6 +157,7 @@ function search<S, I, O>(
       path.pop();
       if (choice.taken < 0) continue;
       events.restore(choice.taken);
+      isTaken[choice.taken] = false;
       visited.flip(choice.taken);
       if (!isOptional[choice.taken]) missing++;
       continue;
@@ -168,6 +174,7 @@ function search<S, I, O>(
       continue;
     }
     events.remove(taken);
+    isTaken[taken] = true;
     if (!isOptional[taken]) missing--;
     path.push({ state, candidates: choose(state), next: 0, taken });
   }
@@ -299,7 +306,15 @@ export type DictInput =
   | { readonly kind: "compareAndSet"; readonly expected: Json | undefined; readonly value: Json }
   | { readonly kind: "push"; readonly items: readonly Json[] }
   | { readonly kind: "popElement" }
-  | { readonly kind: "increment"; readonly by: number };
+  | { readonly kind: "increment"; readonly by: number }
+  /** An edit that adds to the member `n` as plain code does, and throws what it has read where there is none. */
+  | { readonly kind: "editAdd"; readonly by: number }
+  /** An edit that returns what it reads. */
+  | { readonly kind: "editRead" }
+  /** An edit that changes what it reads, and then throws it. */
+  | { readonly kind: "editThrow" }
+  /** An edit that returns what it replaces. */
+  | { readonly kind: "editSwap"; readonly value: Json };
 
 /** What is returned, or the code of the error that is thrown. */
 export type DictOutput = Json | undefined;
@@ -316,6 +331,8 @@ export const dictModel: Model<DictState, DictInput, DictOutput> = {
   isInert({ kind }, output) {
     switch (kind) {
       case "get":
+      case "editRead":
+      case "editThrow":
         return true;
       case "delete":
       case "compareAndSet":
@@ -325,7 +342,8 @@ export const dictModel: Model<DictState, DictInput, DictOutput> = {
         return output === undefined;
       case "push":
       case "increment":
-        return typeof output === "string"; // the code of an error
+      case "editAdd":
+        return typeof output === "string"; // the code of an error, or what was thrown
       default:
         return false;
     }
@@ -346,6 +364,17 @@ function stepDict(state: DictState, input: DictInput): readonly [DictState, Dict
       return state === undefined ? [input.value, input.value] : [state, state];
     case "compareAndSet":
       return textOf(state) === textOf(input.expected) ? [input.value, true] : [state, false];
+    case "editRead":
+      return [state, state];
+    case "editThrow":
+      return [state, `threw ${textOf(state)}`];
+    case "editSwap":
+      return [input.value, state];
+    case "editAdd": {
+      if (!hasNumber(state)) return [state, `threw ${textOf(state)}`];
+      const n = state.n + input.by;
+      return [{ ...state, n }, n];
+    }
   }
   if (state === undefined) return [state, "KEY_NOT_FOUND"];
   if (input.kind === "increment") {
@@ -358,6 +387,10 @@ function stepDict(state: DictState, input: DictInput): readonly [DictState, Dict
   if (!Array.isArray(state)) return [state, "TYPE_MISMATCH"];
   if (input.kind === "push") return [[...state, ...input.items], state.length + input.items.length];
   return [state.slice(0, -1), state.at(-1)];
+}
+
+function hasNumber(value: Json | undefined): value is { n: number } {
+  return value !== null && typeof value === "object" && !Array.isArray(value) && typeof value.n === "number";
 }
 
 /** The texts of what is compared again and again, and never changes. */
@@ -374,6 +407,18 @@ function textOf(value: Json | undefined): string {
     : `{${Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${textOf(value[name])}`).join()}}`;
   known.set(value, text);
   return text;
+}
+
+/** What a recipe throws: what it has read. */
+class Thrown extends Error {
+  constructor(read: Json | undefined) {
+    super(`threw ${textOf(read)}`);
+  }
+}
+
+/** A plain copy of a draft. */
+function readPlain(draft: unknown): Json | undefined {
+  return draft === undefined ? undefined : JSON.parse(JSON.stringify(draft));
 }
 
 /** What an operation answers when it was refused; after any other error, the operation has no answer. */
@@ -412,9 +457,80 @@ export async function perform(
         return await dict.at(key).pop();
       case "increment":
         return await dict.at(key, "n").increment(input.by);
+      case "editRead":
+        return await dict.edit((draft) => draft[key]);
+      case "editSwap":
+        return await dict.edit((draft) => {
+          const before = draft[key];
+          draft[key] = input.value;
+          return before;
+        });
+      case "editThrow":
+        return await dict.edit((draft) => {
+          const before = readPlain(draft[key]);
+          draft[key] = [before ?? null];
+          throw new Thrown(before);
+        });
+      case "editAdd":
+        return await dict.edit((draft) => {
+          if (!hasNumber(draft[key])) throw new Thrown(readPlain(draft[key]));
+          return draft[key].n += input.by;
+        });
     }
   } catch (error) {
+    if (error instanceof Thrown) return error.message;
     if (error instanceof JsonDictError && REFUSALS.includes(error.code)) return error.code;
     throw error;
   }
+}
+
+// ---- Several keys ----
+
+/** An operation on one key of several, or on two of them. */
+export type ItemsInput =
+  | { readonly key: string; readonly input: DictInput }
+  /** Moves a value. What is at `to` is read only if there is something to move: the key is found late. */
+  | { readonly kind: "move"; readonly from: string; readonly to: string };
+
+/** What the values of several keys are. */
+export type ItemsState = Readonly<Record<string, Json>>;
+
+/** What the dictionary does with several keys, which have one history. */
+export const itemsModel: Model<ItemsState, ItemsInput, DictOutput> = {
+  init: {},
+  step(state, input) {
+    if ("key" in input) {
+      const [value, output] = stepDict(state[input.key], input.input);
+      return [put(state, input.key, value), output];
+    }
+    const value = state[input.from];
+    if (value === undefined) return [state, "nothing"];
+    return [put(put(state, input.from, undefined), input.to, value), state[input.to]];
+  },
+  stateText: textOf,
+  same: dictModel.same,
+  isInert: (input, output) => "key" in input ? dictModel.isInert!(input.input, output) : output === "nothing",
+};
+
+function put(state: ItemsState, key: string, value: Json | undefined): ItemsState {
+  const { [key]: _, ...rest } = state;
+  return value === undefined ? rest : { ...rest, [key]: value };
+}
+
+/** Does an operation on several keys of a dictionary; as {@linkcode perform}. */
+export async function performItems(
+  // deno-lint-ignore no-explicit-any -- any op at any place
+  dict: RedisJsonDict<any>,
+  input: ItemsInput,
+): Promise<DictOutput> {
+  if ("key" in input) return await perform(dict, input.key, input.input);
+  const { from, to } = input;
+  return await dict.edit((draft) => {
+    const value = draft[from];
+    if (value === undefined) return "nothing";
+    const before = from === to ? value : draft[to];
+    delete draft[from];
+    draft[to] = value;
+    return before;
+  });
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { build, bundle, generate } from "../../tools/build_lua.ts";
 
 const HEADER = `-- purpose: Changes values.
@@ -169,7 +169,7 @@ describe("build_lua", () => {
           .replaceAll(`function ops.${word}(`, "function ops.none(")
           .replace(new RegExp(`^(\\s*)${word} = function`, "gm"), "$1none = function")
           .replace(
-            /^local function run\(.*?^end$/ms,
+            /^local function (?:run|perform)\(.*?^end$/gms,
             (run) => run.replaceAll(`if name == '${word}' then`, "if name == '' then"),
           );
         assertThrows(() => check(unhandled), Error, `the op "${word}"`);
@@ -182,6 +182,37 @@ describe("build_lua", () => {
     assertThrows(() => bundle(folder, "apply"), Error, `"KEYS" is declared, but not used`);
     write("apply.lua", HEADER.replace(/-- KEYS:.*/, "-- KEYS: none") + BODY);
     assertThrows(() => bundle(folder, "apply"), Error, `"KEYS" is none, but used`);
+  });
+
+  it("bundle() puts in what @define lines stand for, outside of strings and comments", () => {
+    write(
+      "apply.lua",
+      `${HEADER}-- @define QUOTE 34\n-- @define BLANK(b) (b < 33 or b == QUOTE)\n` +
+        `local a = QUOTE .. 'QUOTE' -- QUOTE\nif BLANK(a) then a = "it's BLANK(a)" end\n${BODY}`,
+    );
+    assertStringIncludes(
+      textOf("apply"),
+      `local a = 34 .. 'QUOTE' -- QUOTE\nif (a < 33 or a == 34) then a = "it's BLANK(a)" end\n`,
+    );
+  });
+
+  it("bundle() refuses a @define that is not written as one, comes twice or lacks its argument", () => {
+    const cases = [
+      ["-- @define quote 34\n", "Cannot bundle apply.lua:12: a constant is a line"],
+      ["-- @define QUOTE 34\n-- @define QUOTE 35\n", `Cannot bundle apply.lua:13: "QUOTE" is defined twice`],
+      ["-- @define BLANK(b) (b < 33)\nlocal a = BLANK\n", `"BLANK" takes a name`],
+    ];
+    for (const [lines, message] of cases) {
+      write("apply.lua", HEADER + lines + BODY);
+      assertThrows(() => bundle(folder, "apply"), Error, message);
+    }
+  });
+
+  it("bundle() counts the arguments of ops where @arguments stands", () => {
+    write("apply.lua", `${HEADER}${BODY}-- @arguments\n`);
+    const wanted =
+      "if name == 'set'\nthen i = x + 1\nelseif name == 'splice'\nthen i = x + 2\nelse i = x end";
+    assert(textOf("apply").endsWith(`\n${wanted}`), textOf("apply"));
   });
 
   it("bundle() reads ops and modifiers from the header", () => {

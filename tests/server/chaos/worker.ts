@@ -7,8 +7,8 @@
  */
 
 import { Cluster, Redis } from "ioredis";
-import type { DictOptions } from "../../../src/run/options.ts";
 import { RedisJsonDict } from "../../../src/api/dict.ts";
+import type { DictOptions } from "../../../src/run/options.ts";
 import type { RedisClient } from "../../../src/run/client.ts";
 import { AmbiguousResultError, TimeoutError, UnavailableError } from "../../../src/errors/delivery.ts";
 import { JsonDictError } from "../../../src/errors/error.ts";
@@ -119,7 +119,7 @@ function choose(random: (below: number) => number, id: string): { key: string; i
 
 /** Asks what became of a call until it is told; the network may still be away. */
 async function settle(error: AmbiguousResultError): Promise<string> {
-  if (error.opId === undefined) return "unknown";
+  if (error.callId === undefined) return "unknown";
   for (let attempt = 1; attempt <= 10; attempt++) {
     const verdict = await error.resolve().catch(() => undefined);
     if (verdict !== undefined) return verdict;

@@ -1,0 +1,541 @@
+-- A value that many ops of one call work on: its text stays as it was read, and the changes are a list of pieces,
+-- joined once. What one op has found, the next ones need not look for again. Stands inside the function `many` of
+-- apply.lua.
+--
+-- A document is
+--   text, root   its text, and where the value in it begins
+--   pieces       what becomes of it: each replaces from..to by the parts 1..n, texts or documents. None overlaps
+--                another.
+--   count, last  how many pieces; where the last one begins, nil: they are not in order
+--   facts        what is known of the containers in text, by where they begin; true whatever is changed
+--   inside       the containers in which something changes, by where they begin
+--   owners       by the position of a value the piece that replaces it; false: it is removed
+--   shapes       by the position of a container how its members or elements change
+--   length       of the value, with all changes
+--   padded       something with white space around it was put in, which later ops may remove
+-- A value that was replaced or added is a document of its own as soon as an op goes into it.
+--
+-- Positions count in the text as it was read. So each op must see a value in which what it looks at did not change,
+-- or changed in a way that is known here. Else it says STALE, the pieces are joined, and it runs again on the new
+-- text.
+-- @define STALE pieces
+
+-- ---- Changes that can be undone ----
+
+local journal, noted = {}, 0
+local NONE = {}
+
+local function put(t, k, v)
+  local old = t[k]
+  if old == nil then old = NONE end
+  journal[noted + 1], journal[noted + 2], journal[noted + 3] = t, k, old
+  noted = noted + 3
+  t[k] = v
+end
+
+function pieces.start_group()
+  noted = 0
+end
+
+function pieces.undo()
+  for n = noted, 3, -3 do
+    local old = journal[n]
+    if old == NONE then old = nil end
+    journal[n - 2][journal[n - 1]] = old
+  end
+  noted = 0
+end
+
+-- ---- Documents ----
+
+-- The document of a text, which becomes the text under work.
+function pieces.document(of)
+  text, partial = of, false
+  local p = root()
+  return {
+    text = of, root = p, length = #of, pieces = {}, count = 0, last = 0,
+    facts = {}, inside = {}, owners = {}, shapes = {},
+  }
+end
+
+-- The pieces in the order of the text, what is inserted before what is replaced. By merging, since table.sort is
+-- quadratic on some orders.
+local function in_order(list, count)
+  local width = 1
+  while width < count do
+    local merged, n = {}, 0
+    for start = 1, count, 2 * width do
+      local a, b = start, start + width
+      local a_end, b_end = b, b + width
+      while n < count and (a < a_end and list[a] or b < b_end and list[b]) do
+        local x, y = a < a_end and list[a], b < b_end and list[b]
+        n = n + 1
+        if not y or x and (x.from < y.from or x.from == y.from and x.to <= y.to) then
+          merged[n], a = x, a + 1
+        else
+          merged[n], b = y, b + 1
+        end
+      end
+    end
+    list, width = merged, 2 * width
+  end
+  return list
+end
+
+-- The text of a document with its changes.
+function pieces.join(of)
+  if of.count == 0 then return of.text end
+  local list, whole = of.pieces, of.text
+  if not of.last then
+    -- Behind the last one may stand some that were undone.
+    local mine = {}
+    for k = 1, of.count do mine[k] = list[k] end
+    list = in_order(mine, of.count)
+  end
+  local parts, n, at = {}, 0, 1
+  for k = 1, of.count do
+    local piece = list[k]
+    if piece.from < at then fail('CORRUPT') end
+    parts[n + 1] = sub(whole, at, piece.from - 1)
+    n = n + 1
+    for m = 1, piece.n do
+      local part = piece[m]
+      n = n + 1
+      parts[n] = type(part) == 'table' and pieces.join(part) or part
+    end
+    at = piece.to + 1
+  end
+  parts[n + 1] = sub(whole, at)
+  return table.concat(parts)
+end
+
+-- The document under work; where it is a part, the piece and its number there. The containers on the way to the
+-- target, those of this document, by their number; whether the target is a part itself.
+local work, holder, slot
+local way, steps, is_part = {}, 0, false
+
+local function join_all()
+  document = pieces.document(pieces.join(document))
+end
+
+-- Goes on in a part.
+local function enter(piece, number)
+  local part = piece[number]
+  if type(part) == 'string' then
+    part = pieces.document(part)
+    piece[number] = part
+  end
+  work, holder, slot, steps, is_part = part, piece, number, 0, true
+  text = part.text
+  return part.root
+end
+
+-- ---- Finding, with what is known ----
+
+-- Element n of the array at p, nil where it has none. Then its count and close are known.
+local function known_element(p, n)
+  local fact = work.facts[p]
+  if not fact then
+    fact = {}
+    work.facts[p] = fact
+  end
+  local from_n, at = fact.n, fact.at
+  if fact.count and (not n or n >= fact.count) then return nil, fact end
+  if from_n and n and (n < from_n or n > from_n + 32) then
+    -- Back, or far ahead: from one of every 16 elements, which are kept as far as such steps have led.
+    local marks, known = fact.marks, fact.known
+    if not marks then
+      known, marks = 0, { [0] = element(p, 0) }
+      fact.marks = marks
+    end
+    while (known + 1) * 16 <= n do
+      local mark, count, close = element(p, known * 16 + 16, known * 16, marks[known])
+      if not mark then
+        fact.known, fact.count, fact.close = known, count, close
+        return nil, fact
+      end
+      known = known + 1
+      marks[known] = mark
+    end
+    fact.known = known
+    from_n = (n - n % 16) / 16
+    from_n, at = from_n * 16, marks[from_n]
+  end
+  local v, count, close = element(p, n, from_n, at)
+  if v then
+    fact.n, fact.at = n, v
+  else
+    fact.count, fact.close = count, close
+  end
+  return v, fact
+end
+
+-- How many elements the array at p has, with those that came and went.
+local function elements(p, shape)
+  local fact = work.facts[p]
+  if not (fact and fact.count) then
+    local _
+    _, fact = known_element(p)
+  end
+  if not shape then return fact.count end
+  return fact.count - (shape.front or 0) - (shape.back or 0) + (shape.pushed or 0)
+end
+
+-- The member of the object at p with this name: where it begins, its value, nil, and where it is absent the closing
+-- brace. An object that is asked often is read once, as far as the names that were asked for.
+local function known_member(p, name)
+  local fact = work.facts[p]
+  if not fact then
+    fact = { asked = 0, size = value_end(p) - p }
+    work.facts[p] = fact
+  end
+  if not fact.names then
+    fact.asked = fact.asked + 1
+    if fact.size < 2048 then
+      -- By itself: a name that it does not have would be looked for in all that follows.
+      local whole, before = text, p - 1
+      text = sub(text, p, p + fact.size)
+      local s, v, _, close = member(1, name, byte(name, 2), 0)
+      text = whole
+      if s then return s + before, v + before end
+      return nil, nil, close + before
+    end
+    if fact.asked < 8 then
+      local s, v, _, close = member(p, name, byte(name, 2), 0)
+      return s, v, close
+    end
+    fact.names, fact.values = {}, {}
+    local s, b = blank(p + 1)
+    if b == CLOSE_OBJECT then fact.close = s else fact.next = s end
+  end
+  local names, values = fact.names, fact.values
+  local s = names[name]
+  while not s and not fact.close do
+    local start = fact.next
+    if byte(text, start) ~= QUOTE then fail('CORRUPT') end
+    local e = string_end(start)
+    local spelled = sub(text, start, e)
+    local q, b = blank(e + 1)
+    if b ~= COLON then fail('CORRUPT') end
+    local v = blank(q + 1)
+    if not names[spelled] then
+      names[spelled], values[spelled] = start, v
+      if find(spelled, '\\', 1, true) then fact.escaped = true end
+    end
+    s = names[name]
+    q, b = blank(value_end(v) + 1)
+    if b == CLOSE_OBJECT then
+      fact.close = q
+    elseif b == COMMA then
+      fact.next = blank(q + 1)
+    else
+      fail('CORRUPT')
+    end
+  end
+  if s then return s, values[name], nil end
+  if fact.escaped then
+    local at, v, _, close = rare().exact_member(p, name)
+    return at, v, close
+  end
+  return nil, nil, fact.close
+end
+
+-- Walks the path first..last. The value, and the start of its member or element; where it is absent nil, nil, the
+-- number of the segment, the container, its closing bracket, and of an array the number of elements. Or STALE.
+local function walk(first, last)
+  work, holder, slot, steps, is_part = document, nil, nil, 0, false
+  text, segment = document.text, 0
+  local p, at = document.root, nil
+  local owner = document.owners[p]
+  if owner then p = enter(owner, 1) end
+  for k = first, last do
+    local b, s = byte(text, p), tokens[k]
+    local quoted = byte(s) == QUOTE
+    local shape = work.shapes[p]
+    local v
+    steps = steps + 1
+    way[steps] = p
+    is_part = false
+    if shape and shape.stale then return STALE end
+    if b == OPEN_OBJECT then
+      local name, close = quoted and s or '"' .. s .. '"'
+      at, v, close = known_member(p, name)
+      if not v then
+        local added = shape and shape.added
+        local number = added and added[name]
+        if number then
+          v = enter(shape.tail, number)
+        elseif added and (shape.escaped or find(name, '\\', 1, true)) then
+          return STALE
+        else
+          return nil, nil, k, p, close
+        end
+      end
+    elseif b == OPEN_LIST then
+      local front = shape and shape.front or 0
+      local n = tonumber(quoted and rare().index(s) or s)
+      if n < 0 then
+        n = n + elements(p, shape)
+        if n < 0 then return nil, nil, k, p, work.facts[p].close, elements(p, shape) end
+      end
+      local fact
+      v, fact = known_element(p, n + front)
+      if v and shape and shape.back and n + front >= elements(p) - shape.back then v = nil end
+      at = v
+      if not v then
+        local count = elements(p, shape)
+        if n < count then return STALE end -- one that was added
+        return nil, nil, k, p, fact.close, count
+      end
+    else
+      fail('TYPE', rare().type_of(p))
+    end
+    if not is_part then
+      owner = work.owners[v]
+      if owner then
+        v = enter(owner, 1)
+      elseif owner == false then
+        return STALE -- removed: another one of its name may follow
+      end
+    end
+    p = v
+    segment = segment + 1
+  end
+  return p, at
+end
+
+-- ---- One op ----
+
+-- What the op changes, for keep():
+--   value     the value at `container` is replaced
+--   tail      behind the last part of the container stands more: a member of this name, or so many elements; the
+--             fragment has `head` bytes before the value
+--   cut       the member with the value at `head` goes, with this comma; maybe it is the last
+--   ends      the first element of the container goes, if `head`, else the last
+--   elements  the elements of the container change in a way that is not followed
+local change, container, head, member_name, pushed, comma, is_last
+
+-- Something is added behind the members or elements of the container at p. The first part of what is added ends where
+-- the value begins.
+local function add_tail(reply, p, from, to, fragment, name, count)
+  if not from then return reply end
+  local shape = work.shapes[p]
+  if shape then
+    if shape.stale or shape.cut_last then return STALE end
+    -- The text does not know what was added before.
+    if shape.tail and byte(fragment) ~= COMMA then fragment = ',' .. fragment end
+  end
+  change, container, member_name, pushed = 'tail', p, name, count
+  head = byte(fragment) == COMMA and 1 or 0
+  if name then head = head + #name + 1 end
+  return reply, from, to, fragment
+end
+
+-- Removes the first or the last element of the array at p, where one of those that were read stays. Nil where none
+-- does, or where the element has changed.
+local function from_end(p, shape, is_first)
+  if shape and (shape.stale or not is_first and shape.pushed) then return nil end
+  local front, back = shape and shape.front or 0, shape and shape.back or 0
+  local v, from, to, e
+  if is_first then
+    v = known_element(p, front)
+    local next_one = v and known_element(p, front + 1)
+    if not next_one or back > 0 and front + 1 >= elements(p) - back then return nil end
+    e = value_end(v)
+    from, to = v, next_one - 1
+  else
+    local n = elements(p) - back - 1
+    if n <= front then return nil end
+    v = known_element(p, n)
+    e = value_end(v)
+    from, to = v, e
+    repeat from = from - 1 until byte(text, from) > SPACE
+    if byte(text, from) ~= COMMA then fail('CORRUPT') end
+  end
+  if work.inside[v] or work.owners[v] ~= nil then return nil end
+  change, container, head = 'ends', p, is_first
+  return sub(text, v, e), from, to
+end
+
+local function op(name, first, last, x)
+  if document.padded then return STALE end
+  change = nil
+  local p, at, k, parent, close, count = walk(first, last)
+  if p == STALE then return STALE end
+  if not p then
+    local reply, from, to, fragment = more().create(name, first, last, x, k, parent, close, count)
+    local s = tokens[k]
+    local spelled = not count and (byte(s) == QUOTE and s or '"' .. s .. '"') or nil
+    return add_tail(reply, parent, from, to, fragment, spelled, count and 1)
+  end
+  if last < first then more().check_scalar(p) end
+  local b = byte(text, p)
+  local at_end = name == 'add' and modifiers and modifiers.last
+  if b == OPEN_LIST and (name == 'push' or at_end) then
+    local shape = work.shapes[p]
+    if shape and shape.stale then return STALE end
+    local added = at_end and 1 or tonumber(tokens[x + 1])
+    local items = at_end and more().addition(x) or tokens[x]
+    local length = string.format('%d', elements(p, shape) + added)
+    if at_end then length = '' end
+    if items == '' then return length end
+    local reply, from, to, fragment = add(length, p, work.facts[p].close, items)
+    return add_tail(reply, p, from, to, fragment, nil, added)
+  end
+  if name == 'type' or name == 'exists' or name == 'absent'
+    or name == 'set' and b == OPEN_OBJECT and modifiers and modifiers.unlessObject
+  then
+    return perform(name, p, x, at)
+  end
+  if b == OPEN_LIST and (name == 'shift' or name == 'pop') then
+    local shape = work.shapes[p]
+    local removed, from, to = from_end(p, shape, name == 'shift')
+    if removed or shape then return removed or STALE, from, to, '' end
+  end
+  -- All others look at the whole value, or at all of its elements.
+  if work.inside[p] then return STALE end
+  if at_end then -- an object: as a member of any other name
+    if work.count > 0 or document.count > 0 then return STALE end
+    change = 'elements'
+    container = p
+    return perform(name, p, x, at)
+  end
+  local above = way[steps]
+  local in_list = not is_part and steps > 0 and byte(text, above) == OPEN_LIST
+  if is_part and (last < first or name == 'delete' or name == 'take' or name == 'add') then return STALE end
+  if name == 'delete' or name == 'take' or in_list and name == 'add' then
+    local shape = work.shapes[above]
+    if in_list then
+      if shape then return STALE end
+      change, container = 'elements', above
+      return perform(name, p, x, at)
+    end
+    local reply, from, to, fragment
+    reply, from, to, fragment, comma, is_last = perform(name, p, x, at)
+    if shape and (shape.commas and comma and shape.commas[comma] or is_last and shape.tail) then return STALE end
+    change, container, head = 'cut', above, p
+    return reply, from, to, fragment
+  end
+  if b == OPEN_LIST and (name == 'unshift' or name == 'shift' or name == 'pop' or name == 'splice') then
+    change, container = 'elements', p
+    return perform(name, p, x, at)
+  end
+  local reply, from, to, fragment = perform(name, p, x, at, last < first)
+  if from then
+    change, container = 'value', p
+    if from > p then -- what is appended to a string
+      fragment = sub(text, p, from - 1) .. fragment .. '"'
+      from, to = p, from
+    end
+  end
+  return reply, from, to, fragment
+end
+
+-- Runs one op as `run` does.
+function pieces.run(name, first, last, x, ttl)
+  segment, change = 0, nil
+  if last < first then
+    if name == 'set' and not modifiers then return '', WHOLE, WHOLE, tokens[x] end
+    local whole = more().whole[name]
+    if whole and not (modifiers and modifiers.last) then
+      local asks = modifiers and (modifiers.ifAbsent or modifiers.unlessObject and document.owners[document.root])
+      if name == 'take' or name == 'fresh' or name == 'set' and asks then
+        join_all()
+      else
+        text = document.text
+      end
+      return whole(x, ttl)
+    end
+  end
+  local reply, from, to, fragment = op(name, first, last, x)
+  if reply == STALE then
+    join_all()
+    reply, from, to, fragment = op(name, first, last, x)
+  end
+  return reply, from, to, fragment
+end
+
+-- ---- What becomes of the document ----
+
+local function add_piece(from, to, ...)
+  local piece = { from = from, to = to, n = select('#', ...), ... }
+  local count = work.count + 1
+  put(work.pieces, count, piece)
+  put(work, 'count', count)
+  local order = work.last
+  if order then put(work, 'last', order < from and from) end
+  return piece
+end
+
+local function shape_of(p)
+  local shape = work.shapes[p]
+  if not shape then
+    shape = {}
+    put(work.shapes, p, shape)
+  end
+  return shape
+end
+
+-- Something changes inside all containers on the way, and in p.
+local function touch(p)
+  local inside = work.inside
+  if p and not inside[p] then put(inside, p, true) end
+  for k = steps, 1, -1 do
+    local outer = way[k]
+    if outer ~= p then
+      if inside[outer] then return end
+      put(inside, outer, true)
+    end
+  end
+end
+
+-- Keeps what the last op returned.
+function pieces.keep(from, to, fragment)
+  put(document, 'length', document.length - (to - from + 1) + #fragment)
+  if change == 'value' or change == 'tail' then
+    local start = change == 'value' and 1 or head + 1
+    if byte(fragment, start) <= SPACE or byte(fragment, -1) <= SPACE then put(document, 'padded', true) end
+  end
+  if change == 'value' then
+    if holder and container == work.root then
+      put(holder, slot, sub(work.text, 1, from - 1) .. fragment .. sub(work.text, to + 1))
+      return
+    end
+    touch()
+    put(work.owners, container, add_piece(from, to, fragment))
+    return
+  end
+  touch(container)
+  local shape = shape_of(container)
+  if change == 'tail' then
+    local tail = shape.tail
+    if not tail then
+      tail = add_piece(from, to)
+      put(shape, 'tail', tail)
+    end
+    local n = tail.n
+    put(tail, n + 1, sub(fragment, 1, head))
+    put(tail, n + 2, sub(fragment, head + 1))
+    put(tail, 'n', n + 2)
+    if member_name then
+      if not shape.added then put(shape, 'added', {}) end
+      put(shape.added, member_name, n + 2)
+      if find(member_name, '\\', 1, true) then put(shape, 'escaped', true) end
+    else
+      put(shape, 'pushed', (shape.pushed or 0) + pushed)
+    end
+  elseif change == 'ends' then
+    local which = head and 'front' or 'back'
+    put(shape, which, (shape[which] or 0) + 1)
+    add_piece(from, to)
+  elseif change == 'cut' then
+    if not shape.commas then put(shape, 'commas', {}) end
+    if comma then put(shape.commas, comma, true) end
+    if is_last then put(shape, 'cut_last', true) end
+    put(work.owners, head, false)
+    add_piece(from, to)
+  else
+    put(shape, 'stale', true)
+    add_piece(from, to, fragment)
+  end
+end

@@ -1,0 +1,132 @@
+/** The work of a call grows with its ops and its values, not with their product. */
+
+import { describe, it } from "@std/testing/bdd";
+import { assert, assertEquals } from "@std/assert";
+import { APPLY } from "../../src/call/scripts.gen.ts";
+import { testClient, uniquePrefix } from "../support/redis.ts";
+
+const client = testClient();
+const key = `${uniquePrefix("linear")}k`;
+
+/**
+ * The script, which answers how much it did: the calls of find, byte and sub, and the bytes that these went through.
+ * Counted, so that no busy machine makes a difference.
+ */
+const COUNTED = APPLY.text
+  .replace(
+    "local find, byte, sub = string.find, string.byte, string.sub\n",
+    `local work = 0
+local function find(s, ...)
+  local from, to, c = string.find(s, ...)
+  work = work + 1 + (to or #s) - (select(2, ...) or 1)
+  return from, to, c
+end
+local function byte(...) work = work + 1 return string.byte(...) end
+local function sub(...) local s = string.sub(...) work = work + 1 + #s return s end
+`,
+  )
+  .replace(
+    "if not problem then return replies end",
+    "if not problem then return { work, replies[#replies] } end",
+  );
+
+async function workOf(text: string, tokens: readonly string[]): Promise<number> {
+  await client.set(key, text);
+  const [work, last] = await client.eval(COUNTED, 1, key, ...tokens) as [number, string];
+  assertEquals(last.startsWith("!"), false, last);
+  return work;
+}
+
+const range = <T>(count: number, make: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, at) => make(at));
+/** The same numbers in another order. */
+const turned = (count: number): number[] => range(count, (index) => index * 7919 % count);
+const elements = (count: number): string =>
+  `{"before":1,"items":[${range(count, (id) => `{"id":${id},"label":"w},{${id}","n":5}`).join()}]}`;
+const members = (count: number): string => `{${range(count, (id) => `"k${id}":{"v":${id}}`).join()}}`;
+
+/** A value and what is done to it, by a number of ops. */
+const CASES: Readonly<Record<string, (count: number) => [string, string[]]>> = {
+  "tests and sets one member in each element": (count) => [elements(count), [
+    ...range(count, (at) => ["test", "3", '"items"', String(at), '"n"', "5"]).flat(),
+    ...range(count, (at) => ["set", "3", '"items"', String(at), '"n"', "77"]).flat(),
+  ]],
+  "adds a member to each element, and removes one": (count) => [
+    elements(count),
+    range(count, (at) => [
+      ...["set", "3", '"items"', String(at), '"new"', "77"],
+      ...["delete", "3", '"items"', String(at), '"label"'],
+    ]).flat(),
+  ],
+  "sets a member in each element, in any order": (count) => [
+    elements(count),
+    turned(count).flatMap((at) => ["set", "3", '"items"', String(at), '"n"', "77"]),
+  ],
+  "merges members into an object that has them": (count) => [members(count), [
+    ...["unlessObject", "set", "0", "{}"],
+    ...turned(count).flatMap((id) => ["set", "1", `"k${id}"`, "12345"]),
+  ]],
+  "merges objects into members, old and new": (count) => [members(count), [
+    ...["unlessObject", "set", "0", "{}"],
+    ...turned(count).flatMap((id) => {
+      const name = `"k${2 * id}"`;
+      return ["unlessObject", "set", "1", name, "{}", "set", "2", name, '"w"', "1"];
+    }),
+  ]],
+  "removes members in any order": (count) => [
+    members(2 * count),
+    turned(count).flatMap((id) => ["delete", "1", `"k${2 * id}"`]),
+  ],
+  "pushes, a group each": (count) => [
+    elements(count),
+    range(count, () => ["push", "1", '"items"', "{}", "1", ";"]).flat().slice(0, -1),
+  ],
+  "increments one number, a group each": (count) => [
+    elements(count),
+    range(count, () => ["increment", "1", '"before"', "1", ";"]).flat().slice(0, -1),
+  ],
+  "shifts and pushes, a group each": (count) => [
+    elements(2 * count),
+    range(count, () => ["shift", "1", '"items"', "push", "1", '"items"', "{}", "1", ";"]).flat().slice(0, -1),
+  ],
+};
+
+describe("apply of many ops on one value", () => {
+  for (const [name, make] of Object.entries(CASES)) {
+    it(`apply ${name}, with ten times the work for ten times as many`, async () => {
+      const [few, many, more] = [
+        await workOf(...make(100)),
+        await workOf(...make(1_000)),
+        await workOf(...make(10_000)),
+      ];
+      // What a short call spares may be five times the work of its first ops.
+      assert(many < 50 * few, `${many} for 1,000 and ${few} for 100`);
+      assert(more < 13 * many, `${more} for 10,000 and ${many} for 1,000`);
+    });
+  }
+
+  it("apply undoes refused groups among others with work in proportion", async () => {
+    const make = (count: number): [string, string[]] => [
+      elements(count),
+      range(count, (at) => [
+        ...[
+          "set",
+          "3",
+          '"items"',
+          String(at),
+          '"n"',
+          "77",
+          "test",
+          "1",
+          '"before"',
+          at % 2 === 0 ? "1" : "2",
+          ";",
+        ],
+      ]).flat().concat(["exists", "0"]),
+    ];
+    const [many, more] = [await workOf(...make(1_000)), await workOf(...make(10_000))];
+    assert(more < 13 * many, `${more} for 10,000 and ${many} for 1,000`);
+    const after = JSON.parse((await client.get(key))!);
+    assertEquals(after.items.map((it: { n: number }) => it.n), range(10_000, (at) => at % 2 === 0 ? 77 : 5));
+  });
+});
