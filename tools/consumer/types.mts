@@ -16,7 +16,9 @@ await dict.get("none");
 // @ts-expect-error: a list has no such member
 dict.at("k", "list", "none");
 await dict.close();
-const edge: RedisJsonDict<Lab> = new Core<Lab>(fromUpstash({ url: "https://name.upstash.io", token: "t" }));
+const edge: RedisJsonDict<Lab> = new Core<Lab>(fromUpstash({ url: "https://name.upstash.io", token: "t" }), {
+  prefix: "types:",
+});
 if (edge instanceof RedisJsonDict) await edge.close();
 // @ts-expect-error: core has no connect
 Core.connect("redis://localhost:6379");
