@@ -30,7 +30,7 @@ describe("core.ts", () => {
     for (const name of Object.keys(mod) as (keyof typeof core)[]) {
       assertStrictEquals<unknown>(core[name], mod[name]);
     }
-    const dict = new core.RedisJsonDict(client, { prefix: "" });
+    const dict = new core.RedisJsonDict(client, { prefix: "core:" });
     assert(dict instanceof mod.RedisJsonDict);
     assertEquals(Object.keys(mod.RedisJsonDict), []);
   });

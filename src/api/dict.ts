@@ -81,10 +81,13 @@ function withConnect(): RedisJsonDictClass {
     url: string | URL | readonly (string | URL)[],
     options: ConnectOptions,
   ): Core<T> => {
-    const { tls, ...dictOptions } = Object(options) as ConnectOptions;
-    const { timeout } = readOptions(tls === undefined ? options : dictOptions); // before there is a connection to close
+    const { tls, ...others } = options ?? {};
+    const checked = options === undefined || options === null || typeof options !== "object"
+      ? options
+      : others;
+    const { timeout } = readOptions(checked); // before there is a connection that nobody could close
     const { client, quit } = openClient(url, timeout, tls);
-    return owning(new Core<T>(client, dictOptions), quit);
+    return owning(new Core<T>(client, checked), quit);
   };
   Object.defineProperty(Core, "connect", { value, configurable: true, writable: true });
   return Core as unknown as RedisJsonDictClass; // it has connect now

@@ -21,13 +21,13 @@ describe("new RedisJsonDict()", () => {
     ];
     for (const [client, advice] of cases) {
       assertThrows(
-        () => new RedisJsonDict(client as never, { prefix: "" }),
+        () => new RedisJsonDict(client as never, { prefix: "foreign:" }),
         TypeError,
         `Cannot use the client: it has no method call(command, ...args); ${
           advice.startsWith("pass") ? "" : "for "
         }`,
       );
-      assertThrows(() => new RedisJsonDict(client as never, { prefix: "" }), TypeError, advice);
+      assertThrows(() => new RedisJsonDict(client as never, { prefix: "foreign:" }), TypeError, advice);
     }
   });
 });

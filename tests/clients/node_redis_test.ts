@@ -75,7 +75,10 @@ describe("fromNodeRedis()", () => {
 
     it(`fromNodeRedis() tells at once that there is no such database, with node-redis ${version}`, async () => {
       const client = create({ url: `${redisUrl}/99999` });
-      const dict = new RedisJsonDict<{ n: number }>(fromNodeRedis(client), { prefix: "", timeout: LONG });
+      const dict = new RedisJsonDict<{ n: number }>(fromNodeRedis(client), {
+        prefix: "late:",
+        timeout: LONG,
+      });
       const error = await assertRejects(() => dict.set("n", 1), UnavailableError, "DB index is out of range");
       assertEquals(error.reason, "ERR");
       client.destroy();

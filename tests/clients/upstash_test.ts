@@ -68,14 +68,14 @@ describe("fromUpstash()", () => {
   it("fromUpstash() tells at once that the token is wrong, or that the service refuses", async () => {
     await using server = await RestServer.start(redisUrl);
     const wrong = new RedisJsonDict<{ n: number }>(fromUpstash({ url: server.url, token: TOKEN }), {
-      prefix: "",
+      prefix: "rest:",
       timeout: 60_000,
     });
     const error = await assertRejects(() => wrong.set("n", 1), UnavailableError);
     assertEquals(error.reason, "WRONGPASS");
     assert(!shown(error).includes(TOKEN));
     server.mood = "refuses";
-    const dict = new RedisJsonDict<{ n: number }>(fromUpstash(server), { prefix: "", timeout: 60_000 });
+    const dict = new RedisJsonDict<{ n: number }>(fromUpstash(server), { prefix: "rest:", timeout: 60_000 });
     await assertRejects(() => dict.set("n", 1), UnavailableError, "max daily request limit");
   });
 

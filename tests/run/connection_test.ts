@@ -110,17 +110,17 @@ describe("a connection that will not get better by waiting", () => {
     const { server, url, plain } = await startTls("good");
     await using _ = server;
     for (const tls of [{ ca }, { ca: [ca] }, { ca, servername: "localhost" }]) {
-      await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "", tls, timeout: LONG });
+      await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "tls:", tls, timeout: LONG });
       await lab.set("y", 1);
       assertEquals(await lab.at("y").increment(), 2);
     }
     for (const tls of [{}, { ca, servername: "elsewhere.example" }]) {
-      await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "", tls, timeout: LONG });
+      await using lab = RedisJsonDict.connect<Lab>(url, { prefix: "tls:", tls, timeout: LONG });
       await assertAtOnce(lab, "TLS", "check the address, the certificate and who has signed it");
     }
     const refused = (url: string | string[], tls: unknown, message: string): void => {
       assertThrows(
-        () => RedisJsonDict.connect(url, { prefix: "", tls: tls as { ca: string } }),
+        () => RedisJsonDict.connect(url, { prefix: "tls:", tls: tls as { ca: string } }),
         TypeError,
         message,
       );

@@ -256,6 +256,9 @@ function applyOp(text: string | undefined, op: Op): [string | undefined, string]
     case "copy":
     case "fresh":
       return [text, ""];
+    case "pick":
+    case "put":
+      throw new Error("Cannot apply this op: the model knows one key");
     case "expire":
     case "persist":
       throw new Error("Cannot apply this op: the model knows no time");

@@ -17,7 +17,7 @@ await dict.get("none");
 dict.at("k", "list", "none");
 await dict.close();
 const edge: RedisJsonDict<Lab> = new Core<Lab>(fromUpstash({ url: "https://name.upstash.io", token: "t" }), {
-  prefix: "types:",
+  prefix: "",
 });
 if (edge instanceof RedisJsonDict) await edge.close();
 // @ts-expect-error: core has no connect
