@@ -2,7 +2,7 @@
  * The Redis client that is built into Bun.
  *
  * @example The client that Bun makes of REDIS_URL
- * ```ts ignore
+ * ```
  * import { redis } from "bun";
  * import { RedisJsonDict } from "@json-dict/redis/core";
  * import { fromBun } from "@json-dict/redis/bun";

@@ -2,14 +2,15 @@
  * Redis by HTTP, in the REST protocol of Upstash. It needs nothing but `fetch`, so it runs where there are no sockets.
  *
  * @example In a function at the edge
- * ```ts ignore
+ * ```ts
  * import { RedisJsonDict } from "@json-dict/redis/core";
  * import { fromUpstash } from "@json-dict/redis/upstash";
  *
- * const url = Deno.env.get("UPSTASH_REDIS_REST_URL")!;
- * const token = Deno.env.get("UPSTASH_REDIS_REST_TOKEN")!;
+ * const url = "https://name.upstash.io"; // as in UPSTASH_REDIS_REST_URL
+ * const token = "..."; // as in UPSTASH_REDIS_REST_TOKEN
  * const site = new RedisJsonDict<{ hits: number }>(fromUpstash({ url, token }), { prefix: "site:" });
- * await site.at("hits").increment();
+ * const count = () => site.at("hits").increment();
+ * console.log(typeof count);
  * ```
  *
  * @module
