@@ -113,6 +113,24 @@ describe("RedisJsonDict in a cluster", () => {
     await tagged.clear();
   });
 
+  it("RedisJsonDict.edit() of two keys of one slot, un-awaited and from two clients, loses nothing", async () => {
+    const prefix = "{hot}:";
+    await using one = open({ prefix });
+    await using two = open({ prefix });
+    await one.update({ a: Array.from({ length: 100 }, (_, index) => index), b: [] });
+    const move = (lab: typeof one): Promise<number> =>
+      lab.edit((draft) => {
+        const item = draft.a.pop()!;
+        draft.b.push(item); // the second key is found late
+        return item;
+      });
+    const moved = await Promise.all(Array.from({ length: 100 }, (_, index) => move(index % 2 ? one : two)));
+    assertEquals(moved.sort((x, y) => x - y), Array.from({ length: 100 }, (_, index) => index));
+    const { a, b } = await one.toObject();
+    assertEquals([a.length, new Set(b).size], [0, 100]);
+    await one.clear();
+  });
+
   it("RedisJsonDict says TypeError where at-most-once meets a cluster's client that sends again", () => {
     const client = new Cluster([cluster.urls[0]], { lazyConnect: true });
     let message = "";
