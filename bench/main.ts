@@ -8,6 +8,7 @@ import { Bench } from "./bench.ts";
 import { benchBurst } from "./burst.ts";
 import { benchClient } from "./client.ts";
 import { benchEdit } from "./edit.ts";
+import { benchHot } from "./hot.ts";
 import { benchIteration } from "./iteration.ts";
 import { benchMemory } from "./memory.ts";
 import { benchNestedSet } from "./nested_set.ts";
@@ -23,6 +24,7 @@ const SECTIONS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   "client": benchClient,
   "burst": benchBurst,
   "edit": benchEdit,
+  "hot": benchHot,
   "record": benchRecord,
   "iteration": benchIteration,
   "memory": benchMemory,

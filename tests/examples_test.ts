@@ -88,4 +88,23 @@ describe("examples/", () => {
     assert(output.endsWith("started_ns: 1784192940134586021, scan_id: 48212\n"), output);
     assertEquals(await leftovers("experiment:*"), []);
   });
+
+  it("cart.ts answers 1,000 requests at once, and counts each", async () => {
+    assertEquals((await runExample("cart")).split("\n"), [
+      "1000 of 1000 requests answered",
+      "333 gloves, 333 tweezers, 334 slides",
+      "total 7913.25",
+      "",
+    ]);
+    assertEquals(await leftovers("cart:*"), []);
+  });
+
+  it("jobs.ts lets four processes claim each job once", async () => {
+    assertEquals((await runExample("jobs")).split("\n"), [
+      "120 claims for 120 jobs",
+      "all done, each with its result: true",
+      "",
+    ]);
+    assertEquals(await leftovers("jobs:*"), []);
+  });
 });

@@ -29,7 +29,10 @@ export class Node implements Draftable {
   /** Where it was when it was fetched. */
   readonly #path: Path;
   readonly #reads: Reads;
-  /** What it is now: scalars, proxies of drafts, and in an edit what the recipe has placed. Filled when needed. */
+  /**
+   * What it is now: scalars, proxies of drafts, and in an edit what the recipe has placed. Filled when needed. An object
+   * or array stands there as it was read, until somebody looks at it and it becomes a draft.
+   */
   readonly #target: unknown[] | Record<string, unknown>;
   #isFilled = false;
   /** Those of its parts that are drafts, by the place that they were fetched from. */
@@ -95,7 +98,7 @@ export class Node implements Draftable {
 
   peek(): unknown {
     this.#reads.seeAll();
-    this.#fill();
+    this.#fillAll();
     const copy: unknown[] | Record<string, unknown> = Array.isArray(this.#target) ? [] : {};
     if (this.#isWriting) return copy; // contains itself
     this.#isWriting = true;
@@ -118,8 +121,9 @@ export class Node implements Draftable {
       if (Object.hasOwn(Array.prototype, name)) return Reflect.get(Array.prototype, name);
       return missingMember(this, name);
     }
+    const value = this.#part(name);
     this.#seeMember(name, "values");
-    return Object.hasOwn(this.#target, name) ? this.#target[name] : missingMember(this, name);
+    return Object.hasOwn(this.#target, name) ? value : missingMember(this, name);
   }
 
   set(name: string, value: unknown): void {
@@ -174,23 +178,37 @@ export class Node implements Draftable {
 
   // ---- What was read ----
 
-  /** Fills the target: scalars as they are, a draft for each object and array. */
+  /** Fills the target with what was read. */
   #fill(): void {
     if (this.#isFilled) return;
     this.#isFilled = true;
     const { value } = this.#fragment;
     if (Array.isArray(value)) this.#origins = value.map((_, index) => index);
     for (const name of Object.keys(value as object)) {
-      const part = (value as Record<string, Json>)[name];
-      define(this.#target, name, isContainer(part) ? this.#createChild(name) : part);
+      define(this.#target, name, (value as Record<string, Json>)[name]);
     }
   }
 
-  #createChild(name: string): object {
-    const segment = Array.isArray(this.#target) ? Number(name) : name;
-    const child = new Node(this.session, this.#fragment.child(segment), [...this.#path, segment], this);
+  /** Fills the target, with a draft for each object and array. */
+  #fillAll(): void {
+    this.#fill();
+    for (const name of Object.keys(this.#target)) {
+      this.#part(Array.isArray(this.#target) ? Number(name) : name);
+    }
+  }
+
+  /** A part of the target; an object or an array that was read becomes a draft. */
+  #part(segment: Segment): unknown {
+    if (!Object.hasOwn(this.#target, segment)) return undefined;
+    const target = this.#target as Record<Segment, unknown>;
+    const value = target[segment];
+    if (typeof value !== "object" || value === null || draftOf(value)) return value;
+    const origin = this.#originOf(segment);
+    if (origin === undefined) return value;
+    const child = new Node(this.session, this.#fragment.child(origin), [...this.#path, origin], this);
     this.#adopt(child, segment);
-    this.#children.set(segment, child);
+    this.#children.set(origin, child);
+    target[segment] = child.proxy; // its own member, so no setter of the prototype is in the way
     return child.proxy;
   }
 
@@ -205,6 +223,7 @@ export class Node implements Draftable {
   }
 
   #seeElement(index: number, what: "values" | "present"): void {
+    if (what === "values") this.#part(index);
     const origin = index < this.#origins.length ? this.#origins[index] : -1;
     if (origin >= 0) return this.#see(origin, what, true);
     const { size } = this.#fragment;
@@ -511,7 +530,7 @@ export class Node implements Draftable {
 
   /** Does what moves elements to a copy, and writes the array as a whole. */
   rearrange(change: (slots: Slot[]) => void): object {
-    this.#fill();
+    this.#fillAll();
     this.#checkPlace();
     const target = this.#target as unknown[];
     this.#length();

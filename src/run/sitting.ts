@@ -36,8 +36,14 @@ export interface Delivery {
 /** The longest pause before groups are sent again that others were in the way of, in milliseconds. */
 const MAX_PAUSE = 100;
 
+/** How many calls of others a pause has room for, where others were in the way twice: about as many as there may be. */
+const PATIENCE = 8;
+
 /** How many edits the first call of a batch has; each further one has twice as many, as long as nobody is in the way. */
-const FIRST_EDITS = 32;
+const FIRST_EDITS = 8;
+
+/** How much fewer edits a call has when others were in the way: what is tried in vain must be little beside what is not. */
+const RETREAT = 32;
 
 /** Groups of which each is applied only if all before it were. */
 export interface Line {
@@ -207,8 +213,8 @@ export class Sitting {
 
   /** Lets others go on who are in the way: sends less at once, and the second time waits before it does. */
   async #yield(duration: number, sent: number): Promise<void> {
-    this.#limit = Math.ceil(sent / 8);
-    const longest = Math.min(duration * (2 ** this.#conflicts++ - 1), MAX_PAUSE);
+    this.#limit = Math.ceil(sent / RETREAT);
+    const longest = Math.min(PATIENCE * duration * (2 ** this.#conflicts++ - 1), MAX_PAUSE);
     if (longest === 0) return;
     await new Promise((resolve) => setTimeout(resolve, Math.random() * longest));
     this.#speculation.forget(); // what was fresh before the pause is so no more

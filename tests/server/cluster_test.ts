@@ -4,8 +4,8 @@ import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cluster } from "ioredis";
 import { RedisJsonDict } from "../../src/api/dict.ts";
-import type { DictOptions } from "../../src/run/options.ts";
 import { CrossSlotError } from "../../src/errors/delivery.ts";
+import type { DictOptions } from "../../src/run/options.ts";
 import { isRecord } from "../../src/run/record.ts";
 import { slotOf } from "../../src/run/slot.ts";
 import { TestCluster } from "../support/cluster.ts";
@@ -118,6 +118,24 @@ describe("RedisJsonDict in a cluster", () => {
     assertEquals(await tagged.toObject(), { a: [1, 2] });
     await lab.clear();
     await tagged.clear();
+  });
+
+  it("RedisJsonDict.edit() of two keys of one slot, un-awaited and from two clients, loses nothing", async () => {
+    const prefix = "{hot}:";
+    await using one = open({ prefix });
+    await using two = open({ prefix });
+    await one.update({ a: Array.from({ length: 100 }, (_, index) => index), b: [] });
+    const move = (lab: typeof one): Promise<number> =>
+      lab.edit((draft) => {
+        const item = draft.a.pop()!;
+        draft.b.push(item); // the second key is found late
+        return item;
+      });
+    const moved = await Promise.all(Array.from({ length: 100 }, (_, index) => move(index % 2 ? one : two)));
+    assertEquals(moved.sort((x, y) => x - y), Array.from({ length: 100 }, (_, index) => index));
+    assertEquals(await one.get("a"), []);
+    assertEquals(new Set(await one.get("b")).size, 100);
+    await one.clear();
   });
 
   it("RedisJsonDict says TypeError where at-most-once meets a cluster's client that sends again", () => {

@@ -2,38 +2,17 @@
 
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals } from "@std/assert";
+import { runWorkers } from "../support/race.ts";
 import { redisUrl, testClient, uniquePrefix } from "../support/redis.ts";
 
 const client = testClient();
-const WORKER = new URL("../support/race_worker.ts", import.meta.url).pathname;
-const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 const PROCESSES = ["p", "q"];
 const CLIENTS = 4;
 const ALL = PROCESSES.length * CLIENTS;
 
 /** Runs a job in all processes at once; returns what each client got. */
 async function race(prefix: string, job: string, rounds: number): Promise<unknown[][]> {
-  const outputs = await Promise.all(PROCESSES.map(async (name) => {
-    const args = [
-      "run",
-      "-q",
-      "--no-check",
-      `--config=${CONFIG}`,
-      "--allow-net",
-      "--allow-env",
-      "--allow-read",
-      WORKER,
-    ];
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [...args, redisUrl, prefix, job, String(CLIENTS), String(rounds), name],
-      stdout: "piped",
-      stderr: "inherit",
-    });
-    const { success, stdout } = await child.output();
-    assert(success, `the process for ${job} failed`);
-    return JSON.parse(new TextDecoder().decode(stdout)) as unknown[][];
-  }));
-  const got = outputs.flat();
+  const got = await runWorkers(PROCESSES, redisUrl, prefix, job, CLIENTS, rounds);
   assertEquals(got.length, ALL);
   return got;
 }

@@ -75,6 +75,15 @@ export const JOBS: Readonly<Record<string, Job>> = {
       }, { keys: ["x"] });
       return runs;
     }),
+  hotEdits: (dict, _name, rounds) =>
+    Promise.all(Array.from({ length: rounds }, async () => {
+      let runs = 0;
+      const n = await dict.edit((draft) => {
+        runs++;
+        return ++draft.x.n;
+      });
+      return { n, runs };
+    })),
   members: (dict, name, rounds) => repeat(rounds, (round) => dict.at("x", `${name}.${round}`).set(round)),
   update: (dict, name, rounds) =>
     repeat(rounds, async (round) => {
