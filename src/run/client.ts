@@ -1,5 +1,5 @@
 /**
- * The connection: what is needed of a Redis client, and the client that the library makes itself.
+ * Clients: what the library needs of a Redis client, and the client that it makes itself.
  *
  * @module
  */
@@ -21,9 +21,9 @@ export interface RedisClient {
    * @returns What the server answered, with strings for bulk strings.
    */
   call(command: string, ...args: (string | number)[]): Promise<unknown>;
-  /** The state of the connection, `"ready"` when a command would be sent at once. */
+  /** The state of the connection; `"ready"` if a command would be sent at once. */
   readonly status?: string;
-  /** The settings the client was made with. */
+  /** The settings of the client. */
   readonly options?: {
     readonly keyPrefix?: string;
     readonly maxRetriesPerRequest?: number | null;
@@ -37,17 +37,17 @@ export interface RedisClient {
   off?(event: "ready" | "close" | "end" | "error", listener: (error?: Error) => void): unknown;
   /** Starts to connect a client that waits for its first command. */
   connect?(): Promise<unknown>;
-  /** Ends the connection, and begins again with `true`. */
+  /** Ends the connection; with `true` the client connects again. */
   disconnect?(reconnect?: boolean): void;
-  /** The clients of single nodes; only that of a cluster has it. */
+  /** The clients of the single nodes; only the client of a cluster has this method. */
   nodes?(role: "master"): readonly RedisClient[];
 }
 
-/** A client that the library made, with how to end it. */
+/** A client that the library made, and the function that ends it. */
 export interface OwnClient {
   /** The client. */
   readonly client: RedisClient;
-  /** Ends the connection once all that was sent is answered, or so many milliseconds are over. */
+  /** Ends the connection when all that was sent is answered, or after so many milliseconds. */
   readonly quit: (ms?: number) => Promise<void>;
 }
 
@@ -69,7 +69,7 @@ export function checkClient(client: unknown): RedisClient {
   const checked = client as RedisClient;
   const keyPrefix = checked.options?.keyPrefix || checked.options?.redisOptions?.keyPrefix;
   if (keyPrefix) {
-    // It would be put before the keys of scripts but not before the pattern of SCAN, nor taken off its answer.
+    // ioredis adds it to the keys of scripts, but not to the pattern of SCAN, and does not remove it from the reply.
     throw new TypeError(
       `Cannot use the client: it has keyPrefix ${
         JSON.stringify(keyPrefix)
@@ -82,8 +82,8 @@ export function checkClient(client: unknown): RedisClient {
 /**
  * Whether a client sends a command again by itself when a connection is lost before the answer.
  *
- * @param client The client. One that does not tell its settings is taken not to.
- * @returns Whether it does.
+ * @param client The client. A client without settings counts as not resending.
+ * @returns Whether it resends.
  */
 export function isResending({ options, nodes }: RedisClient): boolean {
   if (options === undefined) return false;
@@ -105,17 +105,17 @@ export function isResending({ options, nodes }: RedisClient): boolean {
 export function openClient(url: string | URL | readonly (string | URL)[], timeout: number): OwnClient {
   const ending = new AbortController();
   const client = Array.isArray(url) ? openCluster(url) : openServer(url as string | URL, ending.signal);
-  // Without a listener ioredis writes each failed attempt to the console. What failed is told by the calls.
+  // Without a listener ioredis writes each failed attempt to the console. The calls report the failure.
   client.on("error", () => {});
   const quit = async (ms: number = timeout): Promise<void> => {
     const endsAt = performance.now() + ms;
     ending.abort();
-    // A server that answers no more must not keep anyone waiting; nor is it a failure if it is gone already.
+    // A server that no longer replies must not delay the caller. A connection that is gone already is no failure.
     if (client.status === "ready" && ms > 0) await within(ms, client.quit().catch(() => {}));
     const isOver = new Promise((resolve) => client.once("end", resolve));
     const { status } = client;
     client.disconnect();
-    // case: between two attempts to connect nothing is open, and ioredis will not tell of an end.
+    // case: between two attempts to connect nothing is open, and ioredis emits no "end".
     if (status === "end" || status === "close" || status === "reconnecting") return;
     await within(Math.max(endsAt - performance.now(), DISCONNECT_TIMEOUT), isOver);
   };
@@ -127,7 +127,7 @@ const DISCONNECT_TIMEOUT = 100;
 
 function openServer(url: string | URL, signal: AbortSignal): Redis {
   checkAddress(url);
-  // With more retries ioredis sends a command again whose answer was lost, and the server applies it twice.
+  // With more retries ioredis resends a command whose reply was lost, and the server applies it twice.
   const client = new Redis(String(url), { maxRetriesPerRequest: 0, disconnectTimeout: DISCONNECT_TIMEOUT });
   diagnose(client, signal);
   return client;
@@ -152,13 +152,13 @@ function openCluster(urls: readonly (string | URL)[]): Cluster {
   if (protocol === "rediss:") redisOptions.tls = {};
   return new Cluster(nodes, {
     redisOptions,
-    retryDelayOnFailover: 0, // else it sends a command again whose answer was lost
+    retryDelayOnFailover: 0, // otherwise it resends a command whose reply was lost
     clusterRetryStrategy: (attempt) => Math.min(100 + attempt * 10, 2000),
     slotsRefreshTimeout: 2000,
   });
 }
 
-/** The parts of an address. What is wrong is said without quoting it: it may hold a password, and not only in its place. */
+/** Parses an address. The error never quotes it: it may hold a password, also in the wrong place. */
 function checkAddress(url: string | URL): URL {
   const text = String(url);
   const refuse = (state: string): never => {
@@ -196,10 +196,10 @@ function checkAddress(url: string | URL): URL {
   return address;
 }
 
-/** How long a server may take to answer the greeting of TLS before it is asked without, in milliseconds. */
+/** How long a server may take for the TLS handshake before it is asked without TLS, in milliseconds. */
 const HANDSHAKE_TIMEOUT = 1000;
 
-/** Finds out why a server ends new connections, or does not answer them, and has the client tell it as its error. */
+/** Finds out why a server ends or ignores new connections, and emits the reason as an error of the client. */
 function diagnose(client: Redis, signal: AbortSignal): void {
   let isAsking = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -222,7 +222,7 @@ function diagnose(client: Redis, signal: AbortSignal): void {
   });
 }
 
-/** Asks a server that does not take a connection, by connections that tell no name and no password. */
+/** Asks a server that accepts no connection why, over connections that send no user name and no password. */
 async function askServer(client: Redis, signal: AbortSignal): Promise<Error | undefined> {
   const { tls } = client.options;
   const switched = ask(client, { tls: tls ? undefined : { rejectUnauthorized: false } }, signal);
@@ -234,12 +234,12 @@ async function askServer(client: Redis, signal: AbortSignal): Promise<Error | un
   return Object.assign(new Error(reason), { code: "ERR_TLS_PORT" });
 }
 
-/** What a server says to a connection: its refusal, or where TLS is switched anything at all. */
+/** The reply of a server to a new connection: its refusal, or, where TLS was switched on or off, any reply at all. */
 async function ask(client: Redis, options: RedisOptions, signal: AbortSignal): Promise<Error | undefined> {
   const probe = client.duplicate({
     ...options,
     ...{ username: undefined, password: undefined, db: 0, connectionName: undefined },
-    ...{ protocol: 2, enableReadyCheck: false, disableClientInfo: true }, // it says nothing of its own
+    ...{ protocol: 2, enableReadyCheck: false, disableClientInfo: true }, // it sends nothing by itself
     ...{ lazyConnect: true, retryStrategy: () => null, disconnectTimeout: 0 },
   });
   const ended = new Promise<void>((resolve) => probe.once("end", () => resolve()));
@@ -250,7 +250,7 @@ async function ask(client: Redis, options: RedisOptions, signal: AbortSignal): P
     signal.addEventListener("abort", giveUp);
     ended.then(giveUp);
     probe.on("error", ({ message }: Error) => {
-      // ioredis has no command that this could be the answer to.
+      // No command was sent, so ioredis reports the reply inside the message of another error.
       const refusal = / Last error: (ERR .*)$/s.exec(message)?.[1];
       if (refusal !== undefined) resolve(Object.assign(new Error(refusal), { name: "ReplyError" }));
     });
@@ -268,7 +268,7 @@ async function ask(client: Redis, options: RedisOptions, signal: AbortSignal): P
   return answer;
 }
 
-/** Waits for a promise, but no longer than that. */
+/** Waits for a promise, for at most so many milliseconds. */
 async function within(ms: number, promise: Promise<unknown>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   await Promise.race([promise, new Promise((resolve) => timer = setTimeout(resolve, ms))]);

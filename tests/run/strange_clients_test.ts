@@ -138,7 +138,7 @@ describe("clients that cannot be understood", () => {
         await assertRejects(
           call,
           TypeError,
-          'give those that the server answers the name: error.name = "ReplyError"',
+          'set error.name = "ReplyError" on the errors that the server replies',
         );
       }
       assertEquals(await client.exists(`${lab.prefix}y`), 0);
