@@ -1,9 +1,9 @@
 /**
  * Nodes: the objects and arrays among the drafts.
  *
- * A node keeps what it was made of as it was read (a {@linkcode Fragment}) and what has become of it (its target,
- * a plain object or array). A change is made in the target and recorded as an op. In an edit what was read is
- * remembered too, and becomes guards: ops that hold as long as nobody else changed what was read.
+ * A node keeps the value as it was read (a {@linkcode Fragment}) and as it is now (its target, a plain object or array).
+ * A change is made in the target and recorded as an op. In an edit, reads are recorded too and become guards: ops that
+ * hold as long as nobody else has changed what was read.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export class Node implements Draftable {
   /** What it is now: scalars, proxies of drafts, and in an edit what the recipe has placed. Filled when needed. */
   readonly #target: unknown[] | Record<string, unknown>;
   #isFilled = false;
-  /** Those of its parts that are drafts, by the place that they were fetched from. */
+  /** Its parts that are drafts, by the segment from which they were fetched. */
   readonly #children: Map<Segment, Node> = new Map();
   /** Objects: members that were assigned or removed. */
   readonly #replaced: Set<string> = new Set();
@@ -232,7 +232,7 @@ export class Node implements Draftable {
     return (this.#target as unknown[])[index];
   }
 
-  /** What must still be so for all that was read here to be true. */
+  /** The guards for all that was read here. */
   guards(): readonly Op[] {
     return this.#reads.guards().ops;
   }

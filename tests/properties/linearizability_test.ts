@@ -188,7 +188,7 @@ describe("judge", () => {
     assertEquals(verdict(done(0, 2, GET, 1), done(1, 3, set(1))), "ok");
   });
 
-  it("judge finds what two clients cannot both have been told", () => {
+  it("judge finds replies that two clients cannot both have got", () => {
     const both = [
       done(0, 5, compareAndSet(undefined, 1), true),
       done(0, 5, compareAndSet(undefined, 2), true),
@@ -214,7 +214,7 @@ describe("judge", () => {
     assertEquals(verdict(first, lost(2, push(7)), one, two), "violation");
   });
 
-  it("judge tells apart which of two led to the same state, as the other one is left", () => {
+  it("judge distinguishes which of two led to the same state, as the other one is left", () => {
     const first = done(0, 1, set({ n: 0 }));
     const last = [done(4, 5, GET, { n: 1 }), done(6, 7, set({ n: 5 })), done(8, 9, GET, { n: 6 })];
     for (const [one, other] of [[increment(), set({ n: 1 })], [set({ n: 1 }), increment()]]) {
@@ -240,7 +240,7 @@ describe("judge", () => {
     );
   });
 
-  it("judge judges each key by itself, and tells the key and what was done to it", () => {
+  it("judge judges each key by itself, and reports the key and its operations", () => {
     const bad = [done(4, 5, GET, 1), done(2, 3, set(2)), done(0, 1, set(1))];
     const others = bad.toReversed().slice(0, 2).map((operation) => ({ ...operation, key: "other" }));
     const judgement = judge(dictModel, [...others, ...bad], { maxSteps: MAX_STEPS });
@@ -476,7 +476,7 @@ describe("dictModel", () => {
     assertEquals(judge(dictModel, history, { maxSteps: MAX_STEPS }), { ok: true });
   });
 
-  it("dictModel tells states apart, but not by the order of members", () => {
+  it("dictModel distinguishes states, but not by the order of members", () => {
     const texts = ["1", '"1"', "null", '""', "[]", "{}", '["1"]', '{"a":1,"b":[2]}', '{"b":[2],"a":1}'].map((
       text,
     ) => dictModel.stateText(decode(text)));

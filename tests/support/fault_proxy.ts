@@ -37,7 +37,7 @@ interface Pair {
 
 /** A TCP proxy to one server. */
 export class FaultProxy implements AsyncDisposable {
-  /** What it does from now on, or a function that tells for each piece of traffic. */
+  /** Its behaviour from now on, or a function that decides for each piece of traffic. */
   fault: Fault | (() => Fault) = "none";
   /** Where it connects to. What is connected stays. */
   target: string;
