@@ -10,7 +10,7 @@ import type { Redis } from "ioredis";
 export interface Contender {
   /** Undoes the changes of earlier batches. Not measured. */
   readonly prepare?: () => Promise<unknown>;
-  /** Does the job so many times; `turn` numbers the jobs, so that each can differ from the one before. */
+  /** Does the job so many times. */
   readonly batch: (turns: number) => Promise<void>;
   /** How often the job is done in a round. */
   readonly turns: number;

@@ -38,7 +38,7 @@ export class Node implements Draftable {
   readonly #replaced: Set<string> = new Set();
   /** Arrays: for each element the place that it was fetched from, -1 for none. */
   #origins: number[] = [];
-  /** Arrays: elements were inserted or removed, so that places do not tell where from. */
+  /** Arrays: elements were inserted or removed, so that an index no longer says where an element came from. */
   #isShifted = false;
   #isChanged = false;
   #isWriting = false;
@@ -395,7 +395,7 @@ export class Node implements Draftable {
   #replace(index: number, value: unknown): void {
     this.#checkPlace();
     const target = this.#target as unknown[];
-    // Before the length counts: which of two errors it is would tell something about it.
+    // Before the length is compared: otherwise the choice between two errors would reveal the length.
     const { kept, change, child } = place(this.session, value, [...this.#path, index]);
     if (index > target.length) {
       throw new RangeError(
