@@ -5,7 +5,7 @@ import { micros, ratio } from "./report.ts";
 
 const CHANGES = 1000;
 
-/** What it brings to issue changes of one key without waiting for each. */
+/** The gain of changes of one key that are issued without waiting for each. */
 export async function benchBurst(bench: Bench): Promise<void> {
   const { report, client } = bench;
   report.section(

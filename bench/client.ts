@@ -9,7 +9,7 @@ interface Target {
   nested: { deep: { value: string } };
 }
 
-/** What a caller waits for one change, beside the ways to make it in the client. */
+/** The time that a caller waits for one change, beside the ways to make it in the client. */
 export async function benchClient(bench: Bench): Promise<void> {
   const { report, client } = bench;
   report.section(

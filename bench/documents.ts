@@ -1,7 +1,7 @@
 /**
  * The documents of the benchmarks: the kinds of JSON that people keep, made up, the same in every run.
  *
- * Each has an object `first`, one `middle` and one `last`, at the places in its text that these words tell, and the
+ * Each has an object `first`, one `middle` and one `last`, at the positions in its text that these words name, and the
  * same things to change in each of them. A script that scans the text meets them early, half way, or at the end.
  *
  * @module

@@ -6,7 +6,7 @@ import { micros, ratio } from "./report.ts";
 const ITEMS = 10_000;
 const FOREIGN = 100_000;
 
-/** What it takes to walk over a dictionary on a server that holds other things too. */
+/** The cost of iteration on a server that also holds other keys. */
 export async function benchIteration(bench: Bench): Promise<void> {
   const { report, client } = bench;
   const [items, foreign] = bench.isQuick ? [ITEMS / 10, FOREIGN / 10] : [ITEMS, FOREIGN];

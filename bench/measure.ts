@@ -8,9 +8,9 @@ import type { Redis } from "ioredis";
 
 /** One way to do a job. */
 export interface Contender {
-  /** Puts back what the batches before have changed. Not measured. */
+  /** Undoes the changes of earlier batches. Not measured. */
   readonly prepare?: () => Promise<unknown>;
-  /** Does the job so often; the number of the turn tells a job from the one before. */
+  /** Does the job so many times. */
   readonly batch: (turns: number) => Promise<void>;
   /** How often the job is done in a round. */
   readonly turns: number;
@@ -24,7 +24,7 @@ export interface Sample {
   readonly median: number;
 }
 
-/** What a contender needs: of the server's time, and of its caller's. */
+/** The time that a contender takes, on the server and for the caller. */
 export interface Times {
   readonly server: Sample;
   readonly wall: Sample;
@@ -91,7 +91,7 @@ interface Stats {
   readonly usec: number;
 }
 
-/** What the server spent on a command so far. The difference of two counts; CONFIG RESETSTAT may be forbidden. */
+/** The time that the server has spent on a command so far. The difference of two counts; CONFIG RESETSTAT may be forbidden. */
 async function readStats(client: Redis, command: string): Promise<Stats> {
   const info = await client.info("commandstats");
   const line = info.match(new RegExp(`^cmdstat_${command}:calls=(\\d+),usec=(\\d+)`, "m"));

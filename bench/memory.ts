@@ -7,7 +7,7 @@ import { ratio, size } from "./report.ts";
 
 const EDITS = 1000;
 
-/** What a value weighs after many changes, beside the same text written once. */
+/** The memory of a value after many changes, beside the same text written once. */
 export async function benchMemory(bench: Bench): Promise<void> {
   const { report, client } = bench;
   report.section(

@@ -4,7 +4,7 @@ import type { Bench } from "./bench.ts";
 import { micros, ratio, size } from "./report.ts";
 import { CJSON, GET_SET, NOTHING } from "./rivals.ts";
 
-/** What a nested set costs the server on a small document. */
+/** The cost of a nested set on a small document, on the server. */
 export async function benchNestedSet(bench: Bench): Promise<void> {
   const { report, client } = bench;
   const document = makeRuns(1_000);

@@ -6,7 +6,7 @@ import type { Bench } from "./bench.ts";
 import { micros, ratio, size } from "./report.ts";
 import { CJSON_READ } from "./rivals.ts";
 
-/** What it takes to read a small part of a large value. */
+/** The cost of reading a small part of a large value. */
 export async function benchReads(bench: Bench): Promise<void> {
   const { report, client } = bench;
   report.section(

@@ -8,7 +8,7 @@ import { micros, ratio, size } from "./report.ts";
 /** Changes that leave together share one record. */
 const BURST = 50;
 
-/** What it costs that each call leaves a record, by which it is applied once. */
+/** The cost of the record of each call. */
 export async function benchRecord(bench: Bench): Promise<void> {
   const { report, client } = bench;
   report.section(

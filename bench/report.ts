@@ -8,14 +8,14 @@
 export interface Goal {
   /** What is measured, in a few words. */
   readonly name: string;
-  /** What came out. */
+  /** The result. */
   readonly value: number;
-  /** What was wanted: at least, or at most, so much. */
+  /** The target: at least, or at most, so much. */
   readonly atLeast?: number;
   readonly atMost?: number;
 }
 
-/** Collects what came out, and prints it. */
+/** Collects the results, and prints them. */
 export class Report {
   readonly #goals: { readonly section: string; readonly goal: Goal }[] = [];
   #section = "";
@@ -86,7 +86,7 @@ function wanted({ atLeast, atMost }: Goal): string {
   return atLeast === undefined ? `<= ${atMost}x` : `>= ${atLeast}x`;
 }
 
-/** A ratio, with as many digits as tell something. */
+/** A ratio, with its significant digits. */
 export function ratio(value: number): string {
   return `${value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)}x`;
 }

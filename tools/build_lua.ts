@@ -41,7 +41,7 @@ export function bundle(folder: string, name: string): Bundle {
   return { name, lines: lines.flatMap((line) => countArguments(line, header.ops)), ...header };
 }
 
-/** Puts in what `@define` lines stand for, and takes these lines out. Comments and strings stay as they are. */
+/** Expands the names that `@define` lines define, and removes these lines. Comments and strings stay as they are. */
 function expand(lines: readonly Line[]): Line[] {
   const meanings = new Map<string, { readonly parameter: string | undefined; readonly meaning: string }>();
   const replace = (text: string): string =>
@@ -172,14 +172,14 @@ function readHeader(name: string, lines: readonly Line[]): Header {
 
 /** A condition that takes one of some words: `name == 'a' or name == 'b'`. */
 const ANY_OF = "name == '[^']+'(?:\\s+or name == '[^']+')*";
-/** Where a script takes the modifiers that it only notes. */
+/** The part of a script that only notes modifiers. */
 const NOTES = new RegExp(
   `(${ANY_OF})\\s+then\\s+modifiers = modifiers or \\{\\}\\s+modifiers\\[name\\] = true`,
   "g",
 );
 
-/** Each declared word must be handled, and each word that is taken be declared. To name it where tokens are told apart
- * is not to handle it. */
+/** Each declared word must be handled, and each word that is taken be declared. A word that is only
+ * named where tokens are distinguished is not handled. */
 function checkWords(
   body: string,
   ops: readonly string[],

@@ -26,7 +26,7 @@ export function libraryFolders(root: string): string[] {
  *
  * @param tryOut Runs the unpacked program: `undefined` when it works, else why it does not.
  * @param suite A suite of Debian other than the machine's own, as `"trixie"`. Then everything that the packages need is
- * unpacked, down to the loader, as what is installed here is too old or too new for them.
+ * unpacked, down to the loader, because the installed libraries are too old or too new for them.
  * @returns `undefined` when it worked, else why it did not.
  */
 export async function unpackDebian(

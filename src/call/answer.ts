@@ -1,5 +1,5 @@
 /**
- * Answers: what the scripts reply, as outcomes and errors.
+ * Answers: the replies of the scripts, as outcomes and errors.
  *
  * @module
  */
@@ -18,19 +18,20 @@ import {
   TypeMismatchError,
   WrongTypeError,
 } from "../errors/value.ts";
+
 /** Why a script refused a group, or a read. */
 export interface Refusal {
-  /** The script's word for it. */
+  /** The code of the script. */
   readonly code: RefusalCode;
-  /** The op that was refused, by its place in the group. */
+  /** The index of the refused op in its group. */
   readonly index: number;
   /** How many segments of its path exist, not counting the key. */
   readonly segment: number;
-  /** What was found: a type, a length or a byte offset, by code. */
+  /** The data of the code, such as a type, a length or a byte offset. */
   readonly found: string;
 }
 
-/** The words of the scripts for a refusal; `lua/README.md` says what they mean. */
+/** The codes of the scripts for a refusal; `lua/README.md` explains them. */
 const REFUSAL_CODES = [
   "NO_KEY",
   "NOT_FOUND",
@@ -46,16 +47,16 @@ const REFUSAL_CODES = [
 ] as const;
 
 /**
- * The word that an error of the script starts with if a write failed behind another one of the same call: part of the
- * call was applied.
+ * The first word of an error of the script if a write failed after another one of the same call: part of the call was
+ * applied.
  */
 export const PARTIAL = "PARTIAL";
 
-/** A word of the scripts for a refusal. */
+/** A code of the scripts for a refusal. */
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
 /**
- * What became of a group: a result for each op, `""` where an op has none, or the refusal of all of it, with the answer
+ * The outcome of a group: a result for each op, `""` if an op has none; or the refusal of the whole group, with the answer
  * of each of its `fresh` ops.
  */
 export type Outcome =
@@ -68,7 +69,7 @@ export type Outcome =
  * @param groups The groups that were compiled.
  * @param slots The answer of the script: one string for each op.
  * @returns The outcome of each group.
- * @throws {Error} If the answer is not one of our script, as from a proxy that garbles replies.
+ * @throws {Error} If it is no answer of the script, as from a proxy that garbles replies.
  */
 export function readOutcomes(groups: readonly Group[], slots: unknown): readonly Outcome[] {
   const expected = groups.reduce((sum, group) => sum + group.length, 0);
@@ -88,8 +89,8 @@ export function readOutcomes(groups: readonly Group[], slots: unknown): readonly
  *
  * @param reads The reads that were compiled.
  * @param slots The answer of the script: one string for each read.
- * @returns For each read its result, or why there is none.
- * @throws {Error} If the answer is not one of our script.
+ * @returns For each read its result, or the refusal.
+ * @throws {Error} If it is no answer of the script.
  */
 export function readResults(reads: readonly Read[], slots: unknown): readonly (string | Refusal)[] {
   return readSlots(slots, reads.length).map(readResult);
@@ -100,16 +101,16 @@ function readResult(text: string, index: number): string | Refusal {
 }
 
 /**
- * Tells from the record of a call what became of one of its groups.
+ * Reads from the record of a call whether one of its groups was applied.
  *
  * @param groups The groups that were compiled.
- * @param index Which of them.
+ * @param index The index of the group.
  * @param slots The answer to the call of no groups that asked for the record.
- * @returns Whether it was applied; a group that was refused was not, nor will one be that did not arrive yet.
- * @throws {Error} If the answer is not one of our script.
+ * @returns Whether it was applied. A refused group was not; a call that had not arrived yet never will be.
+ * @throws {Error} If it is no answer of the script.
  */
 export function readVerdict(groups: readonly Group[], index: number, slots: unknown): boolean {
-  if (Array.isArray(slots) && slots.length === 0) return false; // it met no record, and left one
+  if (Array.isArray(slots) && slots.length === 0) return false; // there was no record, so it left an empty one
   return "results" in readOutcomes(groups, slots)[index];
 }
 
@@ -130,11 +131,11 @@ function readRefusal(text: string, index: number): Refusal {
 }
 
 /**
- * The error that tells a caller of a refusal.
+ * The error that a caller gets for a refusal.
  *
  * @param target The op or the read that was refused.
- * @param refusal Why.
- * @param operation The method that the caller used, where it is not named like the op.
+ * @param refusal The refusal.
+ * @param operation The method that the caller used, if it has another name than the op.
  * @returns The error, to be thrown.
  */
 export function toError(target: Op | Read, refusal: Refusal, operation: string = target.kind): JsonDictError {
@@ -168,7 +169,7 @@ export function toError(target: Op | Read, refusal: Refusal, operation: string =
     case "TEST":
     case "AFTER":
       throw new Error(
-        `Cannot tell of a failed guard at ${target.kind}: its caller must decide what it means`,
+        `Cannot make an error of a failed guard at ${target.kind}: its caller must handle it`,
       );
   }
 }

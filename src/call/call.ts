@@ -1,5 +1,5 @@
 /**
- * Compiling: groups of ops, or reads, to one call of one script.
+ * Compiling: groups of ops, or reads, become one call of one script.
  *
  * Pure: no client, no clock, no randomness. The same ops give the same call, byte for byte. `lua/README.md` is the
  * contract between this file and the scripts.
@@ -16,19 +16,19 @@ import { APPLY, type APPLY_MODIFIERS, APPLY_OPS, READ, type Script } from "./scr
 export interface Call {
   /** The script. */
   readonly script: Script;
-  /** The names in Redis of all keys it touches, each once. */
+  /** The names in Redis of all keys that it touches, each once. */
   readonly keys: readonly string[];
-  /** Its token stream. */
+  /** The tokens for the script. */
   readonly args: readonly string[];
 }
 
-/** Where a call leaves what it answers, so that it is applied once however often it arrives. */
+/** The record of a call: by it the script applies the call once, however often it arrives. */
 export interface Once {
   /** The whole name of the record in Redis; in a cluster, in the slot of the other keys. */
   readonly record: string;
   /** How long the record is kept, in milliseconds. */
   readonly ttl: number;
-  /** Until when the call may come, by the clock of the server, in milliseconds since 1970. */
+  /** The last time at which the call may arrive, by the clock of the server, in milliseconds since 1970. */
   readonly until: number;
 }
 
@@ -36,10 +36,10 @@ export interface Once {
  * Compiles groups of ops to one call. Each group is applied as a whole or not at all, in the order given.
  *
  * @param prefix The prefix of the dictionary, put before each key.
- * @param groups The groups, each of at least one op. A call of none asks for a record, and leaves an empty one where
+ * @param groups The groups, each of at least one op. A call without groups asks for a record, and leaves an empty one if
  * there is none.
- * @param once Its record; none if it is sent once only.
- * @param after For each group the places, from 0, of those before it that must be applied, if it is to be.
+ * @param once The record; none if the call is never sent again.
+ * @param after For each group the indexes of the earlier groups that must be applied for it to be applied.
  * @returns The call.
  */
 export function compile(
@@ -84,7 +84,7 @@ class TokenWriter {
   constructor(prefix: string, once?: Once) {
     this.#prefix = prefix;
     this.#once = once;
-    if (once) this.modifier("once", "", String(once.ttl), String(once.until)); // the key has no number yet
+    if (once) this.modifier("once", "", String(once.ttl), String(once.until)); // the key of the record has no number yet
   }
 
   startGroup(): void {
@@ -126,7 +126,7 @@ function encodeSegment(segment: Segment): string {
 
 const WHEN = { "absent": "ifAbsent", "present": "ifPresent", "not-object": "unlessObject" } as const;
 
-/** The words after the path of an op, by name; the header of lua/apply.lua says which and in which order. */
+/** The arguments after the path of an op, by name. Their order is that of the header of lua/apply.lua. */
 type Arguments<K extends Op["kind"]> = Readonly<Record<(typeof APPLY_OPS)[K][number], string>>;
 
 function writeOp(writer: TokenWriter, op: Op): void {

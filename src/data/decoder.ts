@@ -29,10 +29,10 @@ const LONG_RUN = /(?<![.\d])\d{16}/;
 const BACKSLASH = 0x5c;
 
 /**
- * Tells whether valid text spells the name of a member with an escape.
+ * Whether valid text spells the name of a member with an escape.
  *
- * V8 from 12.8 on (Node 24, Deno 2) gets such names wrong now and then: after a text with a member `a\` it can read
- * the name `"a\n"` as `a\`, because it compares the text with names that it has seen before it minds the escape.
+ * V8 from 12.8 on (Node 24, Deno 2) sometimes reads such names wrong: after a text with a member `a\` it can read the
+ * name `"a\n"` as `a\`, because it compares the text with known names before it decodes the escape.
  */
 function hasEscapedName(text: string): boolean {
   let escape = text.indexOf("\\");
@@ -48,7 +48,7 @@ function hasEscapedName(text: string): boolean {
 /**
  * Reads text that is known to be valid, token by token.
  *
- * Without recursion, since text may be nested deeper than the stack is.
+ * Without recursion, because deep nesting would overflow the stack.
  */
 function readValid(text: string, bigints: boolean): Json {
   const root: Json[] = [];
@@ -108,7 +108,7 @@ function readScalar(literal: string, bigints: boolean): Json {
   const value: Json = JSON.parse(literal);
   const isLong = bigints && typeof value === "number" && !Number.isSafeInteger(value) &&
     !/[.eE]/.test(literal);
-  // Json has no bigint, so that it says the truth for those who do not ask for them.
+  // Json has no bigint, so that the type is right without the option.
   return isLong ? BigInt(literal) as unknown as Json : value;
 }
 

@@ -7,7 +7,7 @@
 import { type JsonOptions, MAX_DEPTH } from "./json.ts";
 import { formatPath, formatPlace } from "./path.ts";
 
-/** Objects that stand for a JSON text of their own, such as drafts. */
+/** Recognises objects that have a JSON text of their own, such as drafts. */
 export interface TextSource {
   /** Whether an object is one of them. */
   has(value: object): boolean;
@@ -18,10 +18,10 @@ export interface TextSource {
 /**
  * Writes a value as JSON text.
  *
- * The text is that of `JSON.stringify` wherever that says what the value holds: `toJSON` is honoured, a member
+ * The text is that of `JSON.stringify` wherever that is faithful to the value: `toJSON` is honoured, a member
  * that is `undefined` is left out, `-0` is `0`, members named by symbols are not data. What `JSON.stringify` would
- * quietly turn into something else is refused. The text of `JSON.rawJSON` is written as it is. A getter may be called
- * twice; what it returns the last time is what is checked, and what is written.
+ * silently change is refused. The text of `JSON.rawJSON` is written as it is. A getter may be called
+ * twice; the last value is the one that is checked and written.
  *
  * Linear in the size of the value.
  *
@@ -29,7 +29,7 @@ export interface TextSource {
  * @param options Whether `bigint` may be written.
  * @param where The path at which the value will stand, dictionary key first. It is named in messages and counts
  * towards the depth.
- * @param source Knows the objects that are written as the text that they stand for.
+ * @param source Recognises the objects that have a text of their own.
  * @returns The text, without white space between tokens.
  * @throws {TypeError} If the value holds what JSON cannot: NaN, an infinity, a function, a symbol, a cycle, a
  * Map and the like, a lone `undefined` or one inside an array, a `bigint` without the option, or more than
@@ -58,13 +58,13 @@ export function encodeName(name: string): string {
   return JSON.stringify(name);
 }
 
-/** Deeper values take the careful way. Low, so that a cycle is not followed far before it is noticed. */
+/** Deeper values go to the careful writer. Low, so that a cycle is found early. */
 const PLAIN_DEPTH = 64;
 
 const NOT_PLAIN: unique symbol = Symbol("not plain");
 
 /**
- * Copies a value of which `JSON.stringify` is sure to say exactly what it holds.
+ * Copies a value that `JSON.stringify` is certain to write faithfully.
  *
  * Every property is read once, and the copy is what is written: a getter or a proxy that answers differently the next
  * time changes nothing. `NOT_PLAIN` is no refusal: the careful writer then decides, with the path at hand.
@@ -106,7 +106,7 @@ function copyPlain(value: unknown, depth: number, source: TextSource | undefined
   return copy;
 }
 
-/** Whether an object stands for a text of its own. Not every runtime has them. */
+/** Whether an object comes from `JSON.rawJSON`. Not every runtime has it. */
 function isRawJson(value: object): value is { readonly rawJSON: string } {
   const { isRawJSON } = JSON as { isRawJSON?: (value: unknown) => boolean };
   return isRawJSON !== undefined && isRawJSON(value);
@@ -128,7 +128,7 @@ class Writer {
     this.#source = source;
   }
 
-  /** Returns `undefined` for `undefined`: what that means is up to the container. */
+  /** Returns `undefined` for `undefined`: the container decides what it means. */
   write(value: unknown, name: string): string | undefined {
     if (value === null) return "null";
     if (typeof value !== "object" && typeof value !== "function") return this.#writeScalar(value);
@@ -139,7 +139,7 @@ class Writer {
     if (replaced === null && tagOf(value) === "Date") {
       return this.#refuse("an invalid Date is not JSON", "use null");
     }
-    // case: toJSON is asked once, so what it has returned is not asked again.
+    // case: toJSON is called once, so its result is written without a second call.
     return isObject(replaced) ? this.#writeObject(replaced) : this.write(replaced, name);
   }
 
@@ -166,7 +166,7 @@ class Writer {
     if (typeof value === "function") {
       return this.#refuse("a function is not JSON", "leave it out, or call it and use its result");
     }
-    // case: JSON.rawJSON(text) has made sure of all but this, which UTF-8 cannot carry.
+    // case: JSON.rawJSON(text) has checked all but lone surrogates, which UTF-8 cannot carry.
     if (isRawJson(value)) return value.rawJSON.replace(LONE_SURROGATES, escape);
     if (this.#ancestors.includes(value)) {
       return this.#refuse("it contains itself, and JSON has no cycles", "write a copy without the cycle");
@@ -207,10 +207,10 @@ class Writer {
     return `{${parts.join(",")}}`;
   }
 
-  /** Objects whose content is not in their properties: `JSON.stringify` would make `{}` of most. */
+  /** Objects whose content is not in their properties: `JSON.stringify` writes most of them as `{}`. */
   #writeTagged(value: object, tag: string): string | undefined {
     if (BOXED.has(tag)) {
-      // case: new Number(1) and its like, which stand for the scalar inside.
+      // case: new Number(1) and the like are written as the scalar inside.
       const primitive = unbox(value, tag);
       if (primitive !== undefined) return this.write(primitive, "");
     }
@@ -234,7 +234,7 @@ function escape(char: string): string {
 
 const BOXED: ReadonlySet<string> = new Set(["Number", "String", "Boolean", "BigInt"]);
 
-/** A Map, since the tag comes from the value and may be any name. */
+/** A Map, because the tag comes from the value and may be any name. */
 const ALTERNATIVES: ReadonlyMap<string, string> = new Map([
   ["Map", "use Object.fromEntries(map), or an array of its entries"],
   ["Set", "use an array: [...set]"],
@@ -272,7 +272,7 @@ function unbox(value: object, tag: string): unknown {
         return BigInt.prototype.valueOf.call(value);
     }
   } catch {
-    return undefined; // only claims the tag
+    return undefined; // it only claims the tag
   }
 }
 

@@ -10,7 +10,7 @@ import type { Segment } from "./path.ts";
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** A piece of valid JSON text with the value that it holds. Texts of parts are found when first asked for. */
+/** A piece of valid JSON text, and its value. The texts of its parts are found when first needed. */
 export class Fragment {
   /** The value. It must not be changed. */
   readonly value: Json;
@@ -60,7 +60,7 @@ export class Fragment {
     return `[${names.join(",")}]`;
   }
 
-  /** The names that stand more than once. */
+  /** The names that occur more than once. */
   get twins(): ReadonlySet<string> {
     if (Array.isArray(this.value)) return NONE;
     this.#split();
@@ -82,11 +82,11 @@ export class Fragment {
   }
 }
 
-/** What matters for the nesting of brackets. */
+/** The characters that matter for nesting. */
 const STRUCTURE = /["{}[\]]/g;
 
-/** Tells every member or element of a valid text: its name as it is spelled, `""` in an array, and its text. */
-function walk(text: string, tell: (name: string, text: string) => void): void {
+/** Visits every member or element of a valid text with its name as it is spelled, `""` in an array, and its text. */
+function walk(text: string, visit: (name: string, text: string) => void): void {
   let at = afterSpace(text, 0);
   const isObject = text[at] === "{";
   for (at = afterSpace(text, at + 1); text[at] !== "}" && text[at] !== "]";) {
@@ -97,7 +97,7 @@ function walk(text: string, tell: (name: string, text: string) => void): void {
       at = afterSpace(text, afterSpace(text, end) + 1);
     }
     const end = endOfValue(text, at);
-    tell(name, text.slice(at, end));
+    visit(name, text.slice(at, end));
     at = afterSpace(text, end);
     if (text[at] === ",") at = afterSpace(text, at + 1);
   }

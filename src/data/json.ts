@@ -17,7 +17,7 @@ export interface JsonOptions {
   /**
    * Read integers beyond `Number.MAX_SAFE_INTEGER` as `bigint`, digit for digit, and write `bigint` likewise.
    *
-   * The text does not tell the two apart: a `bigint` that a number can hold safely reads back as a number, and a number
+   * The text does not distinguish the two: a `bigint` that a number can hold safely reads back as a number, and a number
    * such as `2 ** 60`, whose text is a long integer, reads back as a `bigint`.
    *
    * @default {false}

@@ -1,7 +1,7 @@
 /**
- * Op descriptors: a change or a read as plain data, a path, a word and fragments of JSON text.
+ * Op descriptors: a change or a read as plain data: a kind, a path and fragments of JSON text.
  *
- * Every front end makes these and nothing else; {@linkcode Op} is what goes over the wire. A `path` begins with the
+ * Every API method makes these and nothing else. The call stage compiles each {@linkcode Op} to tokens. A `path` begins with the
  * dictionary key.
  *
  * @module
@@ -12,7 +12,7 @@ import type { Path } from "./path.ts";
 
 /** Writes a value: a member, an element, one more element at the length of an array, or a whole value. */
 export interface SetOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "set";
   /** Where; only the dictionary key for a whole value. */
   readonly path: Path;
@@ -20,9 +20,9 @@ export interface SetOp {
   readonly value: string;
   /** Write only if there is no value yet, only if there is one, or only if there is no object. */
   readonly when?: "absent" | "present" | "not-object";
-  /** Create what is missing on the way. */
+  /** Create the missing parents. */
   readonly parents?: boolean;
-  /** Whole values only: what becomes of the expiry. Milliseconds, 0 for none; it stays when left out. */
+  /** Whole values only: the new expiry in milliseconds, 0 for none; the expiry stays when left out. */
   readonly ttl?: number;
 }
 
@@ -31,17 +31,17 @@ export interface SetOp {
  * in its place, or as the whole value.
  */
 export interface AddOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "add";
   /** Where; after an array, `"-"` is the end. */
   readonly path: Path;
-  /** JSON text of the value; what the last `copy` of the group has found when left out. */
+  /** JSON text of the value; when left out, the text that the last `copy` of the group remembered. */
   readonly value?: string;
 }
 
 /** Remembers the text of a value for an `add` of the same group. */
 export interface CopyOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "copy";
   /** Where; only the dictionary key for a whole value. */
   readonly path: Path;
@@ -65,7 +65,7 @@ export interface PutOp {
 
 /** Removes a value: a member, an element (the following ones move up), or a whole value with its key. */
 export interface DeleteOp {
-  /** The word of this op; `take` also returns what it removed. */
+  /** The kind of this op; `take` also returns the removed value. */
   readonly kind: "delete" | "take";
   /** Where; only the dictionary key for a whole value. */
   readonly path: Path;
@@ -73,19 +73,19 @@ export interface DeleteOp {
 
 /** Adds elements to an array, behind the last or before the first one. */
 export interface PushOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "push" | "unshift";
   /** Where the array is. */
   readonly path: Path;
   /** JSON texts of the elements. */
   readonly items: readonly string[];
-  /** Create what is missing on the way, and the array. */
+  /** Create the missing parents and the array. */
   readonly parents?: boolean;
 }
 
 /** Removes the last or the first element of an array and returns it. */
 export interface PopOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "pop" | "shift";
   /** Where the array is. */
   readonly path: Path;
@@ -93,7 +93,7 @@ export interface PopOp {
 
 /** Replaces elements of an array, as `Array.prototype.splice` does. */
 export interface SpliceOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "splice";
   /** Where the array is. */
   readonly path: Path;
@@ -103,13 +103,13 @@ export interface SpliceOp {
   readonly deleteCount: number;
   /** JSON texts of the elements to put in their place. */
   readonly items: readonly string[];
-  /** Create what is missing on the way, and the array. */
+  /** Create the missing parents and the array. */
   readonly parents?: boolean;
 }
 
 /** Adds to a number. */
 export interface IncrementOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "increment";
   /** Where the number is. */
   readonly path: Path;
@@ -117,13 +117,13 @@ export interface IncrementOp {
   readonly by: string;
   /** Allow integers that a double cannot hold; they are added exactly. Else they are refused. */
   readonly exact?: boolean;
-  /** Create what is missing on the way, and the number, from 0. */
+  /** Create the missing parents and the number, from 0. */
   readonly parents?: boolean;
 }
 
 /** Turns `true` into `false` and back. */
 export interface ToggleOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "toggle";
   /** Where the boolean is. */
   readonly path: Path;
@@ -131,19 +131,19 @@ export interface ToggleOp {
 
 /** Adds text at the end of a string. */
 export interface AppendOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "append";
   /** Where the string is. */
   readonly path: Path;
   /** JSON text of the string to add. */
   readonly text: string;
-  /** Create what is missing on the way, and the string. */
+  /** Create the missing parents and the string. */
   readonly parents?: boolean;
 }
 
 /** Guard: refuses the group unless the value equals another one. */
 export interface TestOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "test";
   /** Where; only the dictionary key for a whole value. */
   readonly path: Path;
@@ -155,7 +155,7 @@ export interface TestOp {
 
 /** Guard: refuses the group unless the value is of a type. */
 export interface TypeOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "type";
   /** Where; only the dictionary key for a whole value. */
   readonly path: Path;
@@ -165,7 +165,7 @@ export interface TypeOp {
 
 /** Guard: refuses the group unless the value is an array of a length. */
 export interface LengthOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "length";
   /** Where; only the dictionary key for a whole value. */
   readonly path: Path;
@@ -175,7 +175,7 @@ export interface LengthOp {
 
 /** Guard: refuses the group unless the value is an object whose members have these names, in this order. */
 export interface KeysOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "keys";
   /** Where; only the dictionary key for a whole value. */
   readonly path: Path;
@@ -185,7 +185,7 @@ export interface KeysOp {
 
 /** Guard: refuses the group unless there is a value, or unless there is none. */
 export interface ExistsOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "exists" | "absent";
   /** Where; only the dictionary key for a whole value. */
   readonly path: Path;
@@ -193,7 +193,7 @@ export interface ExistsOp {
 
 /** Lets a whole value expire. */
 export interface ExpireOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "expire";
   /** The dictionary key. */
   readonly path: Path;
@@ -203,18 +203,18 @@ export interface ExpireOp {
 
 /** Ends the expiry of a whole value. */
 export interface PersistOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "persist";
   /** The dictionary key. */
   readonly path: Path;
 }
 
 /**
- * Reports, where its group or one before it was refused, what is there: the text of the value, as a read would. Comes
- * after all other ops of the group.
+ * Returns the text of the value as a read would, but only if its group or an earlier one was refused. It comes after all
+ * other ops of the group.
  */
 export interface FreshOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "fresh";
   /** Where; only the dictionary key for a whole value. */
   readonly path: Path;

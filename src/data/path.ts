@@ -105,7 +105,7 @@ export function readKey(key: unknown): string {
 /** With the `u` flag a pair is one character, so that only a lone one is left to match. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** Names a value that is in the wrong place, for a message, without asking it anything. */
+/** Describes a wrong value for a message, without running code of the value. */
 export function nameOf(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
@@ -150,7 +150,7 @@ export function formatPlace(path: readonly (string | number)[]): string {
   return inside.length === 0 ? name : `${formatPath(inside)} of ${name}`;
 }
 
-/** A name for a message, which must stay readable. */
+/** Quotes a name for a message, and shortens a very long one. */
 function quote(name: string): string {
   return name.length <= 100 ? JSON.stringify(name) : `${JSON.stringify(name.slice(0, 100))}...`;
 }

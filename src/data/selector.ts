@@ -62,7 +62,7 @@ export function readSegments(args: readonly unknown[]): readonly Segment[] {
   throw new TypeError("Cannot read the path: a selector stands alone, received more arguments after it");
 }
 
-/** Whether JavaScript would write this integer so. */
+/** An integer as JavaScript writes it. */
 const CANONICAL_INTEGER = /^(?:0|-?[1-9]\d{0,15})$/;
 
 function toPath(segments: readonly Segment[]): Path {
@@ -90,7 +90,7 @@ function readSelector(selector: (root: unknown) => unknown): readonly Segment[] 
   const path = recorder.close(result);
   if (path !== undefined) return Object.freeze(path);
   if (typeof result === "object" && result instanceof Promise) {
-    // Settling it would call `then` on a stand-in; that failure is ours to tell, and it is told here.
+    // It may reject, as resolving calls `then` on a stand-in. The error below reports the failure.
     result.then(undefined, () => {});
     throw refuse("it is asynchronous", "write a function that returns the member at once");
   }

@@ -1,5 +1,5 @@
 /**
- * Drafts: what a recipe or a live document begins with, and the type of it.
+ * Drafts: the root that a recipe or a live document starts from, and its type.
  *
  * @module
  */
@@ -42,7 +42,7 @@ class DictionaryNode implements Draftable {
   readonly #nodes: Map<string, Node> = new Map();
   readonly #values: Set<string> = new Set();
   readonly #present: Set<string> = new Set();
-  /** What was assigned, and what was removed as `undefined`. */
+  /** The assigned values; `undefined` for a removed key. */
   readonly #replaced: Map<string, unknown> = new Map();
 
   constructor(session: Session, fetched: ReadonlyMap<string, Fragment | undefined>) {
@@ -104,7 +104,7 @@ class DictionaryNode implements Draftable {
     );
   }
 
-  /** What must still be so for all that was read to be true. */
+  /** The guards for all that was read. */
   guards(): readonly Op[] {
     const ops: Op[] = [];
     for (const key of this.#present) {
@@ -138,20 +138,19 @@ class DictionaryNode implements Draftable {
   }
 }
 
-/** The draft that a recipe or a live document begins with. */
+/** The draft that a recipe or a live document starts from. */
 export interface DraftRoot {
-  /** What the recipe is given. */
+  /** The draft that the recipe gets. */
   readonly draft: unknown;
-  /** What must still be so for all that was read to be true. */
+  /** The guards for all that was read. */
   guards(): readonly Op[];
 }
 
 /**
  * Drafts a dictionary.
  *
- * @param session Remembers what is done.
- * @param fetched The values that were fetched by key, `undefined` where there is none. A recipe that reads another
- * one is suspended.
+ * @param session Records the changes.
+ * @param fetched The fetched values by key, `undefined` for a missing key. A recipe that reads another key is suspended.
  * @returns The root.
  */
 export function draftDictionary(
@@ -165,10 +164,10 @@ export function draftDictionary(
 /**
  * Drafts an object or an array.
  *
- * @param session Remembers what is done.
- * @param fragment What was fetched.
- * @param path Where it is.
- * @param dispose What `await using` does at the end.
+ * @param session Records the changes.
+ * @param fragment The fetched value.
+ * @param path Its path.
+ * @param dispose Called by `await using` at the end.
  * @returns The root.
  */
 export function draftFragment(

@@ -1,9 +1,9 @@
 /**
  * Nodes: the objects and arrays among the drafts.
  *
- * A node keeps what it was made of as it was read (a {@linkcode Fragment}) and what has become of it (its target,
- * a plain object or array). A change is made in the target and recorded as an op. In an edit what was read is
- * remembered too, and becomes guards: ops that hold as long as nobody else changed what was read.
+ * A node keeps the value as it was read (a {@linkcode Fragment}) and as it is now (its target, a plain object or array).
+ * A change is made in the target and recorded as an op. In an edit, reads are recorded too and become guards: ops that
+ * hold as long as nobody else has changed what was read.
  *
  * @module
  */
@@ -35,13 +35,13 @@ export class Node implements Draftable {
    */
   readonly #target: unknown[] | Record<string, unknown>;
   #isFilled = false;
-  /** Those of its parts that are drafts, by the place that they were fetched from. */
+  /** Its parts that are drafts, by the segment from which they were fetched. */
   readonly #children: Map<Segment, Node> = new Map();
   /** Objects: members that were assigned or removed. */
   readonly #replaced: Set<string> = new Set();
   /** Arrays: for each element the place that it was fetched from, -1 for none. */
   #origins: number[] = [];
-  /** Arrays: elements were inserted or removed, so that places do not tell where from. */
+  /** Arrays: elements were inserted or removed, so that an index no longer says where an element came from. */
   #isShifted = false;
   #isChanged = false;
   #isWriting = false;
@@ -251,7 +251,7 @@ export class Node implements Draftable {
     return (this.#target as unknown[])[index];
   }
 
-  /** What must still be so for all that was read here to be true. */
+  /** The guards for all that was read here. */
   guards(): readonly Op[] {
     return this.#reads.guards().ops;
   }
@@ -414,7 +414,7 @@ export class Node implements Draftable {
   #replace(index: number, value: unknown): void {
     this.#checkPlace();
     const target = this.#target as unknown[];
-    // Before the length counts: which of two errors it is would tell something about it.
+    // Before the length is compared: otherwise the choice between two errors would reveal the length.
     const { kept, change, child } = place(this.session, value, [...this.#path, index]);
     if (index > target.length) {
       throw new RangeError(

@@ -1,5 +1,5 @@
 /**
- * Proxies: what the user's code works with. Each stands for a draft.
+ * Proxies: the objects that user code works with. Each stands for a draft.
  *
  * @module
  */
@@ -8,40 +8,41 @@ import type { Path } from "../data/path.ts";
 
 const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
-/** The drafts by the proxies that stand for them, and by the targets of these. */
+/** The drafts by their proxies, and by the targets of the proxies. */
 const proxies: WeakMap<object, Draftable> = new WeakMap();
 const targets: WeakMap<object, Draftable> = new WeakMap();
 
-/** What the one handler of all proxies asks. */
+/** A draft, as the handler of the proxies sees it. */
 export interface Draftable {
-  /** Says whether it may be used. */
+  /** Checks whether the draft may be used or changed. */
   readonly session: { check(): void; checkChange(): void };
   readonly proxy: object;
-  /** The text of the value as it is now. A read of all of it. */
+  /** The text of the value as it is now. Reads all of it. */
   text(where: Path): string;
-  /** A read of the value. */
+  /** Reads the value of a member. */
   get(name: string): unknown;
   set(name: string, value: unknown): void;
-  /** What `in` says. A read of whether it is there, not of its value. */
+  /** The result of `in`. Reads whether the member exists, not its value. */
   has(name: string): boolean;
-  /** What `Object.hasOwn` says. The same read. */
+  /** The result of `Object.hasOwn`. The same read. */
   hasOwn(name: string): boolean;
   delete(name: string): void;
-  /** A read of which names there are, or how many elements. */
+  /** Reads the names of the members, or the number of elements. */
   readNames(): void;
-  /** A plain copy for the console. A read of all of it, for a program can look at what the console would show. */
+  /** A plain copy for the console. Reads all of it, because a program can see what the console would show. */
   peek(): unknown;
-  /** How a message names it. */
+  /** Its name in messages. */
   readonly place: string;
 }
 
 /**
- * Every trap on purpose: data goes to the draft, symbols and prototypes to the plain target.
+ * Every trap is written on purpose: data goes to the draft, symbols and prototypes to the plain target.
  *
- * Whatever tells something about the data is a read. A descriptor would tell too much: the engine asks for one of each
- * member also where only names are wanted (`Object.keys`, `for in`, spread), and cannot be told from a program that
- * looks at them. So a member is described as an accessor: the descriptor tells that there is such a member, its
- * getter reads the value. `Object.assign`, spread, `Object.entries` and their like go on to `get` by themselves.
+ * Whatever reveals something about the data is a read. A descriptor with the value would reveal too much: the engine asks
+ * for the descriptor of each member even when only names are needed (`Object.keys`, `for in`, spread), and the trap cannot
+ * distinguish that from a program that inspects it. So a member is described as an accessor: the descriptor reveals that
+ * the member exists, its getter reads the value. `Object.assign`, spread, `Object.entries` and the like call `get`
+ * themselves.
  */
 const HANDLER: Required<ProxyHandler<object>> = {
   get(target, name) {
@@ -76,7 +77,7 @@ const HANDLER: Required<ProxyHandler<object>> = {
     const draft = checkedDraft(target);
     if (typeof name === "symbol") return undefined;
     if (name === "length" && Array.isArray(target)) {
-      // The engine insists on what it is: a plain property.
+      // The engine requires a plain property here, as on the target.
       return { value: draft.get(name), writable: true, enumerable: false, configurable: false };
     }
     if (!draft.hasOwn(name)) return undefined;
@@ -100,7 +101,7 @@ const HANDLER: Required<ProxyHandler<object>> = {
     draft.set(dataName(draft, name), value);
     return true;
   },
-  // It tells an array from an object, as `Array.isArray` does without any trap: to hand out a draft is to read its type.
+  // It distinguishes an array from an object, as `Array.isArray` does without a trap: so the type counts as read with the draft.
   getPrototypeOf(target) {
     return Reflect.getPrototypeOf(target);
   },
@@ -130,7 +131,7 @@ function refuseText(draft: Draftable): never {
   );
 }
 
-/** What a member is that only a method of `Object.prototype` would be elsewhere. */
+/** The value of a missing member. Refuses `hasOwnProperty`, which plain objects would inherit. */
 export function missingMember(draft: Draftable, name: string): undefined {
   if (name !== "hasOwnProperty") return undefined;
   throw new TypeError(
@@ -171,7 +172,7 @@ export function isContainer(value: unknown): value is object {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** A plain member of an object. */
+/** The property descriptor of a plain member. */
 export function dataDescriptor(value: unknown): PropertyDescriptor {
   return { value, writable: true, enumerable: true, configurable: true };
 }

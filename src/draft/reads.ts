@@ -1,5 +1,5 @@
 /**
- * Reads: what a recipe has seen of one object or array, and the guards that this makes.
+ * Reads: what a recipe has read of one object or array, and the guards that follow.
  *
  * @module
  */
@@ -14,7 +14,7 @@ const MAX_GUARDS = 32;
 /** Guards of one object or array. */
 interface Guards {
   readonly ops: readonly Op[];
-  /** Whether nothing in it could change without a guard that fails. */
+  /** Whether any change in it would fail a guard. */
   readonly isFull: boolean;
 }
 
@@ -35,7 +35,7 @@ export class Reads {
   readonly #present: Set<Segment> = new Set();
   /** Members and elements that were not there. */
   readonly #absent: Set<Segment> = new Set();
-  /** Some op already requires that it is the object or array it is. */
+  /** Whether some op already requires that it is an object, or an array. */
   #isImplied: boolean = false;
 
   /**
@@ -74,17 +74,17 @@ export class Reads {
     this.#absent.add(segment);
   }
 
-  /** Some op requires that it is the object or array it is, so no guard has to. */
+  /** Notes that some op requires that it is an object, or an array, so no guard has to. */
   imply(): void {
     this.#isImplied = true;
   }
 
-  /** What must still be so for all that was read here to be true. */
+  /** The guards for all that was read here. */
   guards(): Guards {
     const path = this.#path;
     const fragment = this.#fragment;
     const whole: Op = { kind: "test", path, value: fragment.text, by: "bytes" };
-    // case: a name that stands twice. What was read is the last one, what the server finds is the first.
+    // case: a name occurs twice. The recipe has read the last member, the server finds the first.
     if (this.#whole || this.#hasReadTwin()) return { ops: [whole], isFull: true };
     const ops: Op[] = [];
     let full = this.#values.size;

@@ -1,5 +1,5 @@
 /**
- * What a recipe returns: plain data, for its drafts are of no use when it is over.
+ * The result of a recipe: plain data, because its drafts cannot be used after it has returned.
  *
  * @module
  */
@@ -9,13 +9,12 @@ import type { JsonOptions } from "../data/json.ts";
 import { define, draftOf, isContainer } from "./proxy.ts";
 
 /**
- * Plain data instead of drafts, in what a recipe returned. What holds no draft comes back as it is.
+ * Replaces the drafts in the result of a recipe by plain data. A result without drafts is returned as it is.
  *
  * @param value What the recipe returned.
  * @param options How numbers are read.
  * @returns The same, or a copy.
- * @throws {TypeError} If something else than a plain object or an array holds a draft: the draft would be of no use
- * there, and what it stands in cannot be copied.
+ * @throws {TypeError} If anything but a plain object or an array holds a draft: such a holder cannot be copied.
  */
 export function toPlain(value: unknown, options: JsonOptions): unknown {
   const { mustCopy, holder } = survey(value);
@@ -28,7 +27,7 @@ export function toPlain(value: unknown, options: JsonOptions): unknown {
   return mustCopy ? copyOf(value, options, new Map()) : value;
 }
 
-/** A copy in which plain data stands for drafts. */
+/** Copies a value, with plain data instead of drafts. */
 function copyOf(value: unknown, options: JsonOptions, copies: Map<object, unknown>): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (copies.has(value)) return copies.get(value);
@@ -54,16 +53,16 @@ function copyOf(value: unknown, options: JsonOptions, copies: Map<object, unknow
   return copy;
 }
 
-/** What stands in a value that a recipe returned. */
+/** The contents of a value that a recipe returned. */
 interface Survey {
-  /** It holds drafts, or accessors that may look at drafts, and is copied therefore. */
+  /** Whether it must be copied: it holds drafts, or accessors that may read drafts. */
   readonly mustCopy: boolean;
-  /** What holds a draft and cannot be copied, as a message names it. */
+  /** Something that holds a draft and cannot be copied, as a message names it. */
   readonly holder: string | undefined;
   readonly promises: readonly object[];
 }
 
-/** Looks through a value and all that it holds. No getter runs. */
+/** Inspects a value and all that it holds. No getter runs. */
 function survey(value: unknown): Survey {
   const promises: object[] = [];
   let mustCopy = false;
@@ -119,8 +118,8 @@ function isPromise(value: object): boolean {
 }
 
 /**
- * Whether a recipe returned promises. If one of them fails, it is no unhandled rejection: without its draft it must
- * fail, and the edit is refused anyway.
+ * Whether a recipe returned promises. Their rejections are marked as handled: without their draft they must fail, and the
+ * edit is refused anyway.
  */
 export function disarmPromises(returned: unknown): boolean {
   const { promises } = survey(returned);

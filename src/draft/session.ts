@@ -27,7 +27,7 @@ export interface Change {
 
 /** How a session of drafts works. */
 export interface DraftOptions extends JsonOptions {
-  /** Told of each change as soon as it was made. Reads are not remembered then. */
+  /** Called after each change. If it is set, reads are not recorded. */
   readonly onChange?: () => void;
   /** Asked before each change; throws if there must be none. */
   readonly beforeChange?: () => void;
@@ -43,7 +43,7 @@ export class Session implements TextSource {
   #changes: Change[] = [];
   #isOver: (() => Error) | undefined;
   #isRefusing: (() => Error) | undefined;
-  /** The key whose value the recipe needs and has not, once there is one. */
+  /** The key whose value the recipe needs but that was not fetched, if there is one. */
   missing: string | undefined;
 
   /** Opens it; no draft yet. */
@@ -54,20 +54,20 @@ export class Session implements TextSource {
     this.#beforeChange = options.beforeChange;
   }
 
-  /** Throws where drafts may not be used any more, or must wait for a value. */
+  /** Checks that drafts may still be used, and need not wait for a value. */
   check(): void {
     if (this.#isOver) throw this.#isOver();
     if (this.missing !== undefined) throw SUSPENDED;
   }
 
-  /** Throws where drafts may not be changed any more. */
+  /** Checks that drafts may still be changed. */
   checkChange(): void {
     this.check();
     if (this.#isRefusing) throw this.#isRefusing();
     this.#beforeChange?.();
   }
 
-  /** Stops the recipe until the value of a key was read. */
+  /** Stops the recipe until the value of a key is read. */
   suspend(key: string): never {
     this.missing = key;
     throw SUSPENDED;
@@ -101,7 +101,7 @@ export class Session implements TextSource {
     return [...new Set(this.#changes.map(({ path }) => String(path[0])))];
   }
 
-  /** The ops for what was changed so far, and forgets it. */
+  /** Returns the ops for the changes so far, and forgets these. */
   takeOps(): Group {
     const changes = this.#changes;
     this.#changes = [];

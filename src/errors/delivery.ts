@@ -1,5 +1,5 @@
 /**
- * Errors of calls that were not answered, or that the server or the client would not run.
+ * Errors of calls that got no answer, or that the server or the client refused to run.
  *
  * @module
  */
@@ -8,19 +8,19 @@ import type { Json } from "../data/json.ts";
 import { formatPlace } from "../data/path.ts";
 import { because, cannot, JsonDictError, type JsonDictErrorData } from "./error.ts";
 
-/** What became of a call whose answer was lost. */
+/** Whether a call whose answer was lost was applied. */
 export type Verdict = "applied" | "not-applied";
 
-/** What an {@linkcode AmbiguousResultError} is made of. */
+/** The data of an {@linkcode AmbiguousResultError}. */
 export interface AmbiguousResultErrorData extends JsonDictErrorData {
-  /** The name of the call, and how to find out what became of it; none where the dictionary keeps no records. */
+  /** The id of the call, and the function that finds out whether it was applied; none if the dictionary keeps no records. */
   readonly record?: { readonly callId: string; readonly resolve: () => Promise<Verdict> };
-  /** Whether it is known that some of it was applied. */
+  /** Whether some of the call is known to be applied. */
   readonly isPartial?: boolean;
 }
 
 /**
- * Thrown when the answer to a write was lost until its deadline: it may have been applied, or not, or be applied yet.
+ * Thrown when a change was sent and got no answer by its deadline: it may have been applied, or not, or be applied later.
  *
  * This is the one error after which the value may have changed. {@linkcode AmbiguousResultError.resolve} finds out.
  *
@@ -46,7 +46,7 @@ export class AmbiguousResultError extends JsonDictError {
 
   /** Always `"AMBIGUOUS_RESULT"`. */
   readonly code: "AMBIGUOUS_RESULT" = "AMBIGUOUS_RESULT";
-  /** The name of the call, as in the name of its record; `undefined` where the dictionary keeps none. */
+  /** The id of the call, which ends the name of its record; `undefined` if there is no record. */
   readonly callId: string | undefined;
   readonly #resolve: (() => Promise<Verdict>) | undefined;
 
@@ -65,12 +65,12 @@ export class AmbiguousResultError extends JsonDictError {
   }
 
   /**
-   * Finds out what became of the call, and settles it: where it was not applied, it never will be, even if its request
-   * is still on its way. One round trip; repeated until the timeout of the dictionary if there is no answer.
+   * Finds out whether the call was applied, and settles it: if it was not, it never will be, even if its request is still
+   * on its way. One round trip; retried until the timeout of the dictionary if there is no answer.
    *
    * @returns Whether it was applied. A call that the script refused was not.
    * @throws {TimeoutError} If there is no answer in time, or so much time has passed that the record may be gone.
-   * @throws {UnavailableError} If the server refuses to tell.
+   * @throws {UnavailableError} If the server refuses to run the call that asks.
    * @throws {TypeError} If there is no record: with `delivery: "at-most-once"`, or if some of the call was applied.
    */
   async resolve(): Promise<Verdict> {
@@ -83,19 +83,19 @@ export class AmbiguousResultError extends JsonDictError {
   }
 }
 
-/** What a {@linkcode DurabilityError} is made of. */
+/** The data of a {@linkcode DurabilityError}. */
 export interface DurabilityErrorData extends JsonDictErrorData {
   /** How many replicas should have the change. */
   readonly replicas: number;
   /** How many are known to have it. */
   readonly acknowledged: number;
-  /** What the call would have returned. */
+  /** The result of the call, if it has one. */
   readonly result?: Json;
 }
 
 /**
- * Thrown when a change was applied, but not enough replicas are known to have it, with the option `durability`. It may
- * reach them yet, or be lost if the master fails before.
+ * Thrown, with the option `durability`, when a change was applied but too few replicas are known to have it. It may still
+ * reach them, or be lost if the master fails first.
  */
 export class DurabilityError extends JsonDictError {
   static {
@@ -129,21 +129,21 @@ export class DurabilityError extends JsonDictError {
   }
 
   /**
-   * What the server answered, as a value that was popped; `undefined` for an edit, or if it answered nothing. It is not
-   * shown when the error is printed.
+   * The result of the call, such as a popped value; `undefined` for an edit, or if there is none. It is not shown when the
+   * error is printed.
    */
   get result(): Json | undefined {
     return this.#result;
   }
 }
 
-/** What a {@linkcode CrossSlotError} is made of. */
+/** The data of a {@linkcode CrossSlotError}. */
 export interface CrossSlotErrorData extends JsonDictErrorData {
   /** Keys in different slots. */
   readonly keys: readonly string[];
 }
 
-/** Thrown when keys that a cluster keeps in different slots were to be used in one atomic call; before any I/O. */
+/** Thrown before any I/O when one atomic call would use keys that a cluster keeps in different slots. */
 export class CrossSlotError extends JsonDictError {
   static {
     this.prototype.name = "CrossSlotError";
@@ -170,15 +170,15 @@ export class CrossSlotError extends JsonDictError {
   }
 }
 
-/** What an {@linkcode UnavailableError} is made of. */
+/** The data of an {@linkcode UnavailableError}. */
 export interface UnavailableErrorData extends JsonDictErrorData {
-  /** The word of the server for it. */
+  /** The reason of the refusal; see {@linkcode UnavailableError.reason}. */
   readonly reason: string;
 }
 
-/** What to do about a refusal of the server, by its word. */
+/** Advice for each reason of a refusal. */
 const ADVICE: Readonly<Record<string, string>> = {
-  BUSY: "a script of somebody keeps the server busy; end it with SCRIPT KILL",
+  BUSY: "another script keeps the server busy; end it with SCRIPT KILL",
   CLOSED: "the client was ended; make a new one",
   CLUSTERDOWN: "part of the cluster is down; see CLUSTER INFO",
   LOADING: "the server reads its data set after a start; wait, or raise the timeout",
@@ -208,9 +208,9 @@ export class UnavailableError extends JsonDictError {
   /** Always `"UNAVAILABLE"`. */
   readonly code: "UNAVAILABLE" = "UNAVAILABLE";
   /**
-   * Why, in the word of the server, as `"OOM"`, `"READONLY"`, `"BUSY"`, `"LOADING"`, `"NOPERM"`, `"NOAUTH"`,
-   * `"CLUSTERDOWN"`, or `"ERR"` for any other error; a word of ours where it was not the server: `"CLOSED"` if the client
-   * was ended, `"TLS"` if there can be no safe connection, `"MODE"` if the client only listens, `"SIZE"` if the server
+   * The reason, in the word of the server, such as `"OOM"`, `"READONLY"`, `"BUSY"`, `"LOADING"`, `"NOPERM"`, `"NOAUTH"`,
+   * `"CLUSTERDOWN"`, or `"ERR"` for any other error; a word of ours if the server did not refuse it: `"CLOSED"` if the client
+   * was ended, `"TLS"` if there can be no safe connection, `"MODE"` if the client subscribes or monitors, `"SIZE"` if the server
    * ends each connection over which the value is sent.
    */
   readonly reason: string;
@@ -230,9 +230,9 @@ export class UnavailableError extends JsonDictError {
   }
 }
 
-/** What a {@linkcode TimeoutError} is made of. */
+/** The data of a {@linkcode TimeoutError}. */
 export interface TimeoutErrorData extends JsonDictErrorData {
-  /** How long the call has waited, in milliseconds. */
+  /** How long the call waited, in milliseconds. */
   readonly timeout: number;
 }
 
@@ -244,7 +244,7 @@ export class TimeoutError extends JsonDictError {
 
   /** Always `"TIMEOUT"`. */
   readonly code: "TIMEOUT" = "TIMEOUT";
-  /** How long the call has waited, in milliseconds. */
+  /** How long the call waited, in milliseconds. */
   readonly timeout: number;
 
   /**

@@ -7,15 +7,15 @@
 import { formatPlace, type Path } from "../data/path.ts";
 import { cannot, JsonDictError, type JsonDictErrorData } from "./error.ts";
 
-/** What a {@linkcode ConflictError} is made of. */
+/** The data of a {@linkcode ConflictError}. */
 export interface ConflictErrorData extends JsonDictErrorData {
-  /** The places that others had changed, each once. */
+  /** The places that others changed, each once. */
   readonly paths: readonly Path[];
   /** How often the recipe has run. */
   readonly attempts: number;
 }
 
-/** Thrown when others changed what an edit had read, each time that its recipe ran. */
+/** Thrown when others changed what an edit had read on every run of its recipe. */
 export class ConflictError extends JsonDictError {
   static {
     this.prototype.name = "ConflictError";
@@ -23,7 +23,7 @@ export class ConflictError extends JsonDictError {
 
   /** Always `"CONFLICT"`. */
   readonly code: "CONFLICT" = "CONFLICT";
-  /** The places that others had changed, each once. */
+  /** The places that others changed, each once. */
   readonly paths: readonly Path[];
   /** How often the recipe has run. */
   readonly attempts: number;
@@ -31,7 +31,7 @@ export class ConflictError extends JsonDictError {
   /**
    * Creates an error.
    *
-   * @param data What failed, where others were faster, and how often it was tried.
+   * @param data What failed, where others changed the value, and how often the recipe ran.
    */
   constructor(data: ConflictErrorData) {
     const { paths, attempts } = data;
@@ -47,7 +47,7 @@ export class ConflictError extends JsonDictError {
   }
 }
 
-/** What a {@linkcode PatchError} is made of. */
+/** The data of a {@linkcode PatchError}. */
 export interface PatchErrorData extends JsonDictErrorData {
   /** The index of the operation in the patch. */
   readonly index: number;
@@ -75,7 +75,7 @@ export class PatchError extends JsonDictError {
   /**
    * Creates an error.
    *
-   * @param data What failed, where, which operation; as `cause` why, if it is no test that does not hold.
+   * @param data What failed, where, and which operation; `cause` is the reason, unless a test does not hold.
    */
   constructor(data: PatchErrorData) {
     const { index, patchOperation, pointer, cause } = data;

@@ -6,13 +6,13 @@
 
 import { formatPlace, type Path } from "../data/path.ts";
 
-/** What every {@linkcode JsonDictError} is made of. */
+/** The data of every {@linkcode JsonDictError}. */
 export interface JsonDictErrorData {
   /** The method that failed, for the message. */
   readonly operation: string;
-  /** Where: the dictionary key first; empty if the call concerned no single key. */
+  /** The path, dictionary key first; empty if the call concerned no single key. */
   readonly path: Path;
-  /** The error that lies behind this one. */
+  /** The error that caused this one. */
   readonly cause?: unknown;
 }
 
@@ -21,7 +21,7 @@ export interface JsonDictErrorData {
  *
  * Unless a subclass says otherwise, the call that failed changed nothing.
  *
- * @example Catching what a wrong value in Redis causes
+ * @example Catch the error of a wrong value in Redis
  * ```ts
  * import { JsonDictError, TypeMismatchError } from "@json-dict/redis";
  *
@@ -39,17 +39,17 @@ export interface JsonDictErrorData {
  */
 export abstract class JsonDictError extends Error {
   static {
-    // On the prototype, where it is in time for the first line of the stack and survives a minifier.
+    // On the prototype, so that the stack starts with it, and a minifier does not change it.
     this.prototype.name = "JsonDictError";
   }
 
-  /** Tells the subclasses apart, also between copies of the library. */
+  /** Identifies the subclass, also between copies of the library. */
   abstract readonly code: string;
   /** The method that failed. */
   readonly operation: string;
   /** The key in the dictionary, without its prefix; empty if {@linkcode JsonDictError.path} is. */
   readonly key: string;
-  /** The place: the dictionary key first; empty if the call concerned no single key. */
+  /** The path, dictionary key first; empty if the call concerned no single key. */
   readonly path: Path;
 
   /**
@@ -66,12 +66,12 @@ export abstract class JsonDictError extends Error {
   }
 }
 
-/** The reason, where one is known. */
+/** The message of the cause in parentheses; empty if there is none. */
 export function because({ cause }: JsonDictErrorData): string {
   return cause instanceof Error && cause.message !== "" ? ` (${cause.message.replace(/\.$/, "")})` : "";
 }
 
-/** How a message begins. */
+/** The start of a message: the operation and the place. */
 export function cannot(data: JsonDictErrorData): string {
   return `Cannot ${data.operation} at ${formatPlace(data.path)}`;
 }

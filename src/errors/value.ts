@@ -1,5 +1,5 @@
 /**
- * Errors of what is, or is not, in Redis.
+ * Errors of the data: what a call found, or did not find, in Redis.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export class KeyNotFoundError extends JsonDictError {
   }
 }
 
-/** What a {@linkcode PathNotFoundError} is made of. */
+/** The data of a {@linkcode PathNotFoundError}. */
 export interface PathNotFoundErrorData extends JsonDictErrorData {
   /** How many segments of the path do exist. */
   readonly at: number;
@@ -61,7 +61,7 @@ export class PathNotFoundError extends JsonDictError {
   }
 }
 
-/** What a {@linkcode TypeMismatchError} is made of. */
+/** The data of a {@linkcode TypeMismatchError}. */
 export interface TypeMismatchErrorData extends JsonDictErrorData {
   /** The types with which the call would have worked. */
   readonly expected: readonly JsonType[];
@@ -102,7 +102,7 @@ export class TypeMismatchError extends JsonDictError {
   }
 }
 
-/** What an {@linkcode IndexOutOfRangeError} is made of. */
+/** The data of an {@linkcode IndexOutOfRangeError}. */
 export interface IndexOutOfRangeErrorData extends JsonDictErrorData {
   /** The index as it was given. */
   readonly index: number;
@@ -110,7 +110,7 @@ export interface IndexOutOfRangeErrorData extends JsonDictErrorData {
   readonly length: number;
 }
 
-/** Thrown when a write names an element beyond the end of an array. */
+/** Thrown when a write names an element beyond the end of an array, or before its start. */
 export class IndexOutOfRangeError extends JsonDictError {
   static {
     this.prototype.name = "IndexOutOfRangeError";
@@ -137,13 +137,13 @@ export class IndexOutOfRangeError extends JsonDictError {
   }
 }
 
-/** What a {@linkcode NumberRangeError} is made of. */
+/** The data of a {@linkcode NumberRangeError}. */
 export interface NumberRangeErrorData extends JsonDictErrorData {
   /** Which bound stopped it: 2^53 - 1 for integers, the largest number, or 400 digits. */
   readonly bound: "integer" | "finite" | "digits";
 }
 
-/** Thrown when the result of an increment cannot be written without rounding, or is not finite. */
+/** Thrown when the result of an increment cannot be written without rounding, is not finite, or is too long. */
 export class NumberRangeError extends JsonDictError {
   static {
     this.prototype.name = "NumberRangeError";
@@ -171,11 +171,11 @@ const NUMBER_BOUNDS = {
   digits: "integers of more than 400 digits are not added; set the value instead",
 } as const;
 
-/** What a {@linkcode CorruptValueError} is made of. */
+/** The data of a {@linkcode CorruptValueError}. */
 export interface CorruptValueErrorData extends JsonDictErrorData {
   /** The byte at which the text stops being JSON, if it is known. */
   readonly offset?: number;
-  /** The text that was read, or removed by the call, if it is at hand. */
+  /** The text that the call read or removed, if it is available. */
   readonly text?: string;
 }
 
@@ -208,15 +208,15 @@ export class CorruptValueError extends JsonDictError {
   }
 
   /**
-   * The text that was read if it is at hand: after `pop` and its like the only copy of what was removed. It is not shown
-   * when the error is printed.
+   * The text that was read, if it is available. After `pop` or `popItem` it is the only copy of the removed value. It is not
+   * shown when the error is printed.
    */
   get text(): string | undefined {
     return this.#text;
   }
 }
 
-/** What a {@linkcode WrongTypeError} is made of. */
+/** The data of a {@linkcode WrongTypeError}. */
 export interface WrongTypeErrorData extends JsonDictErrorData {
   /** The Redis type of the key, such as `"list"`, if it is known. */
   readonly found?: string;
@@ -248,11 +248,11 @@ export class WrongTypeError extends JsonDictError {
   }
 }
 
-/** What a {@linkcode LimitError} is made of. */
+/** The data of a {@linkcode LimitError}. */
 export interface LimitErrorData extends JsonDictErrorData {
-  /** What there would be too much of. */
+  /** The limit that would be exceeded. */
   readonly limit: "bytes" | "depth";
-  /** How much there may be, if it is known. */
+  /** The limit in bytes or levels, if it is known. */
   readonly maximum?: number;
 }
 
@@ -264,9 +264,9 @@ export class LimitError extends JsonDictError {
 
   /** Always `"LIMIT"`. */
   readonly code: "LIMIT" = "LIMIT";
-  /** What there would be too much of. */
+  /** The limit that would be exceeded. */
   readonly limit: "bytes" | "depth";
-  /** How much there may be, if it is known. */
+  /** The limit in bytes or levels, if it is known. */
   readonly maximum: number | undefined;
 
   /**
@@ -286,7 +286,7 @@ export class LimitError extends JsonDictError {
   }
 }
 
-/** V8 quotes the text that it could not read. */
+/** Removes the text from an error of `JSON.parse`: V8 quotes it. */
 function withoutText(cause: unknown): unknown {
   if (!(cause instanceof SyntaxError) || !cause.message.endsWith(" is not valid JSON")) return cause;
   return new SyntaxError(`${/^Unexpected token '.'/su.exec(cause.message)?.[0] ?? "It"} is not valid JSON`);

@@ -15,7 +15,7 @@ import { namesOf, unitsOf } from "./place.ts";
 import { type Container, Item, type Value } from "./text.ts";
 import { afterSpace } from "./token.ts";
 
-/** What only the server knows was asked for. */
+/** The op needs what only the server knows. */
 export class Unknown {}
 
 /** What the last `copy` of a group has found, and the last `pick`. */
@@ -30,11 +30,11 @@ type ArrayOp = Extract<Op, { kind: "push" | "unshift" | "pop" | "shift" | "splic
 /**
  * Applies an op.
  *
- * @param document The value of the key. What is changed in it can be taken back.
+ * @param document The value of the key. Its changes can be rolled back.
  * @param op The op.
  * @param clipboard Shared by the ops of a group.
  * @returns The reply.
- * @throws {Refused} Where the script refuses; then nothing has changed.
+ * @throws {Refused} If the script refuses the op; then nothing has changed.
  * @throws {Unknown} If the reply depends on what only the server knows.
  */
 export function applyOp(document: Document, op: Op, clipboard: Clipboard): string {
@@ -160,7 +160,7 @@ function applyToKey(document: Document, op: Op, clipboard: Clipboard): string | 
   }
 }
 
-/** The op finds nothing, of the key where there is no gap: answers, or creates what is missing. */
+/** The path leads to nothing; without a gap the key itself is missing. Replies, or creates the value and its parents. */
 function applyToNothing(
   document: Document,
   op: Op,
@@ -199,7 +199,7 @@ function applyToNothing(
   return reply;
 }
 
-/** What an op makes of a value that is not there, and its reply. */
+/** The value that an op creates where none is, and its reply. */
 function initial(op: Op, clipboard: Clipboard): [text: string, reply: string] | undefined {
   switch (op.kind) {
     case "set":
@@ -265,7 +265,7 @@ function endsInDash({ path }: AddOp): boolean {
   return path.length > 1 && path.at(-1) === "-";
 }
 
-/** Adds behind the last element of an array, or as the member `-` of an object. */
+/** Adds after the last element of an array, or as the member `-` of an object. */
 function addAtEnd(document: Document, value: Value, text: string): void {
   const { type } = value;
   if (type !== "array" && type !== "object") throw new Refused("TYPE", type);

@@ -9,8 +9,8 @@ import { MAX_DEPTH } from "../data/json.ts";
 import { afterSpace, afterString, afterValue, charactersOf } from "./token.ts";
 
 /**
- * Tells whether two texts hold the same value: members in any order, of several with one name the last, characters
- * and numbers in any spelling.
+ * Whether two texts hold the same value. The order of members and the spelling of characters and numbers do not count;
+ * of several members with one name the last counts.
  *
  * @param a Valid JSON text without white space around it.
  * @param b The other one.
@@ -24,8 +24,8 @@ export function sameValue(a: string, b: string): boolean | undefined {
 }
 
 /**
- * The decimal that a number stands for. Digits alone stand for themselves, however many; with a point or an exponent
- * it is the double that it is read as, in the fewest digits that read back as that.
+ * The decimal that a number stands for. Digits alone stand for themselves, however many. A number with a point or an
+ * exponent is a double, and stands for the fewest digits that read back as this double.
  */
 function decimalOf(word: string): string {
   if (/^-?\d+$/.test(word)) return word === "-0" ? "0" : word;

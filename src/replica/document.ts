@@ -9,7 +9,7 @@ import type { Segment } from "../data/path.ts";
 import { type Container, Item, type Undo, Value } from "./text.ts";
 import { afterSpace, afterValue, beforeSpace, Damage } from "./token.ts";
 
-/** An op or a read refused: the word and the data of `lua/README.md`, without the segment. */
+/** The refusal of an op or a read: its code and its data, as in `lua/README.md`, without the segment. */
 export class Refused {
   readonly code: string;
   readonly found: string | number;
@@ -23,32 +23,32 @@ export class Refused {
 /** Where a path leads. */
 export interface Place {
   readonly value: Value;
-  /** What holds it; `undefined` for a whole value. */
+  /** The container that holds it; `undefined` for a whole value. */
   readonly parent: Container | undefined;
-  /** Its place there. */
+  /** Its index in the container. */
   readonly index: number;
 }
 
-/** What a path does not find: an item of a container. */
+/** Where a path ends because a container has no such item. */
 export interface Gap {
   readonly parent: Container;
-  /** Which of the segments leads nowhere. */
+  /** The index of the segment that leads nowhere. */
   readonly at: number;
 }
 
 /** The value of one key, which may be missing. */
 export class Document {
-  /** What takes back what was changed since the last commit. */
+  /** Undoes the changes since the last commit. */
   readonly #undo: Undo = [];
-  /** How many segments of the last path lead to something, for refusals. */
+  /** How many segments of the last path exist, for refusals. */
   depth: number = 0;
-  /** `undefined` where something in `#root` was changed since. */
+  /** `undefined` after a change inside `#root`. */
   #text: string | null | undefined;
-  /** The value, once something was looked for in it. */
+  /** The value, once it was opened. */
   #root: Item | undefined;
   #expiry: number | undefined;
 
-  /** @param text What the server has; `null` for no such key. */
+  /** @param text The text on the server; `null` for no such key. */
   constructor(text: string | null) {
     this.#text = text;
   }
@@ -62,13 +62,13 @@ export class Document {
     return this.#text;
   }
 
-  /** The whole text as a reply. What looks like a refusal or like "none" is no JSON, and is none behind a space. */
+  /** The whole text as a reply. A text that looks like a refusal or like no value is no JSON; a space in front marks it as text. */
   get reply(): string {
     const text = this.text!;
     return text === "" || text.startsWith("!") ? ` ${text}` : text;
   }
 
-  /** What becomes of the expiry: `undefined` stays as it is on the server, 0 is none, else milliseconds. */
+  /** The expiry in milliseconds; 0 for none, `undefined` for the expiry that the key has on the server. */
   get expiry(): number | undefined {
     return this.#expiry;
   }
@@ -77,8 +77,8 @@ export class Document {
    * Follows a path.
    *
    * @param segments The path without the key.
-   * @returns The place, or what is missing.
-   * @throws {Refused} If the path leads into a scalar, or names an element by something else than its index.
+   * @returns The place, or the gap where the path ends.
+   * @throws {Refused} If the path leads into a scalar, or names an element by anything but an index.
    */
   walk(segments: readonly Segment[]): Place | Gap {
     this.depth = 0;
@@ -97,7 +97,7 @@ export class Document {
     return { value, parent, index };
   }
 
-  /** Must be asked for before a change of a container: where to note what takes it back. */
+  /** Begins a change of a container. Returns the list to which the change must add its undo step. */
   change(): Undo {
     const text = this.#text;
     this.#undo.push(() => this.#text = text);
@@ -105,7 +105,7 @@ export class Document {
     return this.#undo;
   }
 
-  /** Puts another value in a place. */
+  /** Replaces the value at a place. */
   set({ parent, index }: Place, text: string): void {
     const item = parent === undefined ? this.#root! : parent.at(index);
     item.set(text, this.change());
@@ -131,12 +131,12 @@ export class Document {
     this.#expiry = ttl;
   }
 
-  /** Keeps what was changed. */
+  /** Keeps the changes. */
   commit(): void {
     this.#undo.length = 0;
   }
 
-  /** Takes back what was changed since the last commit. */
+  /** Undoes the changes since the last commit. */
   rollBack(): void {
     while (this.#undo.length > 0) this.#undo.pop()!();
   }
@@ -151,7 +151,7 @@ export class Document {
     const text = this.text!;
     const from = afterSpace(text, 0);
     const to = Math.max(beforeSpace(text, text.length), from);
-    // A cheap look that finds most values cut short, and most that are followed by something else.
+    // A cheap check that finds most truncated values, and most with text behind them.
     const isWhole = text[from] === "{"
       ? text[to - 1] === "}"
       : text[from] === "["
@@ -162,7 +162,7 @@ export class Document {
   }
 }
 
-/** The place of the element that a segment names, -1 if it is not there. */
+/** The index of the element that a segment names, -1 if there is none. */
 function locate(array: Container, segment: Segment): number {
   let index = indexOf(segment);
   if (index < 0) index += array.count();
@@ -170,9 +170,9 @@ function locate(array: Container, segment: Segment): number {
 }
 
 /**
- * The index that a segment means to an array, negative from the end.
+ * The index that a segment names in an array, negative from the end.
  *
- * @throws {Refused} If it is a name that spells none as JavaScript would.
+ * @throws {Refused} If it is a name that is no index as JavaScript writes it.
  */
 export function indexOf(segment: Segment): number {
   if (typeof segment === "number") return segment;

@@ -9,13 +9,13 @@ const MAX_DIGITS = 400;
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const INTEGER = /^-?\d+$/;
 
-/** Why there is no sum: what it would be beyond. */
+/** There is no sum: the bound that it would exceed. */
 export interface Beyond {
-  /** The integers that a double holds, the finite doubles, or the digits that are added. */
+  /** The safe integers, the finite doubles, or the longest integers that are added. */
   readonly beyond: "integer" | "finite" | "digits";
 }
 
-/** Tells whether a text is a number as RFC 8259 spells it. */
+/** Whether a text is a number as RFC 8259 spells it. */
 export function isNumber(text: string): boolean {
   return NUMBER.test(text);
 }
@@ -25,8 +25,8 @@ export function isNumber(text: string): boolean {
  *
  * @param a The text of a number.
  * @param b The text of another one.
- * @param exact Allow a sum that is an integer and no double.
- * @returns The text of the sum, as JavaScript writes it; or why there is none.
+ * @param exact Allow a sum that is an integer beyond the safe ones.
+ * @returns The text of the sum, as JavaScript writes it; or the bound that it would exceed.
  */
 export function addNumbers(a: string, b: string, exact: boolean): string | Beyond {
   const isInteger = INTEGER.test(a);

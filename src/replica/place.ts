@@ -15,7 +15,7 @@ import { charactersOf } from "./token.ts";
  * @param document The value of the key.
  * @param read What to read, and where.
  * @returns The reply.
- * @throws {Refused} Where the script refuses.
+ * @throws {Refused} If the script refuses the read.
  */
 export function readPlace(document: Document, { kind, path }: Read): string {
   if (!document.isThere) {

@@ -1,12 +1,12 @@
 /**
- * Replicas: what the scripts would make of known values, computed here.
+ * Replicas: apply ops to known values as the scripts would.
  *
  * Given texts that `decode` accepts, each op and each read gives the reply, the refusal, the text and the expiry that
  * `lua/apply.lua` and `lua/read.lua` give, byte for byte; `tests/properties/replica_fuzz_test.ts` holds them to it. On a text that
- * is not JSON a replica may refuse where a script would not, or elsewhere. So it is for texts that were decoded.
+ * is not JSON a replica may refuse when a script does not, or with another refusal. So use it only for decoded texts.
  *
- * A text is a JavaScript string. One that was not UTF-8 holds U+FFFD where the server has other bytes; only the caller
- * can know that. Limits of about 512 MB, of a value and of an answer, are not looked at.
+ * A text is a JavaScript string. If the bytes on the server are not UTF-8, it holds U+FFFD instead; only the caller can
+ * know that. The limits of about 512 MB, of a value and of an answer, are not checked.
  *
  * @module
  */
@@ -20,20 +20,20 @@ import { Damage } from "./token.ts";
 /**
  * Values of some keys, to which groups of ops are applied as the server would.
  *
- * A group costs the bytes that it is the first to look at, and for each op little more than its depth; `append` also
- * costs the length of its string, `test` that of what it compares, an op on an array the moving of its elements. To ask
- * for a text after a change costs the length of the text.
+ * A group costs the bytes that no earlier group has read, and for each op little more than its depth. In addition,
+ * `append` costs the length of its string, `test` that of the compared text, and an op on an array the move of its
+ * elements. `text` after a change costs the length of the text.
  */
 export class Replica {
   readonly #documents: Map<string, Document> = new Map();
 
-  /** @param texts The values that are known, by dictionary key: JSON text, or `null` for no such key. */
+  /** @param texts The known values by dictionary key: JSON text, or `null` for no such key. */
   constructor(texts: Iterable<readonly [key: string, text: string | null]> = []) {
     for (const [key, text] of texts) this.put(key, text);
   }
 
   /**
-   * Takes what the server has.
+   * Sets the value of a key to what the server has.
    *
    * @param key The dictionary key.
    * @param text JSON text, or `null` for no such key.
@@ -53,10 +53,10 @@ export class Replica {
   }
 
   /**
-   * What has become of the expiry of a value.
+   * The expiry of a value.
    *
    * @param key The dictionary key.
-   * @returns Milliseconds, 0 if it has none, `undefined` if it is what it was on the server.
+   * @returns Milliseconds, 0 if it has none, `undefined` if no group has changed the one that it has on the server.
    */
   expiry(key: string): number | undefined {
     return this.#documents.get(key)?.expiry;
@@ -67,11 +67,11 @@ export class Replica {
    *
    * @param group The ops.
    * @param isBehindRefusal Whether a group before it in the same call was refused, so that the script answers `fresh`
-   * ops. A group that may only be applied after that one (`after`) is not for here: it is refused.
-   * @returns For each op what the script replies; `readOutcomes` makes results and refusals of it. `undefined` if the
-   * group asks for what only the server knows, and then nothing is applied: a key that was not put, whether a key had
-   * an expiry (`persist`), or a SHA-1 (`test`; apply the guards as they were before they were shortened).
-   * @throws {RangeError} If the group makes no sense: an `add` of what no `copy` has found, an expiry inside a value.
+   * ops. Do not apply a group that depends on that one (`after`): the script refuses it.
+   * @returns For each op the reply of the script, for `readOutcomes`. `undefined`, and nothing is applied, if the group
+   * needs what only the server knows: a key that was not put, whether a key has an expiry (`persist`), or the text behind
+   * a SHA-1 (`test`; apply the guards as they were before they were shortened).
+   * @throws {RangeError} If the group makes no sense: an `add` without value or `copy`, an expiry inside a value.
    */
   apply(group: Group, isBehindRefusal: boolean = false): readonly string[] | undefined {
     const documents = group.map((op) => this.#documents.get(String(op.path[0])));
@@ -103,7 +103,7 @@ export class Replica {
    * Reads a place.
    *
    * @param read What to read.
-   * @returns What the script replies, which may be a refusal; `undefined` if nothing is known of the key.
+   * @returns The reply of the script, which may be a refusal; `undefined` if the key is not known.
    */
   read(read: Read): string | undefined {
     const document = this.#documents.get(String(read.path[0]));
@@ -115,7 +115,7 @@ function rollBack(documents: readonly (Document | undefined)[]): void {
   for (const document of documents) document?.rollBack();
 }
 
-/** The reply of an op or a read, which is the refusal where it is refused. */
+/** The reply of an op or a read; a refusal is a reply, too. */
 function answer(document: Document, run: () => string): string {
   document.depth = 0;
   try {
@@ -127,7 +127,7 @@ function answer(document: Document, run: () => string): string {
   }
 }
 
-/** The offset of a damage in bytes; none in a text that was changed since, where it would say nothing. */
+/** The offset of a damage in bytes; `""` if the text was changed since, because the offset would be wrong. */
 function offsetOf({ source, position }: Damage, document: Document): string {
   if (source !== document.text) return "";
   return String(new TextEncoder().encode(source.slice(0, position)).length);

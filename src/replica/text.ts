@@ -27,12 +27,12 @@ import {
   TO_CLOSE,
 } from "./token.ts";
 
-/** What takes changes back, last one first. */
+/** Undo steps, to be run last one first. */
 export type Undo = (() => void)[];
 
 // ---- Values ----
 
-/** A value: a range of a text, opened when something inside it is looked for. */
+/** A value: a range of a text. It is opened when something inside it is needed. */
 export class Value {
   readonly #source: string;
   readonly #from: number;
@@ -71,12 +71,12 @@ export class Value {
     throw this.damage();
   }
 
-  /** The object or array that it is. */
+  /** Opens the object or array. */
   open(): Container {
     return this.#inside ??= new Container(this.#source, this.#from);
   }
 
-  /** The position behind it in the source; what was changed inside does not move it. */
+  /** The position after it in the source; changes inside do not move it. */
   end(): number {
     return this.#to ??= this.#inside?.end ?? afterValue(this.#source, this.#from);
   }
@@ -122,7 +122,7 @@ export class Item {
     this.origin = origin;
   }
 
-  /** An item made of the text of a value, which may have white space around it, and of the name of a member. */
+  /** Makes an item from the text of a value, with or without white space around it, and the name of a member. */
   static of(text: string, name = ""): Item {
     const from = afterSpace(text, 0);
     const to = Math.max(beforeSpace(text, text.length), from);
@@ -133,7 +133,7 @@ export class Item {
       : new Item("", name, `:${space}`, value, text.slice(to));
   }
 
-  /** Puts another value in the place of this one. Its end must have been looked for. */
+  /** Replaces the value. The end of the item must be known. */
   set(text: string, undo: Undo): void {
     const other = Item.of(text);
     this.save(undo);
@@ -143,7 +143,7 @@ export class Item {
     this.trail = other.trail! + this.trail!;
   }
 
-  /** Notes what it takes to undo the changes that follow. */
+  /** Adds the undo step for the changes that follow. */
   save(undo: Undo): void {
     const { lead, gap, value, trail } = this;
     undo.push(() => Object.assign(this, { lead, gap, value, trail }));
@@ -157,7 +157,7 @@ export class Item {
 // ---- Containers ----
 
 /**
- * An object or an array that something was looked for in.
+ * An object or an array that was opened.
  *
  * Its items are numbers as long as nothing has to be known of them: the item `k` of the source stands between
  * `#marks[k]` and `#marks[k + 1]`. The last one that was read may have no mark behind it yet: its end is looked for
@@ -174,7 +174,7 @@ export class Container {
   #valueAt = 0;
   #isComplete = false;
   #items: (number | Item)[] = [];
-  /** All that stands inside where there is no item. */
+  /** The white space inside if there is no item. */
   #blank = "";
   /** The first member of each spelling of a name, by its place in the source or, if it is new, itself. */
   #names: Map<string, number | Item> | undefined = new Map();
@@ -202,7 +202,7 @@ export class Container {
     return this.#items.length;
   }
 
-  /** Whether there is an item of this index. Reads no further. */
+  /** Whether there is an item at this index. Reads no further. */
   has(index: number): boolean {
     while (index >= this.#items.length && this.#readNext());
     return index < this.#items.length;
@@ -248,7 +248,7 @@ export class Container {
     return text.slice(items[0].lead.length, text.length - items.at(-1)!.trail!.length);
   }
 
-  /** Puts items right before the value of an index, or right behind the last value; white space there stays outside. */
+  /** Inserts items directly before the value at an index, or after the last value. White space there stays outside. */
   insert(index: number, items: readonly Item[], undo: Undo): void {
     if (items.length === 0) return;
     const last = items.at(-1)!;
@@ -268,7 +268,7 @@ export class Container {
     this.#splice(index, 0, items, undo);
   }
 
-  /** Puts items right behind the opening bracket. */
+  /** Inserts items directly after the opening bracket. */
   prepend(items: readonly Item[], undo: Undo): void {
     if (this.has(0)) this.#splice(0, 0, items, undo);
     else this.insert(0, items, undo);
@@ -295,7 +295,7 @@ export class Container {
     this.#splice(index, count, [], undo);
   }
 
-  /** Puts items in the place of others that are there. */
+  /** Replaces existing items. */
   replace(index: number, count: number, items: readonly Item[], undo: Undo): void {
     items[0].lead = this.at(index).lead + items[0].lead;
     items.at(-1)!.trail += this.at(index + count - 1).trail!;
@@ -332,7 +332,7 @@ export class Container {
 
   // ---- Reading the source ----
 
-  /** Reads one more item up to its value; tells whether there was one. */
+  /** Reads one more item up to its value. Returns whether there was one. */
   #readNext(): boolean {
     if (this.#isComplete) return false;
     this.#readEnd();
@@ -436,7 +436,7 @@ export class Container {
   #note(name: string, id: number | Item): void {
     if (this.#names?.has(name)) this.#hasTwins = true;
     else this.#names?.set(name, id);
-    // This name was looked for, and so there is none of the same characters.
+    // This name was looked up before it was added, so no other has the same characters.
     if (typeof id !== "number") this.#decoded?.set(charactersOf(name), id);
   }
 

@@ -1,8 +1,8 @@
 /**
  * Tokens: where strings, white space and values end in JSON text.
  *
- * Nothing here checks what it jumps over. On valid JSON every answer is exact; on anything else a position may be
- * wrong but is in the text or at its end, or there is none, which is thrown as {@linkcode Damage}.
+ * Nothing here checks the text that it skips. On valid JSON every position is exact. On anything else a position may be
+ * wrong, but it is in the text or at its end; if there is none, a {@linkcode Damage} is thrown.
  *
  * @module
  */
@@ -41,20 +41,20 @@ export function afterSpace(text: string, at: number): number {
   return at;
 }
 
-/** The position behind the last character before `at` that is no white space. */
+/** The position after the last character before `at` that is no white space. */
 export function beforeSpace(text: string, at: number): number {
   while (at > 0 && isSpace(text.charCodeAt(at - 1))) at--;
   return at;
 }
 
-/** The position behind the string whose opening quote stands at `at`. */
+/** The position after the string whose opening quote is at `at`. */
 export function afterString(text: string, at: number): number {
   const end = endOfString(text, at + 1);
   if (end <= at) throw new Damage(text, at); // no closing quote
   return end;
 }
 
-/** The position behind the value that starts at `at`. */
+/** The position after the value that starts at `at`. */
 export function afterValue(text: string, at: number): number {
   const first = text.charCodeAt(at);
   if (first === QUOTE) return afterString(text, at);
@@ -65,7 +65,7 @@ export function afterValue(text: string, at: number): number {
   return end;
 }
 
-/** The characters that a string spells; its text with the quotes. */
+/** The characters of a string, from its text with the quotes. */
 export function charactersOf(string: string): string {
   try {
     return decode(string) as string;
@@ -74,7 +74,7 @@ export function charactersOf(string: string): string {
   }
 }
 
-/** Letters, digits, `.`, `+` and `-`: what numbers, `true`, `false` and `null` are made of. */
+/** Letters, digits, `.`, `+` and `-`: the characters of numbers, `true`, `false` and `null`. */
 function isWord(code: number): boolean {
   return code >= 0x30 && code <= 0x39 || code === 0x2e || code === 0x2d || code === 0x2b ||
     code >= 0x61 && code <= 0x7a || code >= 0x41 && code <= 0x5a;

@@ -1,5 +1,5 @@
 /**
- * Attempts: one command or script, sent until it is answered, or its deadline is over.
+ * Attempts: one command or script, sent until there is an answer or the deadline passes.
  *
  * @module
  */
@@ -22,46 +22,46 @@ import {
   Unusable,
 } from "./failure.ts";
 
-/** Whether a command may be sent again when its answer was lost. */
+/** Whether a command may be sent again after its answer was lost. */
 export type Resend = "resend" | "never";
 
 /** Sends one command of an attempt. */
 export type Send = (command: string, args: readonly (string | number)[]) => Promise<unknown>;
 
-/** What is to be done. */
+/** One command or script, and how it is sent. */
 export interface Job<R> {
-  /** Whether it may arrive twice: it has a record, or only reads. */
+  /** Whether it may be sent again: it has a record, or only reads. */
   readonly resend: Resend;
   /** Whether it changes nothing. */
   readonly isRead: boolean;
-  /** What it writes, which no error may show. */
+  /** The values that it writes; no error may show them. */
   readonly written?: readonly (string | number)[];
   /** Sends it. */
   run(send: Send): Promise<unknown>;
-  /** Makes sense of the answer; if it throws, the answer counts as lost. */
+  /** Parses the answer; if it throws, the answer counts as lost. */
   read(answer: unknown): R;
-  /** Whether a client may have sent it more often than it was told to, and tells only of the last time. */
+  /** Whether the client may have resent it by itself and reports only the last reply. */
   readonly isResent?: boolean;
-  /** Hears of each refusal that may pass. */
+  /** Called with each refusal that may pass. */
   refused?(refusal: Refused): void;
-  /** Asks what became of it, instead of sending it again, and keeps it from being applied later. Nothing if it was not. */
+  /** Instead of a resend: looks up its recorded answer, and prevents that it is applied later. `undefined` if it was not applied. */
   ask?(send: Send): Promise<{ readonly answer: unknown } | undefined>;
 }
 
 /** The first pause before a command is sent again, and the longest one, in milliseconds. */
 const PAUSE = 5;
 const MAX_PAUSE = 250;
-/** How often a long value is sent over connections that all end before its answer. */
+/** After so many lost connections a long value is not sent again. */
 const MAX_LOSSES = 3;
-/** A longer list of arguments is given as one where the client takes that. */
+/** A longer list of arguments is passed as one list, if the client accepts that. */
 const MAX_SPREAD = 500;
-/** The stack has room for so many arguments in all runtimes. */
+/** So many arguments fit on the stack in all runtimes. */
 const MAX_ARGUMENTS = 30_000;
-/** What the protocol adds to an argument, at most, in bytes. */
+/** What the protocol adds to one argument, at most, in bytes. */
 const OVERHEAD = 16;
 
 /**
- * Checks before any I/O that a command can be sent: its client makes one text of it.
+ * Checks before any I/O that a command can be sent: the client builds one string of it.
  *
  * @param connection Where it would be sent.
  * @param args All that is sent.
@@ -89,7 +89,7 @@ export function checkLength(
   }
 }
 
-/** Sends a job until it is answered, or its deadline is over. */
+/** Sends a job until there is an answer or the deadline passes. */
 export class Attempts<R> {
   /** What the job returned. */
   readonly result: Promise<R>;
@@ -102,14 +102,14 @@ export class Attempts<R> {
   #reject!: (error: unknown) => void;
   #pause: ReturnType<typeof setTimeout> | undefined;
   #isOver: boolean = false;
-  /** How many attempts the client has and did not settle. */
+  /** How many attempts the client has not settled yet. */
   #flying: number = 0;
   /** Whether an attempt may have reached the server without an answer. */
   #isLost: boolean = false;
   /** Whether it waits until the connection is prepared. */
   #isWaiting: boolean = false;
   #attempts: number = 0;
-  /** The last answer, if that was to come back later. */
+  /** The last refusal that may pass. */
   #refusal: Refused | undefined;
   #failure: unknown;
 
@@ -132,7 +132,7 @@ export class Attempts<R> {
   }
 
   readonly #send: Send = async (command, args) => {
-    // case: the deadline passed between EVALSHA and EVAL. The caller was told; nothing more may be sent.
+    // case: the deadline passed between EVALSHA and EVAL. The caller has its error; nothing more may be sent.
     if (this.#isOver) throw new Unsent(undefined);
     return await send(this.#connection, command, args);
   };
@@ -195,7 +195,7 @@ export class Attempts<R> {
       try {
         result = job.read(answered.answer);
       } catch (error) {
-        return this.#lose(error); // something between us and the server garbled it
+        return this.#lose(error); // something between client and server garbled it
       }
       this.#finish();
       this.#resolve(result);
@@ -213,7 +213,7 @@ export class Attempts<R> {
     }
     if (isListening(error)) return this.#refuse(modeRefusal(error));
     if (isTooLong(error)) {
-      // The answer is here, and the next one would be as long.
+      // The next answer would be as long, so a retry is useless.
       const cause = toCause(error);
       return this.#fail(job.isRead ? new Refused("LIMIT", cause) : new NoAnswer(true, false, cause));
     }
@@ -230,11 +230,11 @@ export class Attempts<R> {
     }
     this.#refusal = refused;
     job.refused?.(refused);
-    if (job.isResent) this.#isLost = true; // whatever the client did before it got this answer
+    if (job.isResent) this.#isLost = true; // the client may have resent it before this reply
     this.#again();
   }
 
-  /** Ends with what is certain of this attempt. An earlier one may still arrive where this one was refused. */
+  /** Ends with a refusal, unless an earlier attempt may still be applied. */
   #refuse(error: unknown): void {
     if (!this.#mayBeApplied) return this.#fail(error);
     this.#fail(new NoAnswer(true, false, error instanceof Refused ? error.cause : error));
@@ -251,7 +251,7 @@ export class Attempts<R> {
     clearTimeout(this.#pause);
     const longest = Math.min(MAX_PAUSE, PAUSE * 2 ** Math.min(this.#attempts, 10));
     const ms = longest * (0.5 + Math.random() / 2);
-    // case: an attempt that is under way at the deadline would make ambiguous what is known to be refused.
+    // case: an attempt that is under way at the deadline would turn a known refusal into an ambiguous result.
     if (this.#refusal && !this.#mayBeApplied && performance.now() + ms > this.#lastCall) {
       return this.#fail(this.#refusal);
     }
@@ -262,12 +262,12 @@ export class Attempts<R> {
     if (event === "close") {
       if (this.#flying > 0) this.#lose(new Error("The connection was lost"));
     } else if (event === "error" ? !this.#connection.isReady : this.#flying === 0 || this.#isLost) {
-      // The client may never settle what it was given before. What it was given a moment ago is on its way.
+      // The client may never settle an attempt of the old connection. One of the new connection is on its way.
       this.#attempt();
     }
   }
 
-  /** Ends it with what is known by now. */
+  /** Ends it with what is known so far. */
   expire(): void {
     if (this.#isOver) return;
     const connection = this.#connection;
@@ -294,7 +294,7 @@ function modeRefusal(error: unknown): Refused {
   return new Refused("MODE", toCause(error));
 }
 
-/** Gives a command to the client. What throws before there is a promise has sent nothing. */
+/** Passes a command to the client. An error thrown before there is a promise means that nothing was sent. */
 function send(
   { client, flattens }: Connection,
   command: string,
@@ -309,7 +309,7 @@ function send(
     if (args.length > MAX_SPREAD) return (client as unknown as Listed).call(name, args);
     return client.call(name, ...args);
   } catch (error) {
-    // case: the stack may have ended behind the socket.
+    // case: the stack may overflow after the command was written to the socket.
     throw isStackOverflow(error) ? error : new Unsent(error);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Chains: which groups of one call build on which others.
+ * Chains: which groups of one call depend on which others.
  *
  * @module
  */
@@ -8,28 +8,28 @@ import type { Group, Op } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import { isGuard, isIndex, relate } from "./relation.ts";
 
-/** Groups that build on one another; the last one builds on all others. */
+/** Groups that depend on one another; the last one depends on all others. */
 interface Chain {
   readonly ops: Op[];
   last: number;
 }
 
-/** The groups of one call, each with those before it on which it builds. */
+/** The groups of one call, each with the earlier groups that it depends on. */
 export class Chains {
-  /** The chains that have to do with a key, and those with a member of its value, by what they have to do with. */
+  /** The chains that touch a scope: a key, one member of its value, or anything in it. */
   readonly #index: Map<string, Set<Chain>> = new Map();
 
   /**
    * Adds a group.
    *
-   * @param number Its place in the call.
+   * @param number Its index in the call.
    * @param group Its ops.
-   * @param isFirm Whether it is refused only for good; what comes behind it need not wait for it then.
-   * @returns The places of the groups that must be applied, if it is to be.
+   * @param isFirm Whether it is final: a refused group is not sent again, so later groups need not depend on it.
+   * @returns The indexes of the groups that must be applied for it to be applied.
    */
   add(number: number, group: Group, isFirm: boolean): readonly number[] {
     const links = [...this.#near(group)].filter(({ ops }) => {
-      // The latest first: where each group builds on the one before it, that is found at once.
+      // The latest first: where each group depends on the one before it, that is found at once.
       for (let index = ops.length - 1; index >= 0; index--) {
         if (group.some((op) => interfere(op, ops[index]))) return true;
       }
@@ -44,13 +44,13 @@ export class Chains {
     return after;
   }
 
-  /** The chains that may have to do with the places of a group. */
+  /** The chains that may interfere with a group. */
   #near(group: Group): Set<Chain> {
     const near = new Set<Chain>();
     for (const { path } of group) {
       const [key, name] = scopeOf(path);
       for (const chain of this.#index.get(name ?? `${key} all`) ?? []) near.add(chain);
-      // What has to do with the whole value has to do with each member.
+      // A chain that touches the whole value touches each member.
       for (const chain of name === undefined ? [] : this.#index.get(key) ?? []) near.add(chain);
     }
     return near;
@@ -72,21 +72,21 @@ export class Chains {
   }
 }
 
-/** The key of a path, and the member of its value that the path leads into, if it is certain to be one. */
+/** The scopes of a path: its key, and the member of the value, if the second segment can only be a name. */
 function scopeOf([key, name]: Path): [key: string, name?: string] {
   const text = JSON.stringify(key);
   return name === undefined || isIndex(name) ? [text] : [text, `${text} ${JSON.stringify(name)}`];
 }
 
-/** Whether two ops in another order could do, or see, something else. */
+/** Whether the order of two ops may matter. */
 function interfere(a: Op, b: Op): boolean {
   if (isGuard(a) && isGuard(b)) return false;
   return mayReach(a, b.path) || mayReach(b, a.path);
 }
 
-/** Whether what an op is about contains a place, or its change moves it. */
+/** Whether an op may touch or move a place inside the value at its path. */
 function mayReach(op: Op, place: Path): boolean {
-  // The type of a value, and that it is there, do not change with what is in it.
+  // A change inside a value changes neither its type nor that it exists.
   if (op.path.length < place.length && (op.kind === "type" || op.kind === "exists")) return false;
   return op.path.length <= place.length && relate(op, place) !== "apart";
 }

@@ -19,9 +19,9 @@ export interface RedisClient {
    * @returns What the server answered, with strings for bulk strings.
    */
   call(command: string, ...args: (string | number)[]): Promise<unknown>;
-  /** The state of the connection, `"ready"` when a command would be sent at once. */
+  /** The state of the connection; `"ready"` if a command would be sent at once. */
   readonly status?: string;
-  /** The settings the client was made with. */
+  /** The settings of the client. */
   readonly options?: {
     readonly keyPrefix?: string;
     readonly maxRetriesPerRequest?: number | null;
@@ -40,9 +40,9 @@ export interface RedisClient {
   off?(event: "ready" | "close" | "end" | "error", listener: (error?: Error) => void): unknown;
   /** Starts to connect a client that waits for its first command. */
   connect?(): Promise<unknown>;
-  /** Ends the connection, and begins again with `true`. */
+  /** Ends the connection; with `true` the client connects again. */
   disconnect?(reconnect?: boolean): void;
-  /** The clients of single nodes; only that of a cluster has it. */
+  /** The clients of the single nodes; only the client of a cluster has this method. */
   nodes?(role: "master"): readonly RedisClient[];
 }
 
@@ -64,7 +64,7 @@ export function checkClient(client: unknown): RedisClient {
   const checked = client as RedisClient;
   const keyPrefix = checked.options?.keyPrefix || checked.options?.redisOptions?.keyPrefix;
   if (keyPrefix) {
-    // It would be put before the keys of scripts but not before the pattern of SCAN, nor taken off its answer.
+    // ioredis adds it to the keys of scripts, but not to the pattern of SCAN, and does not remove it from the reply.
     throw new TypeError(
       `Cannot use the client: it has keyPrefix ${
         JSON.stringify(keyPrefix)
@@ -90,8 +90,8 @@ function adviceFor(client: unknown): string {
 /**
  * Whether a client sends a command again by itself when a connection is lost before the answer.
  *
- * @param client The client. One that does not tell its settings is taken not to.
- * @returns Whether it does.
+ * @param client The client. A client without settings counts as not resending.
+ * @returns Whether it resends.
  */
 export function isResending({ options, nodes, resends }: RedisClient): boolean {
   if (resends !== undefined) return true;

@@ -16,7 +16,7 @@ import {
   Unusable,
 } from "./failure.ts";
 
-/** What happens to a connection: there is a new one; it was lost; there will be none any more; it could not be made. */
+/** What happened to a connection: it was made; it was lost; it ended for good; it could not be made. */
 export type ConnectionEvent = "ready" | "close" | "end" | "error";
 
 const CHANGES = ["ready", "close", "end"] as const;
@@ -28,7 +28,7 @@ export class Connection {
   /** The client. */
   readonly client: RedisClient;
   readonly #listeners: Set<(event: ConnectionEvent) => void> = new Set();
-  /** Whether errors are listened to all the time. */
+  /** Whether it listens to errors all the time, not only during calls. */
   readonly #hears: boolean;
   /** The last failure to connect; none while there is a connection. */
   #failure: unknown;
@@ -36,7 +36,7 @@ export class Connection {
   #wasConnected: boolean;
   /** Whether a command could ever be sent over one. */
   #wasUsable: boolean = false;
-  /** Whether nothing is left to be found out before a command is sent. */
+  /** Whether a command can be sent without any preparation. */
   #isPrepared: boolean = false;
   #preparing: Promise<unknown> | undefined;
   #abandon: ((reason: Error) => void) | undefined;
@@ -57,27 +57,27 @@ export class Connection {
   private constructor(client: RedisClient) {
     this.client = client;
     this.#wasConnected = client.status === "ready";
-    // ioredis and iovalkey are known: they have it beside call.
+    // Only ioredis and iovalkey have callBuffer, and their errors and replies are known.
     this.#isUnderstood = "callBuffer" in client;
     for (const event of CHANGES) client.on?.(event, () => this.#changed(event));
-    // Where nobody listens, ioredis writes errors to the console. That must stay so while no call of ours tells of them.
+    // Without a listener ioredis writes errors to the console. That must stay so while no call of ours reports them.
     const { listenerCount } = client as { listenerCount?(event: string): number };
     this.#hears = (listenerCount?.call(client, "error") ?? 0) > 0;
     if (this.#hears) client.on?.("error", this.#failed);
   }
 
-  /** Whether a command would be sent at once. A client that does not tell is taken to be connected. */
+  /** Whether a command would be sent at once. A client without a status or events counts as connected. */
   get isReady(): boolean {
     const { status, on } = this.client;
     return status === undefined || status === "ready" || on === undefined;
   }
 
-  /** Whether a long list of arguments may be given as one. The stack has no room for the parts of a long one. */
+  /** Whether `call` accepts all arguments as one list. A long list does not fit on the stack when it is spread. */
   get flattens(): boolean {
     return "callBuffer" in this.client;
   }
 
-  /** Why there is no connection, as far as the client has told. */
+  /** Why there is no connection, as far as the client has reported. */
   get failure(): Error | undefined {
     if (this.#failure !== undefined) {
       const cause = toCause(this.#failure);
@@ -102,14 +102,13 @@ export class Connection {
     return this.#wasUsable;
   }
 
-  /** Why there will be no connection, while there never was one and waiting does not help. */
+  /** Why there will be no connection, if there never was one and waiting does not help. */
   get hopeless(): Refused | undefined {
     return this.#wasConnected ? undefined : toHopeless(this.#failure);
   }
 
   /**
-   * Calls a listener each time that a connection is lost, that there is a new one, or none any more, or that connecting
-   * has failed.
+   * Calls a listener each time that the connection is lost, made, or ended for good, or that connecting has failed.
    *
    * @returns Ends it.
    */
@@ -124,13 +123,13 @@ export class Connection {
   }
 
   readonly #failed = (error?: Error): void => {
-    // A server that has answered says more than the socket that breaks behind it.
+    // The refusal of a server says more than the socket error that follows it.
     if (answerOf(this.#failure) === undefined || answerOf(error) !== undefined) this.#failure = error;
     const { client } = this;
     const { command } = Object(error) as { command?: { name?: unknown } };
-    // ioredis would go on with database 0, and send there what it keeps. So it must begin again.
+    // ioredis would go on with database 0 and send its queued commands there. So it must connect again.
     if (command?.name === "select" && client.status === "connect") client.disconnect?.(true);
-    this.#tell("error");
+    this.#notify("error");
   };
 
   #changed(event: ConnectionEvent): void {
@@ -139,20 +138,20 @@ export class Connection {
       this.#wasConnected = true;
     } else {
       this.#isPrepared = false;
-      this.#abandon?.(new Error("The connection was lost")); // the client may never settle what it was given
+      this.#abandon?.(new Error("The connection was lost")); // the client may never settle its pending promises
     }
-    this.#tell(event);
+    this.#notify(event);
   }
 
-  #tell(event: ConnectionEvent): void {
+  #notify(event: ConnectionEvent): void {
     for (const listener of [...this.#listeners]) listener(event);
   }
 
   /**
-   * Finds out, once for each connection, what must be known before anything is sent. No round trip for ioredis with
+   * Prepares each new connection once: probes an unknown client, and selects the database. No round trip for ioredis with
    * database 0, else one.
    *
-   * @returns Nothing if all is known, so that a command can be sent at once. Whoever waits goes on in the order of asking.
+   * @returns `undefined` if a command can be sent at once. Else a promise; callers that wait for it go on in order.
    */
   prepare(): Promise<unknown> | undefined {
     if (this.#isPrepared) return undefined;
@@ -170,20 +169,20 @@ export class Connection {
     }
     const lost = new Promise<never>((_, reject) => this.#abandon = reject);
     const preparing = this.#preparing = Promise.race([Promise.all(tasks), lost]);
-    // The first to hear of it, directly before those that wait: nobody who comes later may go before them.
+    // This handler is registered first, so it runs directly before the waiting callers: no later caller may overtake them.
     preparing.then(prepared, () => this.#preparing = undefined);
     return preparing;
   }
 
   /**
-   * Finds out whether the client gives answers and errors as {@linkcode RedisClient} says, before a change depends on it.
+   * Checks that replies and errors of the client are as {@linkcode RedisClient} requires, before a change depends on it.
    *
    * @throws {TypeError} If it does not.
    */
   async #understand(): Promise<void> {
     const { client } = this;
     const [error, texts] = await Promise.all([
-      client.call("EVALSHA", "0".repeat(40), 0).catch((error) => error), // no script has this sum
+      client.call("EVALSHA", "0".repeat(40), 0).catch((error) => error), // no script has this hash
       client.call("EVAL", "return {'a'}", 0).catch((error) => error),
     ]);
     for (const answer of [error, texts]) {
@@ -196,7 +195,7 @@ export class Connection {
     this.#isUnderstood = true;
   }
 
-  /** Whether it is not database 0 that commands are for. Only ioredis and iovalkey tell. */
+  /** Whether commands are for another database than 0. Only ioredis and iovalkey report that. */
   #hasDatabase(): boolean {
     return this.client.nodes === undefined && this.#database > 0;
   }
@@ -205,7 +204,7 @@ export class Connection {
     return Number((this.client as { condition?: { select?: unknown } }).condition?.select ?? 0);
   }
 
-  /** Selects the database again: ioredis may have gone on with database 0, as the server has refused it unheard. */
+  /** Selects the database again: ioredis ignores a SELECT that the server refused, and goes on with database 0. */
   async #select(): Promise<void> {
     await this.client.call("SELECT", this.#database);
   }

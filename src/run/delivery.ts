@@ -1,5 +1,5 @@
 /**
- * Delivery: each call arrives once. Records, calls that are sent again, lost answers, and replicas.
+ * Delivery: each change is applied once. Records, resends, lost answers, and replicas.
  *
  * @module
  */
@@ -15,16 +15,16 @@ import type { Settings } from "./options.ts";
 import { maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
 import type { Runner } from "./runner.ts";
 
-/** Records that are longer are made short once their answer is here, in characters. */
+/** A longer record is shortened when its answer has arrived, in characters. */
 const MAX_RECORD = 4096;
 
-/** Sends calls that change something. */
+/** Sends changes, and applies each once. */
 export class ChangeSender {
   readonly #runner: Runner;
   readonly #settings: Settings;
   readonly #records: Records;
 
-  /** Sends by a runner; sends nothing yet. */
+  /** @param runner Sends the calls. */
   constructor(runner: Runner, settings: Settings) {
     this.#runner = runner;
     this.#settings = settings;
@@ -35,8 +35,8 @@ export class ChangeSender {
    * Applies groups in one call, each whole or not at all.
    *
    * @param groups The groups.
-   * @param after For each group the places of those before it that must be applied, if it is to be.
-   * @returns For each group its outcome, or why there is none.
+   * @param after For each group the indexes of the earlier groups that must be applied for it to be applied.
+   * @returns For each group its outcome, or the error if there is none.
    */
   async apply(
     groups: readonly Group[],
@@ -59,7 +59,7 @@ export class ChangeSender {
         (ahead) => compile("", [], onceFor(ahead)),
       );
       const unsafe = await this.#replicate(record, groups, outcomes);
-      // What was answered need not be said again. What remains stops a request that arrives late.
+      // The answer has arrived, so nobody needs it from the record. The empty record still stops late requests.
       if (lengthOf(outcomes) > MAX_RECORD) this.#runner.post("SET", record.name, "[]", "XX", "KEEPTTL");
       return unsafe ?? outcomes;
     } catch (error) {
@@ -72,7 +72,7 @@ export class ChangeSender {
     }
   }
 
-  /** Waits until enough replicas have what a call has changed. Else gives, for each group applied, what is known. */
+  /** Waits until enough replicas have the change. `undefined` if they have; else an error for each group that was applied. */
   async #replicate(
     record: RecordName,
     groups: readonly Group[],
@@ -87,7 +87,7 @@ export class ChangeSender {
       count = await this.#runner.replicate(record.name, recordTtl(timeout), replicas, ms);
       if (count !== undefined && count >= replicas) return undefined;
       if (count === undefined) {
-        cause = new Error("the server does not know of it any more: another one took over");
+        cause = new Error("the server no longer has its record: another server took over");
       }
     } catch (error) {
       cause = error instanceof NoAnswer || error instanceof Refused ? error.cause ?? error : error;
@@ -103,7 +103,7 @@ export class ChangeSender {
     });
   }
 
-  /** What an op has answered; its text if that is not JSON. */
+  /** The value of a result; its text if that is not JSON. */
   #tryDecode(text: string): Json | undefined {
     if (text === "") return undefined;
     try {
@@ -113,15 +113,15 @@ export class ChangeSender {
     }
   }
 
-  /** The record of a call that is sent now, by how far the clock of the server is ahead of ours. */
+  /** For a call that is sent now: makes its record arguments from how far the clock of the server is ahead of ours. */
   #onceFor({ name }: RecordName): (ahead: number) => Once {
     const { timeout } = this.#settings;
-    // All attempts have the same time, or the last ones could come after the record of the first.
+    // All attempts share one time limit: otherwise the last one could arrive after the record of the first has expired.
     const until = Date.now() + maxDelay(timeout);
     return (ahead) => ({ record: name, ttl: recordTtl(timeout), until: until + ahead });
   }
 
-  /** What became of a group whose answer was lost. If it did not arrive yet, it will find that it came too late. */
+  /** Finds out whether a group whose answer was lost was applied. If it was not, the empty record stops it when it arrives. */
   async #resolve(
     record: RecordName,
     groups: readonly Group[],
@@ -153,7 +153,7 @@ export class ChangeSender {
   }
 }
 
-/** How many characters a call has answered, about. */
+/** The approximate length of the answer of a call, in characters. */
 function lengthOf(outcomes: readonly Outcome[]): number {
   let length = 0;
   for (const outcome of outcomes) {

@@ -1,5 +1,6 @@
 /**
- * Failures of single commands: what the errors of a client say, without what was written and without passwords.
+ * Failures: what the errors of a client mean, without what was written and without passwords, and the errors that callers
+ * get.
  *
  * @module
  */
@@ -15,7 +16,7 @@ import {
 } from "../errors/delivery.ts";
 import { LimitError, WrongTypeError } from "../errors/value.ts";
 
-/** Why there is no answer. `sent` is false only where the server cannot have seen the command. */
+/** There is no answer. `sent` is false only if the server cannot have received the command. */
 export class NoAnswer extends Error {
   static {
     this.prototype.name = "NoAnswer";
@@ -23,10 +24,10 @@ export class NoAnswer extends Error {
 
   /** Whether the command may have reached the server. */
   readonly sent: boolean;
-  /** Whether it was the deadline that ended the wait. */
+  /** Whether the wait ended by the deadline. */
   readonly isLate: boolean;
 
-  /** Tells what is known of the command, and the failure behind it. */
+  /** @param cause The failure behind it, if one is known. */
   constructor(sent: boolean, isLate: boolean, cause?: unknown) {
     super("There is no answer", { cause });
     this.sent = sent;
@@ -40,10 +41,10 @@ export class Refused extends Error {
     this.prototype.name = "Refused";
   }
 
-  /** The first word of the answer, or one of ours: `"CLOSED"`, `"CONNECT"`, `"LIMIT"`, `"MODE"`. */
+  /** The first word of the reply, or one of ours: `"CLOSED"`, `"LIMIT"`, `"MODE"`, `"SIZE"`, `"TLS"`. */
   readonly reason: string;
 
-  /** Tells why. */
+  /** Reports the cause. */
   constructor(reason: string, cause: unknown) {
     super("The call was refused", { cause });
     this.reason = reason;
@@ -56,7 +57,7 @@ export class PartlyApplied extends Error {
     this.prototype.name = "PartlyApplied";
   }
 
-  /** Tells why. */
+  /** Reports the cause. */
   constructor(cause: unknown) {
     super("The call was applied in part", { cause });
   }
@@ -68,43 +69,43 @@ export class Unsent extends Error {
     this.prototype.name = "Unsent";
   }
 
-  /** Tells why. */
+  /** Reports the cause. */
   constructor(cause: unknown) {
     super("The command was not sent", { cause });
   }
 }
 
-/** The client cannot be used: what it answers cannot be understood. */
+/** The client cannot be used: its replies or errors cannot be understood. */
 export class Unusable extends TypeError {
   static {
     this.prototype.name = "TypeError";
   }
 
-  /** Tells what is wrong with it, and what to do. */
+  /** @param advice What to do about the state. */
   constructor(state: string, advice: string) {
     super(`Cannot use the client: ${state}; ${advice}`);
   }
 }
 
-/** @returns The error for a client of which an error came that {@linkcode isUnrecognised}. */
+/** The error for a client that has thrown an error that {@linkcode isUnrecognised}. */
 export function unrecognised(): Unusable {
   return new Unusable(
     "its errors cannot be told from lost answers",
-    'give those that the server answers the name: error.name = "ReplyError"',
+    'set error.name = "ReplyError" on the errors that the server replies',
   );
 }
 
 /** The longest text that V8 can hold, in UTF-16 units, and the longest answer that it can decode, in bytes. */
 export const MAX_TEXT = 2 ** 29 - 24;
 
-/** Longer messages are cut, in characters. Those of servers are shorter. */
+/** Longer messages are cut, in characters. Messages of servers are shorter. */
 const MAX_MESSAGE = 300;
-/** Shorter texts are found in messages by chance. */
+/** Shorter texts occur in messages by chance, so they are not treated as secrets. */
 const MIN_SECRET = 5;
 
 /**
- * An error to show: its name, its message and its code. Clients hang the whole command on their errors, and some messages
- * quote it.
+ * A copy of an error that is safe to show: its name, message and code. Clients attach the whole command to their errors,
+ * and some messages quote it.
  *
  * @param error What a client has thrown.
  * @param written What was sent; none of it is shown.
@@ -115,17 +116,17 @@ export function toCause(error: unknown, written: readonly (string | number)[] = 
     ? error as Error & { code?: unknown }
     : { message: String(error), name: "Error", code: undefined };
   const cause: Error & { code?: string } = new Error(withoutSecrets(messageOf(error, message), written));
-  // The stack holds the name that an error is made with.
+  // The stack starts with the name at construction.
   Object.defineProperty(cause, "name", { value: name, configurable: true, writable: true });
   cause.stack = cause.stack?.replace(/^Error/, name);
   if (typeof code === "string") cause.code = code;
   return cause;
 }
 
-/** What is wrong, for errors that say it in their properties. */
+/** The message; of errors that keep the reason in their properties, the reason. */
 function messageOf(error: unknown, message: string): string {
   const { code, address, port, hostname, lastNodeError, errors } = Object(error) as Record<string, unknown>;
-  // The client of a cluster tells what is wrong with its nodes behind its own error.
+  // The client of a cluster keeps the error of its node in a property of its own error.
   if (lastNodeError instanceof Error) return messageOf(lastNodeError, lastNodeError.message);
   // A host with several addresses fails with one error for each.
   if (message === "" && Array.isArray(errors) && errors[0] instanceof Error) {
@@ -138,9 +139,9 @@ function messageOf(error: unknown, message: string): string {
 
 function withoutSecrets(message: string, written: readonly (string | number)[]): string {
   let text = message
-    .replace(/,? with args beginning with:.*$/s, "") // Redis quotes arguments of a command that it does not know
-    .replace(/ Last reply: .*$/s, ""); // ioredis quotes an answer that nobody waits for
-  // Anything else that quotes a command is not from a server that we know, but may come from a client or a proxy.
+    .replace(/,? with args beginning with:.*$/s, "") // Redis quotes the arguments of an unknown command
+    .replace(/ Last reply: .*$/s, ""); // ioredis quotes a reply that no command waits for
+  // No known server quotes commands otherwise, but another client or a proxy may.
   for (const part of written) {
     const secret = String(part).replace(/^"|"$/g, "").slice(0, 32);
     if (secret.length >= MIN_SECRET && text.includes(secret)) {
@@ -151,18 +152,18 @@ function withoutSecrets(message: string, written: readonly (string | number)[]):
 }
 
 /**
- * What the server answered, where that is what an error tells.
+ * The reply of the server, if an error is one.
  *
  * @param error What a client has thrown.
- * @returns The message; nothing if the error is no answer: then the command may have been executed.
+ * @returns The message; `undefined` if the error is no reply: then the command may have been executed.
  */
 export function answerOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  // A minifier renames the class. That the command is there too is not enough: lost ones have it with auto-pipelining.
+  // A minifier renames the class. The property command alone is no proof: with auto-pipelining, lost commands have it too.
   if (error.name === "ReplyError" || Object.hasOwn(error, "command") && isAnswer(error.message)) {
     return error.message;
   }
-  // The client of a cluster has tried more than once. What counts is the last answer.
+  // The client of a cluster has tried several times. The last reply counts.
   const last = /^Too many Cluster redirections\. Last error: (?:[\w$]+: )?(.*)$/s.exec(error.message)?.[1];
   return last !== undefined && isAnswer(last) ? last : undefined;
 }
@@ -172,7 +173,7 @@ function isAnswer(message: string): boolean {
 }
 
 /**
- * What an error says of a command that the server answered with it.
+ * Reads an error as a refusal of the server.
  *
  * @param error What a client has thrown.
  * @param written What was sent; none of it is shown.
@@ -183,11 +184,11 @@ export function toRefused(error: unknown, written?: readonly (string | number)[]
   return answer === undefined ? undefined : new Refused(wordOf(answer), toCause(error, written));
 }
 
-/** Where a script calls a command for which the user has no rights. The name of a user is free text, so it is anchored. */
+/** A script called a command that the user has no right to. Anchored, because the name of a user is free text. */
 const NO_RIGHTS =
   /^(?:ERR )*(?:ACL failure in script: |The user executing the script can't )|@user_script: ?\d+: The user executing the script can't /;
 
-/** The word that an error of the server starts with; of one inside a script, where servers put it differently. */
+/** The word that an error of the server starts with. Servers put it elsewhere in errors raised inside a script. */
 function wordOf(message: string): string {
   const first = /^-?([A-Z][A-Z0-9]*)\b/.exec(message)?.[1];
   if (first !== undefined && first !== "ERR") return first;
@@ -200,33 +201,33 @@ const SERVER_WORDS =
   /(?:^|: )-?(?:NOSCRIPT|NOPERM|NOAUTH|WRONGTYPE|OOM|LOADING|BUSY|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|ERR unknown)\b/;
 
 /**
- * Whether an error can only be an answer of the server, but its client has not said so.
+ * Whether an error can only be a reply of the server, but the client has not marked it as one.
  *
  * @param error What a client has thrown.
- * @returns Whether the client gives errors that cannot be told from lost answers.
+ * @returns Whether the errors of the client cannot be distinguished from lost answers.
  */
 export function isUnrecognised(error: unknown): boolean {
   return answerOf(error) === undefined && SERVER_WORDS.test(String(Object(error).message ?? error));
 }
 
-/** Whether the client itself did not want to send the command: it was connected a moment ago, and may not queue. */
+/** Whether the client did not send the command: the connection was just lost, and the client may not queue. */
 export function isUnsent(error: unknown): boolean {
   return error instanceof Unsent || error instanceof Error && error.message.includes("enableOfflineQueue");
 }
 
-/** Whether the client sends no commands at all, as its connection is there to listen. It did not send this one. */
+/** Whether the client did not send the command because its connection subscribes or monitors. */
 export function isListening(error: unknown): boolean {
   return error instanceof Error &&
     /^Connection (?:in subscriber mode, only subscriber|is in monitoring mode, can't)/.test(error.message);
 }
 
-/** Whether the answer is longer than a text can be. It is here, and will not get shorter. */
+/** Whether the reply is longer than a string can be. A retry would not help. */
 export function isTooLong(error: unknown): boolean {
   const { code, message } = Object(error) as { code?: unknown; message?: unknown };
   return code === "ERR_STRING_TOO_LONG" || error instanceof RangeError && message === "Invalid string length";
 }
 
-/** What is wrong for a while only: not yet, not here, not now. The command was not executed. */
+/** Refusals that may pass by themselves. The command was not executed. */
 const TRANSIENT: ReadonlySet<string> = new Set([
   "LOADING",
   "TRYAGAIN",
@@ -248,8 +249,8 @@ export function isTransient({ reason }: Refused): boolean {
 /**
  * Why a client cannot connect, if waiting will not help: what is wrong is in its settings.
  *
- * @param error What the client told of its last attempt.
- * @returns The refusal; nothing for what may get better by itself.
+ * @param error The error of the last attempt to connect.
+ * @returns The refusal; `undefined` if the failure may pass by itself.
  */
 export function toHopeless(error: unknown): Refused | undefined {
   const refused = toRefused(error);
@@ -270,9 +271,9 @@ export function toHopeless(error: unknown): Refused | undefined {
     : undefined;
 }
 
-/** A change whose answer was lost, with what is known of its record. */
+/** A change whose answer was lost, and its record. */
 export class LostAnswer extends Error {
-  /** The record, and how to find out by it what became of the change. */
+  /** The id of the call, and the function that finds out by its record whether the change was applied. */
   readonly record: { readonly callId: string; readonly resolve: () => Promise<Verdict> };
 
   /** Reports what is known. */
@@ -288,7 +289,7 @@ export class TooFewReplicas extends Error {
   readonly replicas: number;
   /** How many have it. */
   readonly acknowledged: number;
-  /** What the change has answered. */
+  /** The result of the change. */
   readonly result: Json | undefined;
 
   /** Reports what is known. */
@@ -300,22 +301,22 @@ export class TooFewReplicas extends Error {
   }
 }
 
-/** What failed, for an error. */
+/** The call that failed, for the message of an error. */
 export interface Failing {
   /** The method that the caller used. */
   readonly operation: string;
-  /** Where; empty if the call concerned no single key. */
+  /** The path; empty if the call concerned no single key. */
   readonly path: Path;
   /** How long the call might take, in milliseconds. */
   readonly timeout: number;
 }
 
 /**
- * What a caller may catch where a read has failed.
+ * The error that a caller gets when a read failed.
  *
- * @param error What failed inside.
+ * @param error The inner failure.
  * @param failing The call.
- * @returns An error of the library; the same error where it is none of ours.
+ * @returns An error of the library; the given error if it is not one of this module.
  */
 export function toReadError(error: unknown, { operation, path, timeout }: Failing): unknown {
   if (error instanceof NoAnswer) {
@@ -334,11 +335,11 @@ export function toReadError(error: unknown, { operation, path, timeout }: Failin
 }
 
 /**
- * What a caller may catch where a change has failed.
+ * The error that a caller gets when a change failed.
  *
- * @param error What failed inside.
+ * @param error The inner failure.
  * @param failing The call.
- * @returns An error of the library; the same error where it is none of ours.
+ * @returns An error of the library; the given error if it is not one of this module.
  */
 export function toChangeError(error: unknown, failing: Failing): unknown {
   const { operation, path } = failing;

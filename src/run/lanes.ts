@@ -1,7 +1,7 @@
 /**
- * Group commit: at most one call of this client is under way for a key; what is issued meanwhile leaves together.
+ * Group commit: at most one call of this dictionary is under way for a key; changes issued meanwhile leave together.
  *
- * That keeps the order of the program without awaiting, and makes a burst on one key one call.
+ * That keeps the order of the program without `await`, and turns a burst on one key into one call.
  *
  * @module
  */
@@ -16,15 +16,15 @@ import { type Delivery, type Line, Sitting, type Work } from "./sitting.ts";
 
 interface Batch {
   readonly keys: string[];
-  /** What is sent, or asked what it sends, in order. */
+  /** In order: groups to send, and the seats of edits, which are asked for their groups. */
   readonly works: (Work | Seat)[];
-  /** Begins the turn of who decides by then what is sent; resolves when the turn is over. */
+  /** Begins the turn of a caller that sends by itself; resolves when the turn is over. */
   start?: () => Promise<void>;
-  /** Reads of this client that come after it. */
+  /** Reads of this dictionary that come after it. */
   readonly reads: (() => void)[];
   /** Batches that come after it. */
   readonly followers: Batch[];
-  /** What the works take of a request, as far as that is known. */
+  /** The room that the works take in a request, as far as that is known. */
   readonly room: Room;
   /** How many batches it waits for. */
   waits: number;
@@ -32,49 +32,49 @@ interface Batch {
 }
 
 /**
- * A place in the lanes of some keys, held until it is left. All that was issued earlier on them is settled when the
- * turn comes; what is issued later waits.
+ * A place in the lanes of some keys, held until the caller leaves. When the turn comes, all earlier calls on these keys
+ * are settled; later ones wait.
  */
 export interface Turn {
-  /** Resolves when it is its turn. */
+  /** Resolves when the turn comes. */
   readonly comes: Promise<void>;
   /**
-   * Applies a group whose keys it holds, at once.
+   * Applies a group at once. The turn must hold its keys.
    *
-   * @returns What became of it.
+   * @returns The outcome.
    */
   commit(group: Group): Promise<Outcome>;
-  /** Ends the turn. What was issued later goes on. */
+  /** Ends the turn. Later calls go on. */
   leave(): void;
 }
 
-/** The part of an edit in the lanes of some keys. It must be left. */
+/** The place of an edit in the lanes of some keys. The edit must leave it. */
 export interface Part {
-  /** Where it looks, and decides. */
+  /** The seat of the edit. */
   readonly seat: Seat;
   /** The keys that it may use. */
   readonly keys: readonly string[];
   /**
-   * Takes more lanes, if nothing is under way or waits in them. It never waits for one lane while it holds another.
+   * Takes more lanes if they are idle. It never waits for one lane while it holds another.
    *
    * @returns Whether it holds them now.
    */
   extend(keys: readonly string[]): boolean;
 }
 
-/** The changes of one client, in a lane for each key. */
+/** The changes of one dictionary, in a lane for each key. */
 export class Lanes {
   readonly #delivery: Delivery;
   /** The last unsettled batch of each key. */
   readonly #last: Map<string, Batch> = new Map();
   #issued: number = 0;
 
-  /** @param delivery What sends. */
+  /** @param delivery Sends the calls. */
   constructor(delivery: Delivery) {
     this.#delivery = delivery;
   }
 
-  /** How much has been issued so far: another number means that there is something new. */
+  /** Counts the changes issued so far: another number means that there are new ones. */
   get issued(): number {
     return this.#issued;
   }
@@ -116,7 +116,7 @@ export class Lanes {
     );
   }
 
-  /** Takes a place of its own behind all that was issued earlier on some keys. It must be left. */
+  /** Takes a place behind all earlier calls on some keys, for a caller that sends by itself. The caller must leave it. */
   enter(keys: readonly string[]): Turn {
     this.#issued++;
     const batch = this.#newBatch(keys);
@@ -135,10 +135,10 @@ export class Lanes {
   }
 
   /**
-   * Takes part in what is sent behind all that was issued earlier on some keys.
+   * Adds an edit to the batch behind all earlier calls on some keys.
    *
    * @param keys The keys.
-   * @param places What will be looked at.
+   * @param places The paths that the edit reads.
    */
   join(keys: readonly string[], places: readonly Path[]): Part {
     this.#issued++;
@@ -156,7 +156,7 @@ export class Lanes {
   }
 
   /**
-   * Does a read when all earlier changes of its keys are settled, and before later ones are sent.
+   * Runs a read after all earlier changes of its keys are settled, and before later ones are sent.
    *
    * @param keys The keys that are read; all when left out.
    * @param read Sends the read.
@@ -172,7 +172,7 @@ export class Lanes {
     return new Promise((resolve, reject) => {
       const names = keys === undefined ? [] : [...new Set(keys)];
       if (names.length > 1) {
-        // case: a read of an idle key and a busy one. What is issued later must wait for it on both.
+        // case: a read of an idle key and a busy one. Later changes must wait for it on both.
         this.#newBatch(names).reads.push(() => read().then(resolve, reject));
         return;
       }
@@ -188,7 +188,7 @@ export class Lanes {
   #openBatch(keys: readonly string[], room: Room): Batch | undefined {
     const batch = this.#last.get(keys[0]);
     if (batch === undefined || batch.isRunning || batch.start || !batch.room.fits(room)) return undefined;
-    // A read that came after what is in the batch must not see what is not.
+    // A read behind the batch must not see changes that were issued after the read.
     if (batch.reads.length > 0 || batch.keys.length !== keys.length) return undefined;
     return keys.every((key) => this.#last.get(key) === batch) ? batch : undefined;
   }
@@ -207,7 +207,7 @@ export class Lanes {
     for (const last of earlier) last.followers.push(batch);
     batch.waits = earlier.size;
     for (const key of keys) this.#last.set(key, batch);
-    // At the end of this turn, so that a burst of calls that nobody awaited leaves as one.
+    // In a microtask, so that a burst of calls without await leaves as one.
     if (batch.waits === 0) queueMicrotask(() => this.#start(batch));
     return batch;
   }

@@ -42,7 +42,7 @@ export interface DictOptions {
   readonly delivery?: Delivery;
   /**
    * What the names of records begin with. Where it does not end with `json-dict:op:`, that is added, so that no
-   * dictionary takes the records of another one for its own keys; a hash tag and an id follow. Users of the server who
+   * dictionary takes the records of another one for its own keys; a hash tag and the id of the call follow. Users of the server who
    * may not use all keys need the right to it.
    *
    * @default {"json-dict:op:"}
@@ -67,7 +67,7 @@ export interface CloseOptions {
   readonly timeout?: number;
 }
 
-/** How a dictionary works, all decided. */
+/** The options of a dictionary, checked and with all defaults filled in. */
 export interface Settings {
   /** Put before each key. */
   readonly prefix: string;
@@ -77,13 +77,13 @@ export interface Settings {
   readonly timeout: number;
   /** Whether a change is sent again when its answer is lost, under the protection of a record. */
   readonly delivery: Delivery;
-  /** What records are called, before marker, tag and id. */
+  /** What the names of records begin with, before marker, tag and call id. */
   readonly recordPrefix: string;
-  /** Which changes are taken for safe; all when left out. */
+  /** How many replicas a change must reach; none when left out. */
   readonly durability?: Durability;
 }
 
-/** When a change is taken for safe. */
+/** How many replicas a change must reach, and by when. */
 export interface Durability {
   /** How many replicas must have it. */
   readonly replicas: number;
@@ -91,7 +91,7 @@ export interface Durability {
   readonly timeout: number;
 }
 
-/** How often a change arrives at the server, as far as the caller can tell. */
+/** How often a change is applied when its answer is lost. */
 export type Delivery = "exactly-once" | "at-most-once";
 
 const DEFAULT_TIMEOUT = 10_000;
@@ -143,7 +143,7 @@ export function readOptions(options: DictOptions | undefined): Settings {
     );
   }
   if (typeof recordPrefix !== "string" || recordPrefix === "" || recordPrefix.includes("{")) {
-    throw new TypeError("Cannot use the recordPrefix: expected a string with something in it, but no {");
+    throw new TypeError("Cannot use the recordPrefix: expected a string that is not empty and holds no {");
   }
   return Object.freeze({
     prefix: readKey(prefix),

@@ -1,32 +1,32 @@
 /**
- * Records: what the server keeps of a call for a while, so that a call that arrives twice is applied once.
+ * Records: the server keeps the answer of each call for a while, so that a call that arrives twice is applied once.
  *
  * @module
  */
 
 import { slotOf, tagOf } from "./slot.ts";
 
-/** The name of a call, and of its record in Redis. */
+/** The id of a call, and the name of its record in Redis. */
 export interface RecordName {
-  /** The name of the call: 9 random bytes, in letters, digits, `-` and `_`. */
+  /** The id of the call: 9 random bytes, in letters, digits, `-` and `_`. */
   readonly callId: string;
   /** The whole name of the record in Redis. */
   readonly name: string;
 }
 
 /**
- * What stands in the name of every record, directly before tag and id: by it each dictionary knows the records of all
+ * Stands in the name of every record, directly before tag and id. By it each dictionary recognises the records of all
  * others, whatever their `recordPrefix`.
  */
 export const RECORD_MARKER = "json-dict:op:";
 /** The end of the name of a record. */
 const RECORD_END = new RegExp(`${RECORD_MARKER}\\{[0-9a-z]{1,4}\\}[\\w-]{12}$`);
 
-/** As good as unique: of a thousand calls a second, one in a million years meets the record of another. */
+/** Practically unique: at a thousand calls a second, two ids with records at the same time meet once in a million years. */
 const ID_BYTES = 9;
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/** Random bytes in store: asking for them costs more than using them. */
+/** A pool of random bytes: one request for many is cheaper than many requests. */
 const pool = new Uint8Array(ID_BYTES * 100);
 let used = pool.length;
 
@@ -47,7 +47,7 @@ function newCallId(): string {
 export class Records {
   readonly #prefix: string;
 
-  /** @param prefix What their names begin with; the marker is added where it does not end with it. It holds no `{`. */
+  /** @param prefix Their names begin with it; the marker is added if it does not end with it. It holds no `{`. */
   constructor(prefix: string) {
     this.#prefix = prefix.endsWith(RECORD_MARKER) ? prefix : prefix + RECORD_MARKER;
   }
@@ -55,7 +55,7 @@ export class Records {
   /**
    * Names a new call.
    *
-   * @param key The whole name of a key that the call touches. In a cluster, the record lives beside it.
+   * @param key The whole name of a key that the call touches. In a cluster, the record lives in the same slot.
    * @returns A name that no other call has.
    */
   next(key: string): RecordName {
@@ -65,18 +65,18 @@ export class Records {
 }
 
 /**
- * Tells the records of all dictionaries from keys.
+ * Recognises the records of all dictionaries.
  *
  * @param name A name in Redis.
- * @returns Whether it is that of a record, whatever its prefix.
+ * @returns Whether it is the name of a record, whatever its prefix.
  */
 export function isRecord(name: string): boolean {
-  return name.at(-13) === "}" && RECORD_END.test(name); // each op asks, and most names need one look
+  return name.at(-13) === "}" && RECORD_END.test(name); // called for every key; one comparison settles most names
 }
 
 /**
- * How long after it is sent a call may come to the server. Records are kept for twice that time, so that neither a
- * call sent just before its deadline nor a clock that is somewhat wrong lets a copy come after its record.
+ * How long after it was sent a call may arrive at the server. Records are kept for twice that time, so that no copy of a
+ * call arrives after its record has expired, even if it was sent just before the deadline or a clock is somewhat wrong.
  *
  * @param timeout How long a call may take, in milliseconds.
  * @returns Milliseconds.
@@ -86,7 +86,7 @@ export function maxDelay(timeout: number): number {
 }
 
 /**
- * How long a record is kept: until no request of the call can arrive any more, with time to ask what became of it.
+ * How long a record is kept: until no request of the call can arrive any more, and `resolve` has had time to ask for it.
  *
  * @param timeout How long a call may take, in milliseconds.
  * @returns Milliseconds from the last time that the call arrived.

@@ -1,5 +1,5 @@
 /**
- * Relations: what an op can have to do with a place.
+ * Relations: how an op and a place may affect each other.
  *
  * @module
  */
@@ -20,29 +20,29 @@ const GUARDS: ReadonlySet<Op["kind"]> = new Set([
 /** Ops that move the elements behind the one that they are about. */
 const SHIFTS: ReadonlySet<Op["kind"]> = new Set(["add", "delete", "take"]);
 
-/** Whether an op only looks. */
+/** Whether an op only checks. */
 export function isGuard(op: Op): boolean {
   return GUARDS.has(op.kind);
 }
 
-/** How what an op is about lies to a place: in it; elsewhere; or so that the op could do anything to it. */
+/** How the path of an op relates to a place: inside it; apart from it; or unclear, so that the op may do anything to it. */
 export function relate(op: Op, place: Path): "inside" | "apart" | "unclear" {
   const { path } = op;
   const common = Math.min(path.length, place.length);
   for (let index = 0; index < common; index++) {
     if (isSame(path[index], place[index])) continue;
-    // A place in an array that is counted from the end, or behind an element that comes or goes.
+    // An index that counts from the end, or one behind an element that is added or removed.
     const isLast = index === path.length - 1;
     const mayShift = isLast && SHIFTS.has(op.kind) && isIndex(path[index]) && isIndex(place[index]);
     return mayShift || isFromEnd(path[index]) || isFromEnd(place[index]) ? "unclear" : "apart";
   }
   if (path.length < place.length) return "unclear";
-  // What a part of a value is replaced by may not be its last word: it may come before an element.
+  // An op that shifts at the place itself may move another element there.
   const isRoot = path.length === place.length && place.length > 1;
   return isRoot && SHIFTS.has(op.kind) ? "unclear" : "inside";
 }
 
-/** Whether an object or an array takes two segments for the same. */
+/** Whether two segments mean the same member or element. */
 function isSame(a: Segment, b: Segment): boolean {
   return a === b || String(a) === String(b);
 }

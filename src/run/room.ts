@@ -1,22 +1,23 @@
 /**
- * Room: how much goes into one request.
+ * Room: how much fits into one request.
  *
  * @module
  */
 
 import type { Group, Op } from "../data/op.ts";
 
-/** Some servers take no more than 3,999 arguments in a request (ElastiCache Serverless). */
+/** Some servers accept no more than 3,999 arguments in a request (ElastiCache Serverless). */
 const MAX_TOKENS = 3000;
-/** A larger request is no faster, holds the server for longer, and does not fit into one string at some size. */
+/** A larger request is no faster, blocks the server for longer, and at some size does not fit into one string. */
 const MAX_LENGTH = 1024 * 1024;
-/** What a call takes of a request. */
+
+/** The room that a call takes in a request. */
 export class Room {
   #tokens: number = 1;
   /** Characters of JSON text. */
   #length: number = 0;
 
-  /** What a group takes. */
+  /** @param group The first group; empty for none. */
   constructor(group: Group) {
     for (const op of group) {
       this.#tokens += op.path.length + 9;
@@ -24,7 +25,7 @@ export class Room {
     }
   }
 
-  /** Adds what another one takes. */
+  /** Adds another one. */
   add(other: Room): void {
     this.#tokens += other.#tokens;
     this.#length += other.#length;
@@ -36,7 +37,7 @@ export class Room {
   }
 }
 
-/** How many characters of values an op sends. */
+/** The length of the values that an op sends, in characters. */
 function lengthOf(op: Op): number {
   if ("items" in op) return op.items.reduce((sum, item) => sum + item.length, 0);
   if ("text" in op) return op.text.length;

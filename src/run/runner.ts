@@ -1,5 +1,5 @@
 /**
- * Running: one call or one command, sent until it is answered, or its deadline is over.
+ * Running: one call or one command, sent until there is an answer or the deadline passes.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { Connection, type ConnectionEvent } from "./connection.ts";
 import { answerOf, NoAnswer } from "./failure.ts";
 import { READ } from "../call/scripts.gen.ts";
 
-/** A server may be set to take no longer texts than this in one piece, in bytes. */
+/** The smallest limit that a server can have for one argument (`proto-max-bulk-len`), in bytes. */
 const SURE_LENGTH = 1024 * 1024;
 
 /** Sends commands and scripts to one client. */
@@ -21,12 +21,12 @@ export class Runner {
   readonly #timeout: number;
   readonly #isResending: boolean;
   #hasRead: boolean = false;
-  /** Whether the server takes EVALSHA from us; some users may only use EVAL. */
+  /** Whether the server accepts EVALSHA from this user; some users may only use EVAL. */
   #hasEvalsha: boolean = true;
-  /** How far the clock of the server is ahead of ours, in milliseconds, as far as we were told. */
+  /** How far the clock of the server is ahead of ours, in milliseconds; 0 until the server has reported it. */
   #ahead: number = 0;
 
-  /** What is under way, also for single masters of a cluster. */
+  /** The calls under way, also those of single masters of a cluster. */
   readonly #running: Set<Attempts<unknown>>;
   #isEnded: boolean = false;
 
@@ -44,7 +44,7 @@ export class Runner {
     return this.#client.nodes !== undefined;
   }
 
-  /** One for each master of a cluster that the client knows of. */
+  /** A runner for each master of a cluster that the client knows. */
   masters(): readonly Runner[] {
     return (this.#client.nodes?.("master") ?? []).map((node) =>
       new Runner(node, this.#timeout, this.#running)
@@ -52,7 +52,7 @@ export class Runner {
   }
 
   /**
-   * Calls a listener each time that a connection is lost, that there is a new one, or none any more.
+   * Calls a listener each time that the connection is lost, made, or ended for good, or that connecting has failed.
    *
    * @returns Ends it.
    */
@@ -63,13 +63,13 @@ export class Runner {
   /**
    * Runs a script. One round trip; two the first time a server sees the script, or where its clock is far from ours.
    *
-   * @param callFor Makes the call, for a server whose clock is so many milliseconds ahead of ours.
-   * @param resend Whether it may arrive twice: it has a record, or only reads.
-   * @param read Makes sense of the answer; if it throws, the answer counts as lost.
-   * @param ask Makes the call that asks for its record, and leaves an empty one where there is none.
+   * @param callFor Builds the call for a server whose clock is so many milliseconds ahead of ours.
+   * @param resend Whether it may be sent again: it has a record, or only reads.
+   * @param read Parses the answer; if it throws, the answer counts as lost.
+   * @param ask Builds the call that asks for its record, and leaves an empty one if there is none.
    * @returns What `read` returned.
    * @throws {NoAnswer} If there is none.
-   * @throws {Refused} If the server answered that it would not run it.
+   * @throws {Refused} If the server refused to run it.
    * @throws {RangeError} If it is too long to be sent.
    */
   async run<R>(
@@ -98,7 +98,7 @@ export class Runner {
 
   async #runScript({ script, keys, args }: Call, send: Send): Promise<unknown> {
     if (script === READ && !this.#hasRead) {
-      // A read that the server had to be sent twice would see changes that were issued after it.
+      // Without the script, the read would be sent again and could see changes that were issued after it.
       this.#hasRead = true;
       this.#load(script.text, send);
     }
@@ -110,8 +110,8 @@ export class Runner {
         const answer = answerOf(error) ?? "";
         if (isWithoutEvalsha(answer)) this.#hasEvalsha = false;
         else if (!answer.startsWith("NOSCRIPT")) throw error;
-        // It was not executed. EVAL is, and SCRIPT LOAD before it keeps the server from evicting the script
-        // (Redis 7.4 and Valkey 8 keep only 500 that came by EVAL). Who may not load may still have EVAL.
+        // EVALSHA was not executed; EVAL follows. SCRIPT LOAD before it prevents the eviction of the script: Redis 7.4
+        // and Valkey 8 keep only 500 scripts from EVAL. A user without the right to SCRIPT LOAD may still have EVAL.
         else this.#load(script.text, send);
       }
     }
@@ -119,17 +119,17 @@ export class Runner {
   }
 
   #load(text: string, send: Send): void {
-    if (this.#client.nodes) return; // it would go to some node, not to the one that runs the script
+    if (this.#client.nodes) return; // it would go to any node, not to the one that runs the script
     send("SCRIPT", ["LOAD", text]).catch(() => {});
   }
 
   /**
    * Sends a plain command. One round trip.
    *
-   * @param resend Whether it may arrive twice, as reads may.
+   * @param resend Whether it may be sent again, as reads may.
    * @returns What the server answered.
    * @throws {NoAnswer} If there is none.
-   * @throws {Refused} If the server answered that it would not run it.
+   * @throws {Refused} If the server refused to run it.
    * @throws {RangeError} If it is too long to be sent.
    */
   async command(resend: Resend, name: string, ...args: (string | number)[]): Promise<unknown> {
@@ -139,16 +139,17 @@ export class Runner {
   }
 
   /**
-   * Waits until replicas have what a call has written. Two round trips in a cluster, else one, which lasts as long as the
-   * replicas need. The connection does nothing else meanwhile.
+   * Waits until replicas have what a call has written. Two round trips in a cluster, else one, which takes as long as the
+   * replicas need. The connection is blocked meanwhile.
    *
-   * @param record The record of the call. It is touched: WAIT waits only for what was written on its own connection.
+   * @param record The record of the call. Its expiry is written again, because WAIT waits only for the writes of its own
+   * connection.
    * @param ttl How long it is kept, in milliseconds.
    * @param replicas How many replicas should have it.
    * @param ms How long to wait, in milliseconds.
-   * @returns How many have it; nothing if the record is gone, and with it perhaps what the call has changed.
+   * @returns How many have it; `undefined` if the record is gone, and perhaps the change with it.
    * @throws {NoAnswer} If there is none.
-   * @throws {Refused} If the server answered that it would not do it.
+   * @throws {Refused} If the server refused to run it.
    */
   replicate(record: string, ttl: number, replicas: number, ms: number): Promise<number | undefined> {
     const confirm = async (send: Send): Promise<unknown> => {
@@ -158,7 +159,7 @@ export class Runner {
         send("WAIT", [replicas, ms]),
         send("CLIENT", ["ID"]),
       ]);
-      // case: the connection broke and the client sent the rest again on a new one. There, WAIT waits for nothing.
+      // case: the connection broke and the client resent the rest on a new one. There, WAIT waits for nothing.
       if (before !== after) throw new Error("The connection was replaced");
       return Number(isKnown) === 0 ? undefined : Number(count);
     };
@@ -170,7 +171,7 @@ export class Runner {
     });
   }
 
-  /** The master that has a record. Only it takes commands about it. */
+  /** Sends to the master that has a record. Only that master accepts commands on it. */
   async #findHome(record: string, ttl: number): Promise<Send> {
     const masters = this.#client.nodes?.("master") ?? [];
     const answers = await Promise.allSettled(masters.map((node) => node.call("PEXPIRE", record, ttl)));
@@ -180,16 +181,16 @@ export class Runner {
     throw answer?.status === "rejected" ? answer.reason : new Error("No master is known");
   }
 
-  /** Ends all that is under way, as its deadline would, and sends nothing more. */
+  /** Ends all calls under way as their deadline would, and sends nothing more. */
   end(): void {
     this.#isEnded = true;
     for (const attempts of [...this.#running]) attempts.expire();
   }
 
-  /** Sends a command whose answer nobody needs, if it can be sent at once. */
+  /** Sends a command whose reply is not needed, if it can be sent at once. */
   post(name: string, ...args: (string | number)[]): void {
     if (!this.#connection.isReady) return;
-    // case: some clients throw before there is a promise. What it follows is done all the same.
+    // case: some clients throw before there is a promise. The call that this follows has succeeded all the same.
     (async () => await this.#client.call(name, ...args))().catch(() => {});
   }
 

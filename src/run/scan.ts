@@ -10,20 +10,20 @@ import { isRecord } from "./record.ts";
 import type { Runner } from "./runner.ts";
 import { tagOf } from "./slot.ts";
 
-/** How many keys of the server one step looks at: few round trips, and a server that is busy for about 0.5 ms. */
+/** How many keys one step visits: few round trips, and the server is busy for about 0.5 ms. */
 const COUNT = 1000;
 
-/** How often a cluster whose slots move is walked over. */
+/** How often a cluster is scanned if its slots move meanwhile. */
 const MAX_PASSES = 5;
-/** What clients read in place of bytes that are not UTF-8; a key may contain it, too. */
+/** Clients return it for bytes that are not UTF-8; a key may also contain it. */
 const REPLACEMENT = "\uFFFD";
-/** Between two looks at a cluster of which a part is not there, in milliseconds. */
+/** The pause before a cluster is scanned again when a part of it was down, in milliseconds. */
 const PAUSE = 50;
 const SLOTS = 16_384;
 
-/** Some keys, and the cursor with which a scan goes on behind them; `"0"` at the end, and in a cluster. */
+/** Some keys, and the cursor for the next page; `"0"` at the end, and always in a cluster. */
 export interface Page {
-  /** Names in Redis, prefix included, of strings only; there is at least one. */
+  /** Names in Redis, prefix included, of strings only; at least one. */
   readonly keys: readonly string[];
   /** The cursor. */
   readonly next: string;
@@ -34,14 +34,14 @@ export interface Page {
  * cluster.
  *
  * A key that is there from the first to the last page comes exactly once; one that is made or removed meanwhile
- * comes at most once. A name that is not UTF-8 is left out: no string addresses it. A cluster is walked over until no
- * slot has moved meanwhile, but no more than five times.
+ * comes at most once. A name that is not UTF-8 is left out: no string addresses it. A cluster is scanned again until no
+ * slot has moved meanwhile, but at most five times.
  *
  * @param runner Sends the commands.
  * @param prefix The prefix of the dictionary.
- * @param timeout How long a part of a cluster may be away, in milliseconds.
- * @param lanes Changes that each page must be read after; none when left out.
- * @param from Where to begin; a cluster is always walked over as a whole.
+ * @param timeout How long a part of a cluster may be down, in milliseconds.
+ * @param lanes Each page is read after the changes that were issued before it; none when left out.
+ * @param from The cursor to begin with; a cluster is always scanned as a whole.
  * @returns Pages.
  */
 export async function* scanKeys(
@@ -76,7 +76,7 @@ export async function* scanKeys(
       pass++;
       if (!layout.isMoving && layout.text === (await readLayout(runner, runner.masters())).text) return;
     } catch (error) {
-      // A master that is gone is replaced by one of its replicas, if there is one.
+      // A replica may take over from a master that failed.
       giveUpAt ??= performance.now() + timeout;
       if (performance.now() > giveUpAt) throw error;
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
@@ -84,7 +84,7 @@ export async function* scanKeys(
   }
 }
 
-/** Which master has which slots, in its own words. */
+/** Which master has which slots, as each master reports it. */
 interface Layout {
   readonly text: string;
   /** Whether keys are on their way from one master to another. */
@@ -94,7 +94,7 @@ interface Layout {
 /**
  * Asks masters for their slots.
  *
- * @throws {Refused} If they do not have all slots: then there are masters that the client has not heard of.
+ * @throws {Refused} If they do not have all slots: then the client does not know all masters.
  */
 async function readLayout(runner: Runner, masters: readonly Runner[]): Promise<Layout> {
   const lines = await Promise.all(masters.map(async (master) => {
@@ -111,7 +111,7 @@ async function readLayout(runner: Runner, masters: readonly Runner[]): Promise<L
   }
   const missing = owned.indexOf(0);
   if (missing >= 0) {
-    // A master that has not got the slot tells who has, and the client takes note of that.
+    // A master without the slot replies with the address of its owner, and the client learns it.
     await runner.command("resend", "EXISTS", `{${tagOf(missing)}}`);
     throw new Refused("CLUSTERDOWN", new Error(`No master is known that has slot ${missing}`));
   }
@@ -130,7 +130,7 @@ async function* scanServer(
   const step = (cursor: string): Promise<unknown> => {
     const args = [cursor, "MATCH", pattern, "COUNT", COUNT, "TYPE", "string"];
     const answer = runner.command("resend", "SCAN", ...args);
-    answer.catch(() => {}); // it is told when its turn comes
+    answer.catch(() => {}); // reported when the answer is awaited
     return answer;
   };
   // A cursor means nothing to another server, such as a replica that took over, so a new connection begins again.
@@ -151,7 +151,7 @@ async function* scanServer(
       }
       const [next, names] = readPage(await answer);
       const isOver = next === "0" && !isMoved;
-      // Ahead of time: the server looks for the next page while the caller has this one.
+      // Prefetch: the server scans the next page while the caller uses this one.
       cursor = isMoved ? "0" : next;
       issued = lanes?.issued;
       if (!isOver) answer = step(cursor);

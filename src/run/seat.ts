@@ -1,6 +1,6 @@
 /**
- * Seats: where edits take part in a batch. An edit cannot say what it sends before it has seen what is there, so it is
- * asked when those before it have said what they send.
+ * Seats: how edits take part in a batch. An edit must read before it knows its group, so the batch asks it only when the
+ * groups before it are known.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import type { Path } from "../data/path.ts";
 import { Deferred } from "./deferred.ts";
 import type { View } from "./speculation.ts";
 
-/** What an edit wants that has seen its places: send a group; see other places; or nothing more. */
+/** The decision of an edit that has seen its view: send a group; look again, perhaps at other paths; or leave. */
 export type Decision = { readonly group: Group } | "again" | "left";
 
-/** The place of an edit in a batch. The edit looks, decides, and looks again if it was refused. */
+/** The place of an edit in a batch. The edit looks, decides, and looks again if its group was refused. */
 export class Seat {
   #places: readonly Path[];
   #isLeft: boolean = false;
@@ -22,7 +22,7 @@ export class Seat {
   #outcome: Deferred<Outcome> = new Deferred();
   #decide: ((decision: Decision) => void) | undefined;
 
-  /** @param places What the edit looks at. */
+  /** @param places The paths that the edit reads. */
   constructor(places: readonly Path[]) {
     this.#places = places;
   }
@@ -32,8 +32,8 @@ export class Seat {
   /**
    * Waits until it is the turn of the edit.
    *
-   * @param places What it looks at from now on.
-   * @returns What is there.
+   * @param places The paths that it reads from now on.
+   * @returns What is at these paths.
    */
   look(places: readonly Path[] = this.#places): Promise<View> {
     this.#places = places;
@@ -44,7 +44,7 @@ export class Seat {
   /**
    * Sends a group, together with others of the batch.
    *
-   * @returns What became of it. If it was refused the edit may look again.
+   * @returns The outcome. If the group was refused, the edit may look again.
    */
   commit(group: Group): Promise<Outcome> {
     const { promise } = this.#outcome = new Deferred();
@@ -52,7 +52,7 @@ export class Seat {
     return promise;
   }
 
-  /** Ends the part of the edit. */
+  /** Takes the edit out of the batch. */
   leave(): void {
     this.#isLeft = true;
     this.#settle("left");
@@ -60,17 +60,17 @@ export class Seat {
 
   // ---- For the batch ----
 
-  /** What the edit looks at. */
+  /** The paths that the edit reads. */
   get places(): readonly Path[] {
     return this.#places;
   }
 
-  /** Whether the edit is over. */
+  /** Whether the edit has left. */
   get isLeft(): boolean {
     return this.#isLeft;
   }
 
-  /** Shows the edit what is there, and waits for what it wants. */
+  /** Shows the edit its view, and waits for its decision. */
   ask(view: View): Promise<Decision> {
     return new Promise((resolve) => {
       this.#decide = resolve;
@@ -81,7 +81,7 @@ export class Seat {
     });
   }
 
-  /** Reports what became of the group. */
+  /** Reports the outcome of the group. */
   answer(outcome: Outcome): void {
     this.#outcome.resolve(outcome);
   }

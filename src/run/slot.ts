@@ -1,5 +1,5 @@
 /**
- * Slots: where Redis Cluster keeps a key, and names that land in a given place.
+ * Slots: where Redis Cluster keeps a key, and hash tags for a given slot.
  *
  * @module
  */
@@ -16,8 +16,8 @@ const CRC: Uint16Array = Uint16Array.from({ length: 256 }, (_, byte) => {
 });
 
 /**
- * The slot of a name in Redis: that of its hash tag, which is what stands between the first `{` and the first `}`
- * after it, or of all of it if there is no tag or an empty one. Cost: O(length).
+ * The slot of a name in Redis: that of its hash tag, the text between the first `{` and the first `}`
+ * after it, or of the whole name if there is no tag or an empty one. Cost: O(length).
  *
  * @param name The whole name, prefix included.
  * @returns 0 to 16383.
@@ -31,13 +31,13 @@ export function slotOf(name: string): number {
   return crc % SLOTS;
 }
 
-/** The tags that were found, by slot, and how many were tried. */
+/** The tags found so far, by slot, and how many were tried. */
 const tags: (string | undefined)[] = [];
 let tried = 0;
 
 /**
- * A short tag of a slot: `slotOf("any{" + tagOf(slot) + "}thing")` is the slot. Tags are looked for until the one that
- * is wanted is found, and all that were met are kept: about 1 ms at first, 32 ms in all.
+ * A short tag of a slot: `slotOf("any{" + tagOf(slot) + "}thing")` is the slot. It tries tags until it finds
+ * one for the slot, and keeps all others that it meets: about 1 ms at first, 32 ms in all.
  *
  * @param slot 0 to 16383.
  * @returns At most four digits and small letters.

@@ -1,8 +1,8 @@
 /**
- * Speculation: what the places that edits read will look like once the changes before them are applied.
+ * Speculation: predicts the values that edits read once the changes before them are applied.
  *
- * Edits that wait for one key are computed one after the other without waiting for answers. What each of them sees is
- * what the ones before it leave, as the server would write it. If others change the value meanwhile, the guards of an
+ * Edits that wait for one key run one after the other without waiting for answers. Each sees what those before it
+ * leave, as the server would write it. If others change the value meanwhile, the guards of an
  * edit fail on the server, so a wrong guess costs time and never data.
  *
  * @module
@@ -14,15 +14,15 @@ import type { Path } from "../data/path.ts";
 import { isGuard, relate } from "./relation.ts";
 import { Replica } from "../replica/replica.ts";
 
-/** What is at some places. */
+/** What is at some paths. */
 export interface View {
-  /** For each place its text, or why there is none. */
+  /** For each path its text, or the refusal. */
   readonly answers: readonly (string | Refusal)[];
-  /** Whether the server said so, at one moment after the question; else it is a guess. */
+  /** Whether the server has reported this, all of one moment after the edit asked; otherwise it is a guess. */
   readonly isCertain: boolean;
 }
 
-/** One place: its text is in the replica, under its id, unless there is a refusal. */
+/** One place. Its text is in the replica, under its id, unless there is a refusal. */
 interface Place {
   readonly id: string;
   readonly path: Path;
@@ -32,11 +32,11 @@ interface Place {
 /** The places that edits of some keys read. */
 export class Speculation {
   readonly #replica: Replica = new Replica();
-  /** The places of which something is known, by id. */
+  /** The known places, by id. */
   readonly #places: Map<string, Place> = new Map();
   #isCertain: boolean = true;
 
-  /** Takes what the server has at some places, all of the same moment, and forgets all others. */
+  /** Stores what the server has at some paths, all of one moment, and forgets all others. */
   take(places: readonly Path[], answers: readonly (string | Refusal)[]): void {
     this.#places.clear();
     this.#isCertain = true;
@@ -50,7 +50,7 @@ export class Speculation {
     });
   }
 
-  /** What is at some places; nothing if one of them is not known. */
+  /** The view of some paths; `undefined` if one of them is not known. */
   view(places: readonly Path[]): View | undefined {
     const answers: (string | Refusal)[] = [];
     for (const path of places) {
@@ -62,7 +62,7 @@ export class Speculation {
     return { answers, isCertain: this.#isCertain };
   }
 
-  /** Does what the server will do with a group. */
+  /** Applies a group as the server will. */
   apply(group: Group): void {
     this.#isCertain = false;
     const lost = new Set<string>();
@@ -86,18 +86,18 @@ export class Speculation {
     for (const id of lost) this.#places.delete(id);
   }
 
-  /** The server has applied, or refused for good, all groups so far as expected. */
+  /** Notes that the server has applied all groups so far as expected. */
   confirm(): void {
     this.#isCertain = true;
   }
 
-  /** Nothing is known any more. */
+  /** Forgets all places. */
   forget(): void {
     this.#places.clear();
   }
 }
 
-/** A name for a place. */
+/** The id of the place at a path. */
 export function idOf(path: Path): string {
   return JSON.stringify(path);
 }

@@ -145,7 +145,7 @@ describe("Corrupt text", () => {
     });
   }
 
-  it("CorruptValueError tells edits of text that was cut short, with the byte", async () => {
+  it("CorruptValueError reports truncated text to edits, with the byte", async () => {
     await client.set(X, '{"a":[1,2');
     const error = await assertRejects(() => lab.at("x", "b").set(1), CorruptValueError);
     assertEquals([error.path, error.operation, typeof error.offset], [["x", "b"], "set", "number"]);
@@ -278,7 +278,7 @@ describe("Keys of another Redis type", () => {
 });
 
 describe("Paths that lead nowhere", () => {
-  it("TypeMismatchError: a path through a scalar, in every method, tells where and what", async () => {
+  it("TypeMismatchError: a path through a scalar, in every method, is reported with place and type", async () => {
     const text = '{"a":{"s":"text","n":1,"b":true,"z":null}}';
     const types = { s: "string", n: "number", b: "boolean", z: "null" };
     for (const [name, found] of Object.entries(types)) {

@@ -119,7 +119,7 @@ describe("RedisJsonDict.set() and get()", () => {
 });
 
 describe("RedisJsonDict.delete(), pop(), has() and popItem()", () => {
-  it("RedisJsonDict.delete() removes the key and tells whether it was there", async () => {
+  it("RedisJsonDict.delete() removes the key and returns whether it existed", async () => {
     const lab = newDict();
     await lab.set("x", { a: 1 });
     assertEquals([await lab.delete("x"), await lab.delete("x")], [true, false]);
@@ -133,13 +133,13 @@ describe("RedisJsonDict.delete(), pop(), has() and popItem()", () => {
     assertEquals(await client.exists(`${lab.prefix}x`), 0);
   });
 
-  it("RedisJsonDict.pop() tells a null from nothing", async () => {
+  it("RedisJsonDict.pop() distinguishes null from no value", async () => {
     const lab = newDict();
     await lab.set("x", null);
     assertEquals([await lab.pop("x"), await lab.pop("x")], [null, undefined]);
   });
 
-  it("RedisJsonDict.has() sees values, null too, and tells of other types", async () => {
+  it("RedisJsonDict.has() finds values, null too, and reports other types", async () => {
     const lab = newDict();
     await lab.set("x", null);
     assertEquals([await lab.has("x"), await lab.has("y")], [true, false]);
@@ -434,7 +434,7 @@ describe("RedisJsonDict expiry", () => {
     assertEquals(await client.pttl(`${lab.prefix}x`), -1);
   });
 
-  it("RedisJsonDict.ttl() tells nothing, no expiry and an expiry apart", async () => {
+  it("RedisJsonDict.ttl() distinguishes no value, no expiry and an expiry", async () => {
     const lab = newDict();
     assertEquals(await lab.ttl("x"), undefined);
     await lab.set("x", 1);
@@ -444,7 +444,7 @@ describe("RedisJsonDict expiry", () => {
     assert(ttl !== undefined && ttl > 80_000 && ttl <= 90_000);
   });
 
-  it("RedisJsonDict.expire() and persist() change only the expiry and tell whether they did", async () => {
+  it("RedisJsonDict.expire() and persist() change only the expiry and return whether they did", async () => {
     const lab = newDict();
     assertEquals([await lab.expire("x", 90_000), await lab.persist("x")], [false, false]);
     await client.set(`${lab.prefix}x`, " [1]\n");
@@ -525,7 +525,7 @@ describe("RedisJsonDict in sight", () => {
 });
 
 describe("RedisJsonDict.close()", () => {
-  it("RedisJsonDict.close() waits for what was issued, ends its own connection, and twice is as good as once", async () => {
+  it("RedisJsonDict.close() waits for what was issued, ends its own connection, and may be called twice", async () => {
     const prefix = uniquePrefix("dict");
     const lab = RedisJsonDict.connect<{ x: number }>(redisUrl, { prefix });
     const issued = [lab.set("x", 1), lab.at("x").increment(), lab.at("x").increment(5)];

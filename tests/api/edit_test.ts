@@ -424,7 +424,7 @@ describe("RedisJsonDict.edit()", () => {
     assertStrictEquals(await client.get(`${prefix}k`), '{"a":{"n":2},"b":3}');
   });
 
-  it("unreadable() tells a text that nobody has changed from one that was", () => {
+  it("unreadable() distinguishes an unchanged text from a changed one", () => {
     const error = unreadable(["k"], '{"a":"\ufffd"}', '{"a":"\ufffd"}');
     assert(error instanceof CorruptValueError);
     assertStrictEquals((error.cause as Error).message, "it holds bytes that are not UTF-8");
@@ -453,7 +453,7 @@ describe("RedisJsonDict.edit()", () => {
     await assertRejects(() => lab.edit((draft) => void (draft.sample = kept)), TypeError, "its edit is over");
   });
 
-  it("edit() tells what is wrong in Redis", async () => {
+  it("edit() reports what is wrong in Redis", async () => {
     const { lab, prefix } = await newLab();
     await client.set(`${prefix}sample`, '{"color":');
     await assertRejects(() => lab.edit((draft) => void (draft.sample.color = "x")), CorruptValueError);
@@ -495,7 +495,7 @@ describe("RedisJsonDict.edit()", () => {
     assertStrictEquals(({} as Record<string, unknown>).constructor, Object);
   });
 
-  it("explain() tells what would be sent and sends nothing", async () => {
+  it("explain() returns what would be sent, and sends nothing", async () => {
     const { lab, text } = await newLab();
     const before = await text("sample");
     assertEquals(await lab.explain((draft) => draft.sample.positions.push(3)), [
@@ -549,7 +549,7 @@ describe("Ref.edit()", () => {
     ]);
   });
 
-  it("edit() of a ref tells what is missing or is no container", async () => {
+  it("edit() of a ref reports what is missing or is no container", async () => {
     const { lab, prefix } = await newLab();
     await assertRejects(() => lab.at("sample", "tags").edit(() => {}), PathNotFoundError);
     await client.del(`${prefix}sample`);

@@ -247,7 +247,7 @@ describe("JSON Patch", () => {
     assertStrictEquals(await text("r"), '{"a":1}');
   });
 
-  it("patch() tells what is wrong with the key", async () => {
+  it("patch() reports what is wrong with the key", async () => {
     await client.set(`${prefix}s`, '{"a":');
     await assertRejects(() => dict.patch("s", [{ op: "remove", path: "/a" }]), CorruptValueError);
     await client.del(`${prefix}s`);

@@ -83,7 +83,7 @@ describe("Ref reads", () => {
     await assertRejects(() => lab.at("nothing").getOrThrow(), KeyNotFoundError);
   });
 
-  it("Ref.exists() and Ref.type() tell of every type and of nothing", async () => {
+  it("Ref.exists() and Ref.type() report every type, and a missing value", async () => {
     const values = { null: null, boolean: true, number: -1.5e3, string: "", array: [], object: {} };
     await lab.set("x", values);
     for (const type of Object.keys(values)) {
@@ -193,7 +193,7 @@ describe("Ref.set() and delete()", () => {
     assertEquals(await client.get(X), '{"a":5}');
   });
 
-  it("Ref.delete() removes a member, an element and the key, and tells whether it was there", async () => {
+  it("Ref.delete() removes a member, an element and the key, and returns whether it existed", async () => {
     await expectEdit('{"a":1, "b":2 , "c":3}', () => lab.at("x", "b").delete(), true, '{"a":1, "c":3}');
     await expectEdit('{"a":1,"b":2}', () => lab.at("x", "b").delete(), true, '{"a":1}');
     await expectEdit('{"a":1}', () => lab.at("x", "a").delete(), true, "{}");

@@ -147,7 +147,7 @@ describe("compile()", () => {
 });
 
 describe("readVerdict()", () => {
-  it("readVerdict() tells applied from refused and from never arrived, for each group of a call", () => {
+  it("readVerdict() distinguishes applied, refused and never arrived, for each group of a call", () => {
     const groups: Group[] = [[set("a"), set("b")], [set("a")]];
     const answer = ["", "!WRONG_TYPE 0 list", ""];
     assertEquals([0, 1].map((index) => readVerdict(groups, index, answer)), [false, true]);
@@ -245,14 +245,14 @@ describe("toError()", () => {
     found,
   });
 
-  it("toError() tells of a key or a place that is missing", () => {
+  it("toError() reports a missing key or place", () => {
     assertInstanceOf(toError(target, refusal("NO_KEY")), KeyNotFoundError);
     const error = toError(target, refusal("NOT_FOUND", 1));
     assertInstanceOf(error, PathNotFoundError);
     assertStrictEquals(error.at, 2); // the key and "a" are there
   });
 
-  it("toError() tells of a type that does not fit, on the way or at the end", () => {
+  it("toError() reports a wrong type, on the way or at the end", () => {
     const onTheWay = toError(target, refusal("TYPE", 1, "number"));
     assertInstanceOf(onTheWay, TypeMismatchError);
     assertEquals([onTheWay.at, onTheWay.found, onTheWay.expected], [2, "number", ["object", "array"]]);
@@ -277,13 +277,13 @@ describe("toError()", () => {
     }
   });
 
-  it("toError() tells of an index out of range, with the length", () => {
+  it("toError() reports an index out of range, with the length", () => {
     const error = toError(target, refusal("RANGE", 1, "3"));
     assertInstanceOf(error, IndexOutOfRangeError);
     assertEquals([error.index, error.length], [5, 3]);
   });
 
-  it("toError() tells of a number out of range, of a text that is no JSON, and of another type of key", () => {
+  it("toError() reports a number out of range, a text that is no JSON, and another type of key", () => {
     for (const bound of ["integer", "finite", "digits"] as const) {
       const error = toError(target, refusal("NUMBER", 2, bound));
       assertInstanceOf(error, NumberRangeError);
@@ -300,13 +300,13 @@ describe("toError()", () => {
     assertStrictEquals(wrong.found, "hash");
   });
 
-  it("toError() tells of a limit", () => {
+  it("toError() reports a limit", () => {
     const error = toError(target, refusal("LIMIT", 0, "depth"));
     assertInstanceOf(error, LimitError);
     assertStrictEquals(error.limit, "depth");
   });
 
-  it("toError() tells of memory that is short, as of any refusal of the server", () => {
+  it("toError() reports a lack of memory like any refusal of the server", () => {
     const error = toError(target, refusal("OOM"));
     assertInstanceOf(error, UnavailableError);
     assertStrictEquals(error.reason, "OOM");

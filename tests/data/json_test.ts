@@ -97,7 +97,7 @@ describe("encode()", () => {
     refused(new Number(NaN), "Cannot write the value: NaN is not JSON; use null or a string");
   });
 
-  it("encode() names the place of what it refuses, below the place where the value will stand", () => {
+  it("encode() names the refused part, below the path of the value", () => {
     const value = { tags: ["a", "b", NaN] };
     const advice = "NaN is not JSON; use null or a string";
     refused(value, `Cannot write ["tags"][2]: ${advice}`);

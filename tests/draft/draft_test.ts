@@ -29,7 +29,7 @@ function record(values: Record<string, Json>, recipe: (draft: never) => unknown)
   return { seen, ops, guards: root.guards(), end: () => session.end(() => new TypeError("over")) };
 }
 
-/** Applies a group; tells whether it was refused. */
+/** Applies a group. Returns whether it was refused. */
 function commit(texts: Texts, group: Group): boolean {
   return applyGroup(texts, group).some((reply) => reply.startsWith("!"));
 }
@@ -95,7 +95,7 @@ function guardsOf(value: Json, recipe: (draft: Any) => unknown): string[] {
 describe("drafts: what counts as a read", () => {
   const whole = (value: Json): string[] => [`test ${JSON.stringify(value)}`];
 
-  it("a descriptor tells that a member is there, its getter reads the value", () => {
+  it("a descriptor reveals that a member exists, its getter reads the value", () => {
     const value: Json = { a: 1, b: 2 };
     assertEquals(guardsOf(value, (d) => Object.getOwnPropertyDescriptor(d.k, "a")), ["exists a"]);
     assertEquals(guardsOf(value, (d) => Object.getOwnPropertyDescriptor(d.k, "a")?.get?.()), ["test a 1"]);

@@ -146,12 +146,12 @@ describe("JsonDictError", () => {
     assertStrictEquals(new Set(CASES.map(([error]) => error.code)).size, classes.size);
   });
 
-  it("JsonDictError sets no cause that it was not given, and keeps one that is undefined", () => {
+  it("JsonDictError sets no cause by itself, and keeps one that is undefined", () => {
     assert(!Object.hasOwn(new KeyNotFoundError({ operation: "get", path: ["a"] }), "cause"));
     assert(Object.hasOwn(new KeyNotFoundError({ operation: "get", path: ["a"], cause: undefined }), "cause"));
   });
 
-  it("JsonDictError tells the empty key from no key by the path", () => {
+  it("JsonDictError distinguishes the empty key from no key by the path", () => {
     const empty = new TimeoutError({ operation: "get", path: [""], timeout: 5 });
     assertStrictEquals(empty.key, "");
     assertEquals(empty.message.slice(0, 17), 'Cannot get at "":');
@@ -160,7 +160,7 @@ describe("JsonDictError", () => {
     assert(none.message.startsWith("Cannot clear at the dictionary: "), none.message);
   });
 
-  it("JsonDictError is told apart by its code", () => {
+  it("JsonDictError is identified by its code", () => {
     const error: KeyNotFoundError | LimitError = new LimitError({ ...push, limit: "depth" }) as
       | KeyNotFoundError
       | LimitError;
@@ -217,7 +217,7 @@ describe("error messages", () => {
     assertStrictEquals(scalar.message, 'Cannot toggle at "k": the value is a string, expected a boolean');
   });
 
-  it("Errors say nothing of what they do not know", () => {
+  it("Errors leave out what is not known", () => {
     const get = { operation: "get", path: ["k"] };
     const unknown = [
       new CorruptValueError(get),

@@ -550,7 +550,7 @@ describe("apply, of large values", () => {
     );
   });
 
-  it("apply fresh tells in a group of its own what is there, if any group was refused", async () => {
+  it("apply fresh returns in a group of its own what is there, if any group was refused", async () => {
     const groups = 'set|1|"a"|1|;|bytes|test|1|"n"|0|;|@|2|fresh|0|@|1|fresh|0|fresh|1|"a"';
     await client.set(OTHER, "[7]");
     await client.set(KEY, '{"n": 0}');

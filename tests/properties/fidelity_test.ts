@@ -332,7 +332,7 @@ function batches(size = BATCH): fc.Arbitrary<Case[]> {
   return fc.array(oneCase, { minLength: size, maxLength: size });
 }
 
-// A failure tells of one case of its batch; shrinking the batch would take an hour and say no more.
+// A failure names one case of its batch; shrinking the batch would take an hour and reveal no more.
 describe("fidelity", () => {
   it("apply changes what the ops address and no other byte, and answers what JavaScript answers", async () => {
     await fc.assert(fc.asyncProperty(batches(), (cases) => check(cases, shaOf.get(0)!)), {

@@ -1,4 +1,4 @@
-/** Drafts and their guards: what tells something is a read, in whatever way it is told. */
+/** Drafts and their guards: whatever reveals something about the data is a read. */
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
@@ -86,7 +86,7 @@ describe("guards", () => {
     assert(counts.merged > total / 8 && counts.refused > total / 8, JSON.stringify(counts));
   });
 
-  it("each single use is a read of what it tells, of a value in its place, a replaced and a removed one", () => {
+  it("each single use reads what it reveals, of a value in its place, a replaced and a removed one", () => {
     const lists = [
       "[3,1,2]",
       "[]",

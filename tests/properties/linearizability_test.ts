@@ -218,7 +218,7 @@ describe("judge", () => {
     assertEquals(verdict(done(0, 2, GET, 1), done(1, 3, set(1))), "ok");
   });
 
-  it("judge finds what two clients cannot both have been told", () => {
+  it("judge finds replies that two clients cannot both have got", () => {
     const both = [
       done(0, 5, compareAndSet(undefined, 1), true),
       done(0, 5, compareAndSet(undefined, 2), true),
@@ -244,7 +244,7 @@ describe("judge", () => {
     assertEquals(verdict(first, lost(2, push(7)), one, two), "violation");
   });
 
-  it("judge tells apart which of two led to the same state, as the other one is left", () => {
+  it("judge distinguishes which of two led to the same state, as the other one is left", () => {
     const first = done(0, 1, set({ n: 0 }));
     const last = [done(4, 5, GET, { n: 1 }), done(6, 7, set({ n: 5 })), done(8, 9, GET, { n: 6 })];
     for (const [one, other] of [[increment(), set({ n: 1 })], [set({ n: 1 }), increment()]]) {

@@ -442,7 +442,7 @@ const twoNumbers: fc.Arbitrary<[string, string]> = fc.tuple(anyNumber, anyNumber
   },
 );
 
-/** A failure tells of one case of its batch; shrinking the batch would take an hour and say no more. */
+/** A failure names one case of its batch; shrinking the batch would take an hour and reveal no more. */
 function batches<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
   return fc.array(arbitrary, { minLength: BATCH, maxLength: BATCH });
 }

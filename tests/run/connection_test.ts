@@ -15,7 +15,7 @@ interface Lab {
   y: number;
 }
 
-/** What must be told at once is told long before this. */
+/** An error that must come at once comes long before this. */
 const LONG = 60_000;
 const SHORT = 1_500;
 /** A CA with three certificates of it, by `openssl ca`: good and other until 2120, expired since 2001. One key is for all. */
@@ -157,7 +157,7 @@ describe("a connection that will not get better by waiting", () => {
   it("RedisJsonDict.connect() says at once that a port speaks TLS, or does not", async () => {
     const { server, url, plain } = await startTls("good");
     await using _ = server;
-    await assertRefused(url, "TLS", "certificate"); // nobody has told it who signs ours
+    await assertRefused(url, "TLS", "certificate"); // it does not know the issuer of ours
     await assertRefused(
       plain,
       "TLS",

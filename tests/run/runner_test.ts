@@ -107,7 +107,7 @@ describe("Runner and a server that does not answer", () => {
     await restore(lab, proxy);
   });
 
-  it("Runner tells of a write that was applied and one that was not by the same error", async () => {
+  it("Runner reports a lost write by the same error, applied or not", async () => {
     await using scope = await startLab(SHORT);
     const { lab, proxy, beside } = scope;
     await beside.set("x", [0]);
@@ -216,7 +216,7 @@ describe("Runner and a connection that breaks", () => {
 });
 
 describe("Runner and errors of the server", () => {
-  it("Runner tells of a missing right in the words of the server, and that nothing was changed", async () => {
+  it("Runner reports a missing right in the words of the server, and that nothing was changed", async () => {
     const prefix = uniquePrefix("runner");
     await client.call("ACL", "SETUSER", "reader", "on", "nopass", "~*", "+@all", "-evalsha", "-eval", "-get");
     const limited = testClient({ username: "reader", password: "any" });

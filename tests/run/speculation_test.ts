@@ -80,7 +80,7 @@ describe("Speculation", () => {
     assertEquals(speculation.view([place, ["k"]])?.answers, ['{"n":1}', '{"list":[0,{"n":1}]}']);
   });
 
-  it("Speculation keeps to what the server has refused to show, and to what it was told last", () => {
+  it("Speculation keeps a refusal of the server, and the latest values", () => {
     const speculation = new Speculation();
     speculation.take([["k", "a"]], ["{}"]);
     speculation.apply([set(["k", "a", "n"])]);
@@ -93,7 +93,7 @@ describe("Speculation", () => {
 });
 
 describe("Chains", () => {
-  it("Chains lets groups build on the last one that could change what they see, or see what they change", () => {
+  it("Chains lets groups depend on the last one that may change what they read, or read what they change", () => {
     const [a, b] = [set(["k", "a"]), set(["k", "b"])];
     assertEquals(chain(a, a, a), [[], [0], [1]]);
     assertEquals(chain(a, b, a, b), [[], [], [0], [1]]);
@@ -114,7 +114,7 @@ describe("Chains", () => {
     assertEquals(chain({ kind: "delete", path: ["k", 0] }, set(["k", "1", "x"]))[1], [0]);
   });
 
-  it("Chains does not let a group wait for one that is refused only for good", () => {
+  it("Chains lets no group depend on one that is never sent again", () => {
     const chains = new Chains();
     assertEquals(chains.add(0, [set(["k"])], true), []);
     assertEquals(chains.add(1, [set(["k"])], false), []);

@@ -50,7 +50,7 @@ describe("answers of the server", () => {
     assertEquals(await lab.get("x"), [1]);
   });
 
-  it("RedisJsonDict tells answers from lost answers by their form", () => {
+  it("RedisJsonDict distinguishes answers from lost answers by their form", () => {
     const make = (message: string, more: object): Error => Object.assign(new Error(message), more);
     const command = { name: "evalsha", args: [] };
     const answers = [
@@ -107,7 +107,7 @@ describe("answers of the server", () => {
     }
   });
 
-  it("RedisJsonDict takes a call that stopped half-way for one that may have been applied", async () => {
+  it("RedisJsonDict reports a call that stopped half-way as ambiguous", async () => {
     const answer = Object.assign(new Error("PARTIAL ERR ACL failure in script: No permissions"), {
       name: "ReplyError",
     });
@@ -138,7 +138,7 @@ describe("clients that cannot be understood", () => {
         await assertRejects(
           call,
           TypeError,
-          'give those that the server answers the name: error.name = "ReplyError"',
+          'set error.name = "ReplyError" on the errors that the server replies',
         );
       }
       assertEquals(await client.exists(`${lab.prefix}y`), 0);
@@ -160,7 +160,7 @@ describe("clients that cannot be understood", () => {
     assertEquals(await client.exists(`${lab.prefix}y`), 0);
   });
 
-  it("RedisJsonDict asks a client for its ways once, and keeps the order of what waits for that", async () => {
+  it("RedisJsonDict probes a client once, and keeps the order of the calls that wait for that", async () => {
     const sent: string[] = [];
     const lab = await dictOf((command, ...args) => {
       sent.push(`${command} ${String(args[0]).slice(0, 6)}`);

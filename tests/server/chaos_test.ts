@@ -48,7 +48,7 @@ describe("chaos", () => {
     assertEquals(await outcome({ mode: "standalone", subject: "brought client" }), GOOD);
   });
 
-  it("RedisJsonDict with at-most-once applies nothing twice, and says what it cannot tell", async () => {
+  it("RedisJsonDict with at-most-once applies nothing twice, and reports a lost answer as ambiguous", async () => {
     assertEquals(await outcome({ mode: "standalone", subject: "at-most-once" }), GOOD);
   });
 

@@ -62,7 +62,7 @@ describe("durability", () => {
     assertEquals(JSON.parse(await pair.copy.get("x") ?? "").length, 70);
   });
 
-  it("RedisJsonDict says DurabilityError, with what was answered, where there are too few replicas", async () => {
+  it("RedisJsonDict throws DurabilityError with the result if there are too few replicas", async () => {
     await using pair = await startPair();
     const options: DictOptions = { prefix: "", durability: { replicas: 2, timeout: 2_000 } };
     const lab = new RedisJsonDict<Lab>(pair.client, options);

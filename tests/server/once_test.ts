@@ -179,7 +179,7 @@ describe("AmbiguousResultError.resolve()", () => {
     assertEquals(await error.resolve(), "not-applied");
   });
 
-  it("resolve() tells each change of a shared call from its neighbours", async () => {
+  it("resolve() reports each change of a shared call by itself", async () => {
     await using scope = await start({ timeout: 1_000 }, { maxRetriesPerRequest: 0 });
     const { lab, proxy, text } = scope;
     proxy.fault = "no answers";

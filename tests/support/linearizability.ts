@@ -12,7 +12,7 @@ import { JsonDictError } from "../../src/errors/error.ts";
 import type { Json } from "../../src/data/json.ts";
 
 /**
- * What one client did, and what it was told. An operation that is known to have had no effect does not belong in a
+ * What one client did, and the reply that it got. An operation that is known to have had no effect does not belong in a
  * history.
  *
  * @typeParam I What it was asked.
@@ -49,7 +49,7 @@ export interface Model<S, I, O> {
   readonly init: S;
   /** Answers the new state and the output. */
   step(state: S, input: I): readonly [state: S, output: O];
-  /** Text that is the same only for states that nothing tells apart. */
+  /** Text that is equal only for equal states. */
   stateText(state: S): string;
   same(a: O, b: O): boolean;
   /**

@@ -328,7 +328,7 @@ export function execute(root: Container, program: readonly Step[]): string[] {
   });
 }
 
-/** Text that tells values apart also where they have names that `JSON.stringify` calls. */
+/** Text that distinguishes values, also those with members that `JSON.stringify` would call. */
 function show(value: unknown): string {
   if (!isContainer(value)) return String(value);
   if (Array.isArray(value)) return `[${value.map(show).join()}]`;

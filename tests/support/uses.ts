@@ -56,7 +56,7 @@ export const document: fc.Arbitrary<Json> = fc.record({
 
 type Members = Record<string, unknown>;
 
-/** What a program has met: the parts that it can go on with, and how it tells what it sees. */
+/** The state of a program: the parts that it can go on with, and how it reports what it sees. */
 interface Sight {
   readonly parts: object[];
   /** Tells one value: of an object or array only which of both it is. */
@@ -321,7 +321,7 @@ export function describeUse(text: string, step: Use): string {
   }`;
 }
 
-/** Whether an array is none of a draft, which nobody can tell but by what cannot be cloned. */
+/** Whether an array is no draft. Only a failed clone reveals one. */
 function isPlain(value: unknown[]): boolean {
   const mark = Symbol();
   try {

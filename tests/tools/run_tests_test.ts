@@ -20,7 +20,7 @@ describe("countTests()", () => {
     assertEquals(countTests(report), { passed: 2, failed: 2, ignored: 0 });
   });
 
-  it("countTests() tells ignored tests from passed ones", () => {
+  it("countTests() distinguishes ignored tests from passed ones", () => {
     const report = passed("A") + `<testcase name="A &gt; one"><skipped/></testcase>`;
     assertEquals(countTests(report), { passed: 0, failed: 0, ignored: 1 });
   });

@@ -146,13 +146,13 @@ async function runWorker(task: Task): Promise<Story> {
   return JSON.parse(new TextDecoder().decode(stdout), (_, value) => value === "never" ? Infinity : value);
 }
 
-/** Does something again and again until it is told to stop; what fails stops all. */
+/** Repeats something until stop() is called; a failure stops everything. */
 function keepDoing(step: () => Promise<void>): () => Promise<void> {
   let isOver = false;
   const work = (async () => {
     while (!isOver) await step();
   })();
-  work.catch(() => {}); // told by stop()
+  work.catch(() => {}); // reported by stop()
   return async () => {
     isOver = true;
     await work;

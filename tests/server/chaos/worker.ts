@@ -82,7 +82,7 @@ function open({ subject, urls, prefix, timeout }: Task): { dict: AnyDict; end: (
     ? new Cluster(urls.map((url) => ({ host: "127.0.0.1", port: Number(new URL(url).port) })))
     : new Redis(urls[0], { retryStrategy: () => 20, disconnectTimeout: 20 });
   client.on("error", () => {});
-  // Seen through this, the client does not tell that it sends again.
+  // Wrapped in this, the client does not reveal that it resends.
   const plain: RedisClient = { call: (command, ...args) => client.call(command, ...args) };
   const dict: AnyDict = subject === "unprotected"
     ? new RedisJsonDict(plain, { ...options, delivery: "at-most-once" })
@@ -117,7 +117,7 @@ function choose(random: (below: number) => number, id: string): { key: string; i
   return { key, input: inputs[random(inputs.length)] };
 }
 
-/** Asks what became of a call until it is told; the network may still be away. */
+/** Calls resolve() until it succeeds; the network may still be down. */
 async function settle(error: AmbiguousResultError): Promise<string> {
   if (error.callId === undefined) return "unknown";
   for (let attempt = 1; attempt <= 10; attempt++) {
