@@ -34,6 +34,7 @@ const TYPES = [
   "At",
   "AtPath",
   "BooleanRef",
+  "CallOptions",
   "CompareOptions",
   "ConflictErrorData",
   "ContainerOf",

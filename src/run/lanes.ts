@@ -11,7 +11,9 @@ import type { Group } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import { Seat } from "./seat.ts";
 import { Room } from "./room.ts";
-import { type Delivery, Sitting, type Work } from "./sitting.ts";
+import { NoAnswer } from "./failure.ts";
+import type { Cancellation } from "./cancellation.ts";
+import { cancellationsOf, type Delivery, Sitting, type Work } from "./sitting.ts";
 
 interface Batch {
   readonly keys: string[];
@@ -25,6 +27,8 @@ interface Batch {
   readonly followers: Batch[];
   /** What the works take of a request, as far as that is known. */
   readonly room: Room;
+  /** How long the request may take, in milliseconds; the time of the dictionary when left out. */
+  readonly timeout: number | undefined;
   /** How many batches it waits for. */
   waits: number;
   isRunning: boolean;
@@ -42,7 +46,7 @@ export interface Turn {
    *
    * @returns What became of it.
    */
-  commit(group: Group): Promise<Outcome>;
+  commit(group: Group, cancellation?: Cancellation): Promise<Outcome>;
   /** Ends the turn. What was issued later goes on. */
   leave(): void;
 }
@@ -88,8 +92,8 @@ export class Lanes {
    *
    * @returns What became of it.
    */
-  commit(group: Group): Promise<Outcome> {
-    const [outcome] = this.commitAll([group], keysOf(group));
+  commit(group: Group, cancellation?: Cancellation): Promise<Outcome> {
+    const [outcome] = this.commitAll([group], keysOf(group), cancellation);
     return outcome;
   }
 
@@ -98,15 +102,21 @@ export class Lanes {
    *
    * @param groups Each is applied or refused by itself.
    * @param keys The keys of all of them, each once.
+   * @param cancellation What may end all of them.
    * @returns What became of each.
    */
-  commitAll(groups: readonly Group[], keys: readonly string[]): Promise<Outcome>[] {
+  commitAll(
+    groups: readonly Group[],
+    keys: readonly string[],
+    cancellation?: Cancellation,
+  ): Promise<Outcome>[] {
     this.#issued++;
+    const timeout = cancellation?.timeout;
     return groups.map((group) =>
       new Promise((resolve, reject) => {
         const room = new Room(group);
-        const batch = this.#openBatch(keys, room) ?? this.#newBatch(keys);
-        batch.works.push({ group, resolve, reject });
+        const batch = this.#openBatch(keys, room, timeout) ?? this.#newBatch(keys, timeout);
+        batch.works.push({ group, resolve, reject, cancellation });
         batch.room.add(room);
       })
     );
@@ -122,8 +132,8 @@ export class Lanes {
       start();
       return isLeft;
     };
-    const commit = async (group: Group): Promise<Outcome> => {
-      const [outcome] = await this.#delivery.apply([group]);
+    const commit = async (group: Group, cancellation?: Cancellation): Promise<Outcome> => {
+      const [outcome] = await this.#delivery.apply([group], undefined, cancellation && [cancellation]);
       if (outcome instanceof Error) throw outcome;
       return outcome;
     };
@@ -135,11 +145,12 @@ export class Lanes {
    *
    * @param keys The keys.
    * @param places What will be looked at.
+   * @param timeout How long it may take, in milliseconds; the time of the dictionary when left out.
    */
-  join(keys: readonly string[], places: readonly Path[]): Part {
+  join(keys: readonly string[], places: readonly Path[], timeout?: number): Part {
     this.#issued++;
-    const batch = this.#openBatch(keys, new Room([])) ?? this.#newBatch(keys);
-    const seat = new Seat(places);
+    const batch = this.#openBatch(keys, new Room([]), timeout) ?? this.#newBatch(keys, timeout);
+    const seat = new Seat(places, timeout);
     batch.works.push(seat);
     const extend = (more: readonly string[]): boolean => {
       const added = more.filter((key) => !batch.keys.includes(key));
@@ -181,21 +192,23 @@ export class Lanes {
   }
 
   /** The last batch of the keys, if it is the same for all of them, has not left yet and has room. */
-  #openBatch(keys: readonly string[], room: Room): Batch | undefined {
+  #openBatch(keys: readonly string[], room: Room, timeout: number | undefined): Batch | undefined {
     const batch = this.#last.get(keys[0]);
     if (batch === undefined || batch.isRunning || batch.start || !batch.room.fits(room)) return undefined;
+    if (batch.timeout !== timeout) return undefined;
     // A read that came after what is in the batch must not see what is not.
     if (batch.reads.length > 0 || batch.keys.length !== keys.length) return undefined;
     return keys.every((key) => this.#last.get(key) === batch) ? batch : undefined;
   }
 
-  #newBatch(keys: readonly string[]): Batch {
+  #newBatch(keys: readonly string[], timeout?: number): Batch {
     const batch: Batch = {
       keys: [...keys],
       works: [],
       reads: [],
       followers: [],
       room: new Room([]),
+      timeout,
       waits: 0,
       isRunning: false,
     };
@@ -219,9 +232,13 @@ export class Lanes {
     for (const follower of batch.followers) if (--follower.waits === 0) this.#start(follower);
   }
 
-  async #settle(works: readonly Work[]): Promise<void> {
+  async #settle(all: readonly Work[]): Promise<void> {
+    const works = all.filter(({ cancellation }) => !cancellation?.isCancelled);
+    for (const work of all) if (!works.includes(work)) work.reject(new NoAnswer(false, false));
+    if (works.length === 0) return;
     try {
-      const outcomes = await this.#delivery.apply(works.map((work) => work.group));
+      const groups = works.map((work) => work.group);
+      const outcomes = await this.#delivery.apply(groups, undefined, cancellationsOf(works));
       works.forEach((work, index) => {
         const outcome = outcomes[index];
         if (outcome instanceof Error) work.reject(outcome);

@@ -8,6 +8,7 @@
 import type { Outcome } from "../call/answer.ts";
 import type { Group } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
+import type { Cancellation } from "./cancellation.ts";
 import type { View } from "./speculation.ts";
 
 /** What an edit wants that has seen its places: send a group; see other places; or nothing more. */
@@ -17,13 +18,23 @@ export type Decision = { readonly group: Group } | "again" | "left";
 export class Seat {
   #places: readonly Path[];
   #isLeft: boolean = false;
+  #cancellation: Cancellation | undefined;
   #view: PromiseWithResolvers<View> = newPromise();
   #outcome: PromiseWithResolvers<Outcome> = newPromise();
   #decide: ((decision: Decision) => void) | undefined;
 
-  /** @param places What the edit looks at. */
-  constructor(places: readonly Path[]) {
+  /** How long what is done for the edit may take, in milliseconds; the time of the dictionary when left out. */
+  readonly timeout: number | undefined;
+
+  /**
+   * A place for an edit.
+   *
+   * @param places What the edit looks at.
+   * @param timeout How long what is done for it may take, in milliseconds.
+   */
+  constructor(places: readonly Path[], timeout?: number) {
     this.#places = places;
+    this.timeout = timeout;
   }
 
   // ---- For the edit ----
@@ -45,7 +56,8 @@ export class Seat {
    *
    * @returns What became of it. If it was refused the edit may look again.
    */
-  commit(group: Group): Promise<Outcome> {
+  commit(group: Group, cancellation?: Cancellation): Promise<Outcome> {
+    this.#cancellation = cancellation;
     const { promise } = this.#outcome = newPromise();
     this.#settle({ group });
     return promise;
@@ -62,6 +74,11 @@ export class Seat {
   /** What the edit looks at. */
   get places(): readonly Path[] {
     return this.#places;
+  }
+
+  /** What may end the group before its answer. */
+  get cancellation(): Cancellation | undefined {
+    return this.#cancellation;
   }
 
   /** Whether the edit is over. */

@@ -26,6 +26,11 @@ export class Reader {
     this.#timeout = timeout;
   }
 
+  /** The same for calls that may take another time, in milliseconds. */
+  within(timeout: number): Reader {
+    return new Reader(this.#runner.within(timeout), this.#keyspace, timeout);
+  }
+
   /** Reads one place by the script. One round trip. */
   async place(read: Read): Promise<string | Refusal> {
     return (await this.#run([read]))[0];

@@ -258,6 +258,8 @@ function applyOp(text: string | undefined, op: Op): [string | undefined, string]
       return [text, ""];
     case "expire":
     case "persist":
+    case "pick":
+    case "put":
       throw new Error("Cannot apply this op: the model knows no time");
     default:
       expectType("array");
