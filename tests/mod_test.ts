@@ -132,6 +132,7 @@ const METHODS = [
   "pop",
   "popItem",
   "readMany",
+  "ready",
   "rename",
   "set",
   "settled",

@@ -106,6 +106,7 @@ const MAX_KEYS = 10_000;
  * | `has`, `ttl` | TYPE; PTTL, TYPE | 1 |
  * | `set`, `delete`, `pop`, `getOrInsert`, `update`, `rename`, `copy`, `expire`, `persist` | EVALSHA | 1 |
  * | `at(...)` and its methods | EVALSHA | 1 |
+ * | `ready` | EVAL, EVALSHA | 2 |
  * | `keys`, `size` | SCAN | 1 for each 1000 keys of the server |
  * | `clear` | SCAN, script | 2 for each 1000 keys of the server |
  * | `values`, `entries`, `toObject` | SCAN, MGET | 2 for each 1000 keys of the server |
@@ -206,6 +207,30 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     const dict = new RedisJsonDict<T>(client, options);
     dict.#quit = quit;
     return dict;
+  }
+
+  /**
+   * Connects, and finds out whether calls will work: the address, TLS, the user and the password, the number of the
+   * database, the version, the rights of the user on the keys and the records, and whether the server takes changes.
+   * Nothing else needs it: every call connects by itself. Two round trips; it changes nothing, but leaves a record as every
+   * change does. Redis 6 tells of missing rights only as far as this change needs them. Of a cluster one node is asked.
+   *
+   * @param options A signal, or a time of its own.
+   * @returns Resolves when calls will work.
+   * @throws {UnavailableError} If something is wrong that waiting does not mend; `reason` and the message say what. At once
+   * for a user, a password, a database, a certificate, a version, or rights; else at the deadline.
+   * @throws {TimeoutError} If there is no connection in time; the message says why.
+   *
+   * @example Before a service takes requests
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:ready:" });
+   * await lab.ready({ timeout: 5_000 });
+   * ```
+   */
+  async ready(options?: CallOptions): Promise<void> {
+    await this.#within("ready", options).ready();
   }
 
   // ---- One item ----

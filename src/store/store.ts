@@ -337,6 +337,18 @@ export class Store {
     });
   }
 
+  // ---- The server ----
+
+  /** Finds out whether calls will work: by asking, and by a change that changes nothing. Two round trips. */
+  async ready(): Promise<void> {
+    this.check();
+    const { recordPrefix, durability } = this.settings;
+    const key = "ready";
+    await this.#read("ready", [], () => this.#reader.ready(key, recordPrefix, durability !== undefined));
+    const group: Group = [{ kind: "exists", path: [key] }];
+    await this.#change("ready", [], (cancellation) => this.#lanes.commit(group, cancellation));
+  }
+
   // ---- Iteration ----
 
   /** The keys that start with something, page by page, without the prefix. Each page is read after all changes that were issued before it. */
