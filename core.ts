@@ -31,6 +31,7 @@ export {
   type ReplaceOptions,
   type SetOptions,
 } from "./src/api/core.ts";
+export type { CallOptions } from "./src/run/cancellation.ts";
 export type { RedisClient } from "./src/run/client.ts";
 export type { CloseOptions, Delivery, DictOptions } from "./src/run/options.ts";
 export type {

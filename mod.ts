@@ -38,6 +38,7 @@ export {
   type SetOptions,
 } from "./src/api/dict.ts";
 export type { TlsOptions } from "./src/run/open.ts";
+export type { CallOptions } from "./src/run/cancellation.ts";
 export type { RedisClient } from "./src/run/client.ts";
 export type { CloseOptions, Delivery, DictOptions } from "./src/run/options.ts";
 export type {

@@ -26,12 +26,13 @@ import type { Selected, Selection } from "../data/selector.ts";
 import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import { type AnyRef, createRef, readMany, type Ref } from "./ref.ts";
 import { type CloseOptions, type DictOptions, readCloseTimeout, readOptions } from "../run/options.ts";
-import { checkOptions, checkTtl } from "../run/option.ts";
+import type { CallOptions } from "../run/cancellation.ts";
+import { checkOptions, checkTtl, type OptionName } from "../run/option.ts";
 import { ask, type Steps } from "../store/request.ts";
 import { Store } from "../store/store.ts";
 
 /** How a whole value is read. */
-export interface GetOptions {
+export interface GetOptions extends CallOptions {
   /**
    * The value expires after so many milliseconds (not seconds) from now, moved in the same call. It makes the read a
    * change: it has its place among the other changes of the key, and is applied once.
@@ -40,7 +41,7 @@ export interface GetOptions {
 }
 
 /** Which keys are gone through. */
-export interface KeysOptions {
+export interface KeysOptions extends CallOptions {
   /** Only keys that start with this. Any text is taken literally, `*` too. */
   readonly startsWith?: string;
   /** No more keys than this; which ones is chance. */
@@ -48,7 +49,7 @@ export interface KeysOptions {
 }
 
 /** How a value is written where there may be another one. */
-export interface ReplaceOptions {
+export interface ReplaceOptions extends CallOptions {
   /**
    * Whether a value that is there is replaced. Without it, nothing is changed then.
    *
@@ -58,13 +59,13 @@ export interface ReplaceOptions {
 }
 
 /** How values are written that had no expiry before. */
-export interface ExpiryOptions {
+export interface ExpiryOptions extends CallOptions {
   /** What is written expires after so many milliseconds (not seconds). Without it, it does not expire. */
   readonly ttl?: number;
 }
 
 /** How a whole value is written. */
-export interface SetOptions {
+export interface SetOptions extends CallOptions {
   /** The value expires after so many milliseconds (not seconds). Without `ttl` and `keepTtl` it does not expire. */
   readonly ttl?: number;
   /** The expiry of the value before it stays. */
@@ -132,6 +133,7 @@ export function owning<T extends object>(dict: RedisJsonDict<T>, quit: Quit): Re
  * | `has`, `ttl` | TYPE; PTTL, TYPE | 1 |
  * | `set`, `delete`, `pop`, `getOrInsert`, `update`, `rename`, `copy`, `expire`, `persist` | EVALSHA | 1 |
  * | `at(...)` and its methods | EVALSHA | 1 |
+ * | `ready` | EVAL, EVALSHA | 2 |
  * | `keys`, `size` | SCAN | 1 for each 1000 keys of the server |
  * | `clear` | SCAN, script | 2 for each 1000 keys of the server |
  * | `values`, `entries`, `toObject` | SCAN, MGET | 2 for each 1000 keys of the server |
@@ -205,6 +207,30 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
     this.#store = new Store(checkClient(client), checked);
   }
 
+  /**
+   * Connects, and finds out whether calls will work: the address, TLS, the user and the password, the number of the
+   * database, the version, the rights of the user on the keys and the records, and whether the server takes changes.
+   * Nothing else needs it: every call connects by itself. Two round trips; it changes nothing, but leaves a record as every
+   * change does. Redis 6 tells of missing rights only as far as this change needs them. Of a cluster one node is asked.
+   *
+   * @param options A signal, or a time of its own.
+   * @returns Resolves when calls will work.
+   * @throws {UnavailableError} If something is wrong that waiting does not mend; `reason` and the message say what. At once
+   * for a user, a password, a database, a certificate, a version, or rights; else at the deadline.
+   * @throws {TimeoutError} If there is no connection in time; the message says why.
+   *
+   * @example Before a service takes requests
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:ready:" });
+   * await lab.ready({ timeout: 5_000 });
+   * ```
+   */
+  async ready(options?: CallOptions): Promise<void> {
+    await this.#within("ready", options).ready();
+  }
+
   // ---- One item ----
 
   /**
@@ -231,8 +257,8 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * ```
    */
   async get<K extends Key<T>>(key: K, options?: GetOptions): Promise<At<T, K> | undefined> {
-    checkOptions("get", options, ["ttl"]);
-    return await this.#store.drive(get<At<T, K>>(this.#store, readKey(key), options?.ttl));
+    const store = this.#within("get", options, ["ttl"]);
+    return await store.drive(get<At<T, K>>(store, readKey(key), options?.ttl));
   }
 
   /**
@@ -257,6 +283,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * 10,000 keys are read in so many steps, and in a cluster those of each slot for themselves.
    *
    * @param keys The keys.
+   * @param options A signal, or a time of its own.
    * @returns A map of those that are there, in the order of the keys.
    * @throws {TypeError} If a key is not a well-formed string.
    * @throws {CorruptValueError} If a text in Redis is not JSON.
@@ -273,7 +300,8 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * await lab.clear();
    * ```
    */
-  async getMany<K extends Key<T>>(keys: Iterable<K>): Promise<Map<K, At<T, K>>> {
+  async getMany<K extends Key<T>>(keys: Iterable<K>, options?: CallOptions): Promise<Map<K, At<T, K>>> {
+    const store = this.#within("getMany", options);
     if (typeof keys === "string") {
       // It would be taken for the keys that its characters name.
       throw new TypeError("Cannot get many: received a string, expected an array of keys");
@@ -283,7 +311,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
     const found = new Map<K, At<T, K>>();
     for (let from = 0; from < wanted.length; from += MAX_KEYS) {
       const page = wanted.slice(from, from + MAX_KEYS);
-      const texts = await this.#store.texts(page);
+      const texts = await store.texts(page);
       page.forEach((key, index) => {
         const text = texts[index];
         if (text !== undefined) found.set(key, this.#decode<K>(text, "getMany", key));
@@ -298,6 +326,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    *
    * @typeParam R The types of the refs.
    * @param refs Refs of this dictionary.
+   * @param options A signal, or a time of its own.
    * @returns Their values in the same order; `undefined` where the value or anything on the way is missing.
    * @throws {TypeError} If one of them is no ref of this dictionary.
    * @throws {TypeMismatchError} If a path leads through a scalar.
@@ -318,12 +347,14 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    */
   async readMany<const R extends readonly Pick<AnyRef<unknown>, "path" | "getOrThrow">[]>(
     refs: R,
+    options?: CallOptions,
   ): Promise<{ -readonly [I in keyof R]: Awaited<ReturnType<R[I]["getOrThrow"]>> | undefined }> {
+    const store = this.#within("readMany", options);
     if (refs === null || typeof refs !== "object" || !(Symbol.iterator in refs)) {
       throw new TypeError(`Cannot readMany: received ${nameOf(refs)}, expected an array of refs`);
     }
     // What is in Redis is what the user says it is.
-    return await readMany(this.#store, refs) as {
+    return await readMany(store, refs) as {
       -readonly [I in keyof R]: Awaited<ReturnType<R[I]["getOrThrow"]>> | undefined;
     };
   }
@@ -332,12 +363,13 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * Tells whether there is a value; it stays on the server. One round trip (TYPE).
    *
    * @param key The key.
+   * @param options A signal, or a time of its own.
    * @returns Whether there is one.
    * @throws {TypeError} If the key is not a well-formed string.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  async has(key: Key<T>): Promise<boolean> {
-    const type = await this.#store.command("has", "TYPE", readKey(key));
+  async has(key: Key<T>, options?: CallOptions): Promise<boolean> {
+    const type = await this.#within("has", options).command("has", "TYPE", readKey(key));
     if (type !== "string" && type !== "none") {
       throw new WrongTypeError({ operation: "has", path: [key], found: String(type) });
     }
@@ -368,38 +400,40 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * ```
    */
   async set<K extends Key<T>>(key: K, value: At<T, K>, options: SetOptions = {}): Promise<void> {
-    checkOptions("set", options, ["ttl", "keepTtl"]);
+    const store = this.#within("set", options, ["ttl", "keepTtl"]);
     const { ttl, keepTtl = false } = options;
     if (ttl !== undefined && keepTtl) {
       throw new TypeError(`Cannot set ${formatPlace([key])}: ttl and keepTtl exclude each other`);
     }
     const expiry = ttl === undefined ? (keepTtl ? {} : { ttl: 0 }) : { ttl: checkTtl(ttl) };
-    await this.#apply({ kind: "set", path: [readKey(key)], value: this.#encode(value, key), ...expiry });
+    await apply(store, { kind: "set", path: [readKey(key)], value: this.#encode(value, key), ...expiry });
   }
 
   /**
    * Removes a value. One round trip.
    *
    * @param key The key.
+   * @param options A signal, or a time of its own.
    * @returns Whether there was one.
    * @throws {TypeError} If the key is not a well-formed string.
    * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
    */
-  async delete(key: Key<T>): Promise<boolean> {
-    return await this.#apply({ kind: "delete", path: [readKey(key)] }) === "true";
+  async delete(key: Key<T>, options?: CallOptions): Promise<boolean> {
+    return await apply(this.#within("delete", options), { kind: "delete", path: [readKey(key)] }) === "true";
   }
 
   /**
    * Removes a value and returns it. One round trip; of many callers one gets it.
    *
    * @param key The key.
+   * @param options A signal, or a time of its own.
    * @returns The value; `undefined` if there was none.
    * @throws {TypeError} If the key is not a well-formed string.
    * @throws {CorruptValueError} If the text was not JSON; it is removed, and the error carries it.
    * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
    */
-  async pop<K extends Key<T>>(key: K): Promise<At<T, K> | undefined> {
-    const text = await this.#apply({ kind: "take", path: [readKey(key)] }, "pop");
+  async pop<K extends Key<T>>(key: K, options?: CallOptions): Promise<At<T, K> | undefined> {
+    const text = await apply(this.#within("pop", options), { kind: "take", path: [readKey(key)] }, "pop");
     return text === "" ? undefined : this.#decode<K>(text, "pop", key);
   }
 
@@ -408,11 +442,12 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * took. Else a scan up to the first key, which goes on where the last one ended: one round trip for each 1000 keys of
    * the server, whatever their prefix. That the dictionary is empty takes a scan of the whole server.
    *
+   * @param options A signal, or a time of its own.
    * @returns The key and the value; `undefined` if the dictionary is empty.
    * @throws {CorruptValueError} If the text was not JSON; it is removed, and the error carries it.
    */
-  async popItem(): Promise<Entry<T> | undefined> {
-    const item = await this.#store.popItem();
+  async popItem(options?: CallOptions): Promise<Entry<T> | undefined> {
+    const item = await this.#within("popItem", options).popItem();
     if (item === undefined) return undefined;
     const [key, text] = item;
     return [key, this.#decode(text, "popItem", key)] as Entry<T>;
@@ -431,11 +466,11 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @throws {WrongTypeError} If the key is no Redis string.
    */
   async getOrInsert<K extends Key<T>>(key: K, value: At<T, K>, options?: ExpiryOptions): Promise<At<T, K>> {
-    checkOptions("getOrInsert", options, ["ttl"]);
+    const store = this.#within("getOrInsert", options, ["ttl"]);
     const text = this.#encode(value, key);
     const expiry = options?.ttl === undefined ? {} : { ttl: options.ttl };
     const op: Op = { kind: "set", path: [readKey(key)], value: text, when: "absent", ...expiry };
-    const found = await this.#apply(op, "getOrInsert");
+    const found = await apply(store, op, "getOrInsert");
     return this.#decode<K>(found || text, "getOrInsert", key);
   }
 
@@ -505,13 +540,13 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
     to: string,
     options: ReplaceOptions | undefined,
   ): Promise<boolean> {
-    checkOptions(operation, options, ["replace"]);
+    const store = this.#within(operation, options, ["replace"]);
     const [source, target] = [[readKey(from)], [readKey(to)]];
     const ops: Op[] = [{ kind: "pick", path: source }];
     if (!options?.replace) ops.push({ kind: "absent", path: target });
     if (from !== to) ops.push({ kind: "put", path: target });
     if (from !== to && operation === "rename") ops.push({ kind: "delete", path: source });
-    const outcome = await this.#store.attempt(Object.freeze(ops), operation);
+    const outcome = await store.attempt(Object.freeze(ops), operation);
     if ("results" in outcome) return true;
     const { refusal } = outcome;
     if (refusal.code === "TEST") return false;
@@ -525,6 +560,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    *
    * @param key The key.
    * @param operations The operations; the value need not be known for them.
+   * @param options A signal, or a time of its own.
    * @throws {TypeError} If the operations are no JSON Patch, or JSON cannot hold a value.
    * @throws {PatchError} If an operation cannot be applied, or a test does not hold.
    * @throws {CorruptValueError} If the text in Redis is not JSON.
@@ -547,8 +583,8 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * await lab.clear();
    * ```
    */
-  async patch(key: Key<T>, operations: readonly PatchOperation[]): Promise<void> {
-    await patch(this.#store, [readKey(key)], operations);
+  async patch(key: Key<T>, operations: readonly PatchOperation[], options?: CallOptions): Promise<void> {
+    await patch(this.#within("patch", options), [readKey(key)], operations);
   }
 
   /**
@@ -557,6 +593,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    *
    * @param key The key; it is created if it is not there.
    * @param patch What to merge; what is no object replaces the value.
+   * @param options A signal, or a time of its own.
    * @throws {TypeError} If JSON cannot hold the patch.
    * @throws {CorruptValueError} If the text in Redis is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
@@ -573,8 +610,8 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * await users.clear();
    * ```
    */
-  async merge<K extends Key<T>>(key: K, patch: MergePatch<At<T, K>>): Promise<void> {
-    await merge(this.#store, [readKey(key)], patch, false);
+  async merge<K extends Key<T>>(key: K, patch: MergePatch<At<T, K>>, options?: CallOptions): Promise<void> {
+    await merge(this.#within("merge", options), [readKey(key)], patch, false);
   }
 
   // ---- Edits ----
@@ -629,9 +666,9 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * ```
    */
   async edit<R>(recipe: (draft: Draft<T>) => Synchronous<R>, options: DictEditOptions = {}): Promise<R> {
-    checkOptions("edit", options, ["ttl", "keys", "attempts"]);
-    return await this.#store.drive(
-      edit(this.#store, new DictScope(this.#store, options.keys, options.ttl), recipe, options),
+    const store = this.#within("edit", options, ["ttl", "keys", "attempts"]);
+    return await store.drive(
+      edit(store, new DictScope(store, options.keys, options.ttl), recipe, options),
     );
   }
 
@@ -660,10 +697,8 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
     recipe: (draft: Draft<T>) => Synchronous<R>,
     options: DictEditOptions = {},
   ): Promise<Group> {
-    checkOptions("explain", options, ["ttl", "keys", "attempts"]);
-    return await this.#store.drive(
-      explain(this.#store, new DictScope(this.#store, options.keys, options.ttl), recipe),
-    );
+    const store = this.#within("explain", options, ["ttl", "keys", "attempts"]);
+    return await store.drive(explain(store, new DictScope(store, options.keys, options.ttl), recipe));
   }
 
   /**
@@ -682,14 +717,16 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * Tells when a value expires. One round trip (PTTL and TYPE).
    *
    * @param key The key.
+   * @param options A signal, or a time of its own.
    * @returns Milliseconds from now; `Infinity` if it does not expire, `undefined` if there is none.
    * @throws {TypeError} If the key is not a well-formed string.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  async ttl(key: Key<T>): Promise<number | undefined> {
+  async ttl(key: Key<T>, options?: CallOptions): Promise<number | undefined> {
+    const store = this.#within("ttl", options);
     const [left, type] = await Promise.all([
-      this.#store.command("ttl", "PTTL", readKey(key)),
-      this.#store.command("ttl", "TYPE", key), // PTTL answers for every type
+      store.command("ttl", "PTTL", readKey(key)),
+      store.command("ttl", "TYPE", key), // PTTL answers for every type
     ]);
     if (type !== "string" && type !== "none") {
       throw new WrongTypeError({ operation: "ttl", path: [key], found: String(type) });
@@ -703,25 +740,32 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    *
    * @param key The key.
    * @param ttl From now, in milliseconds.
+   * @param options A signal, or a time of its own.
    * @returns Whether there is a value.
    * @throws {TypeError} If the key is not a well-formed string.
    * @throws {RangeError} If `ttl` is not a positive number of milliseconds.
    * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
    */
-  async expire(key: Key<T>, ttl: number): Promise<boolean> {
-    return await this.#apply({ kind: "expire", path: [readKey(key)], ttl: checkTtl(ttl) }) === "true";
+  async expire(key: Key<T>, ttl: number, options?: CallOptions): Promise<boolean> {
+    return await apply(this.#within("expire", options), {
+      kind: "expire",
+      path: [readKey(key)],
+      ttl: checkTtl(ttl),
+    }) === "true";
   }
 
   /**
    * Ends the expiry of a value. One round trip.
    *
    * @param key The key.
+   * @param options A signal, or a time of its own.
    * @returns Whether it had one.
    * @throws {TypeError} If the key is not a well-formed string.
    * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
    */
-  async persist(key: Key<T>): Promise<boolean> {
-    return await this.#apply({ kind: "persist", path: [readKey(key)] }) === "true";
+  async persist(key: Key<T>, options?: CallOptions): Promise<boolean> {
+    return await apply(this.#within("persist", options), { kind: "persist", path: [readKey(key)] }) ===
+      "true";
   }
 
   // ---- All items ----
@@ -740,7 +784,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   /** The same for a Map, or anything else that gives pairs. Of pairs with the same key the last counts. */
   update(entries: Iterable<Readonly<Entry<T>>>, options?: ExpiryOptions): Promise<void>;
   async update(values: object, options?: ExpiryOptions): Promise<void> {
-    checkOptions("update", options, ["ttl"]);
+    const store = this.#within("update", options, ["ttl"]);
     if (values === null || typeof values !== "object") {
       throw new TypeError(
         `Cannot update: received ${values === null ? "null" : typeof values}, expected an object`,
@@ -759,7 +803,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
         `Cannot update ${ops.size} keys at once: at most ${MAX_KEYS} fit in one atomic call`,
       );
     }
-    if (ops.size > 0) await this.#store.applyAll([...ops.values()]);
+    if (ops.size > 0) await store.applyAll([...ops.values()]);
   }
 
   /**
@@ -787,15 +831,15 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * ```
    */
   keys(options?: KeysOptions): AsyncGenerator<Key<T>, void> {
-    checkOptions("iterate over the keys", options, ["startsWith", "limit"]);
+    const store = this.#within("iterate over the keys", options, ["startsWith", "limit"]);
     const { startsWith = "", limit = Infinity } = options ?? {};
-    return this.#keys(readKey(startsWith), limit);
+    return this.#keys(store, readKey(startsWith), limit);
   }
 
-  async *#keys(startsWith: string, limit: number): AsyncGenerator<Key<T>, void> {
+  async *#keys(store: Store, startsWith: string, limit: number): AsyncGenerator<Key<T>, void> {
     if (limit === 0) return;
     let left = limit;
-    for await (const page of this.#store.keys("keys", startsWith)) {
+    for await (const page of store.keys("keys", startsWith)) {
       yield* page.slice(0, left) as readonly string[] as readonly Key<T>[];
       left -= page.length;
       if (left <= 0) return;
@@ -805,11 +849,16 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   /**
    * Goes through the values. Two round trips (SCAN, MGET) for each 1000 keys of the server.
    *
+   * @param options A signal, or a time of its own.
    * @returns The values, in no order.
    * @throws {CorruptValueError} If a text in Redis is not JSON.
    */
-  async *values(): AsyncGenerator<At<T, Key<T>>, void> {
-    for await (const page of this.#store.items("values")) {
+  values(options?: CallOptions): AsyncGenerator<At<T, Key<T>>, void> {
+    return this.#values(this.#within("iterate over the values", options));
+  }
+
+  async *#values(store: Store): AsyncGenerator<At<T, Key<T>>, void> {
+    for await (const page of store.items("values")) {
       for (const [key, text] of page) yield this.#decode(text, "values", key);
     }
   }
@@ -817,6 +866,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   /**
    * Goes through the keys with their values. Two round trips (SCAN, MGET) for each 1000 keys of the server.
    *
+   * @param options A signal, or a time of its own.
    * @returns Pairs, in no order.
    * @throws {CorruptValueError} If a text in Redis is not JSON.
    *
@@ -835,8 +885,12 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * assertEquals(await lab.clear(), 2);
    * ```
    */
-  async *entries(): AsyncGenerator<Entry<T>, void> {
-    for await (const page of this.#store.items("entries")) {
+  entries(options?: CallOptions): AsyncGenerator<Entry<T>, void> {
+    return this.#entries(this.#within("iterate over the entries", options));
+  }
+
+  async *#entries(store: Store): AsyncGenerator<Entry<T>, void> {
+    for await (const page of store.items("entries")) {
       for (const [key, text] of page) yield [key, this.#decode(text, "entries", key)] as Entry<T>;
     }
   }
@@ -849,30 +903,33 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   /**
    * Counts the keys. One round trip (SCAN) for each 1000 keys of the server.
    *
+   * @param options A signal, or a time of its own.
    * @returns How many there are.
    */
-  async size(): Promise<number> {
-    return await this.#store.count("size");
+  async size(options?: CallOptions): Promise<number> {
+    return await this.#within("size", options).count("size");
   }
 
   /**
    * Removes all values, each by itself. A round trip (SCAN) for each 1000 keys of the server, and one for each 500
    * that are removed; in a cluster, one for each slot.
    *
+   * @param options A signal, or a time of its own.
    * @returns How many were removed.
    */
-  async clear(): Promise<number> {
-    return await this.#store.clear();
+  async clear(options?: CallOptions): Promise<number> {
+    return await this.#within("clear", options).clear();
   }
 
   /**
    * Reads everything. Two round trips (SCAN, MGET) for each 1000 keys of the server.
    *
+   * @param options A signal, or a time of its own.
    * @returns A plain object; every key is an own property, `__proto__` too.
    * @throws {CorruptValueError} If a text in Redis is not JSON.
    */
-  async toObject(): Promise<{ [K in Key<T>]?: At<T, K> }> {
-    const items = await this.#store.all("toObject");
+  async toObject(options?: CallOptions): Promise<{ [K in Key<T>]?: At<T, K> }> {
+    const items = await this.#within("toObject", options).all("toObject");
     const entries = items.map(([key, text]) => [key, this.#decode(text, "toObject", key)] as Entry<T>);
     return Object.fromEntries(entries) as { [K in Key<T>]?: At<T, K> };
   }
@@ -1001,8 +1058,10 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
     return this.close();
   }
 
-  #apply(op: Op, operation: string = op.kind): Promise<string> {
-    return this.#store.apply(Object.freeze(op), operation);
+  /** Where a call with such options goes. */
+  #within(operation: string, options: CallOptions | undefined, names: readonly OptionName[] = []): Store {
+    checkOptions(operation, options, [...names, "timeout", "signal"]);
+    return this.#store.within(options);
   }
 
   #encode(value: unknown, key: string): string {
@@ -1013,6 +1072,10 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   #decode<K extends Key<T>>(text: string, operation: string, key: string): At<T, K> {
     return this.#store.codec.decode(text, operation, [key]) as At<T, K>;
   }
+}
+
+function apply(store: Store, op: Op, operation: string = op.kind): Promise<string> {
+  return store.apply(Object.freeze(op), operation);
 }
 
 /** Reads a whole value, and moves its expiry. What is in Redis is what the user says it is. */

@@ -15,11 +15,12 @@ import { type Path, readKey } from "../data/path.ts";
 import { disarmPromises, toPlain } from "../draft/returned.ts";
 import { draftOf, isContainer } from "../draft/proxy.ts";
 import { Session } from "../draft/session.ts";
+import type { CallOptions } from "../run/cancellation.ts";
 import { ask, type Steps } from "../store/request.ts";
 import type { Store } from "../store/store.ts";
 
 /** How an edit works. */
-export interface EditOptions {
+export interface EditOptions extends CallOptions {
   /**
    * How often the recipe may run while others change what it reads; then the edit fails with a `ConflictError`.
    * Runs that only find out what to read, and those for another edit of this dictionary, do not count. Without it, the
@@ -218,7 +219,7 @@ export function* edit<R>(
   recipe: (draft: never) => R,
   options: EditOptions,
 ): Steps<R> {
-  const { attempts = Infinity } = options;
+  const { attempts = Infinity, timeout = local.settings.timeout } = options;
   if (attempts !== Infinity && (!Number.isInteger(attempts) || attempts < 1)) {
     throw new RangeError(`Cannot edit: attempts is ${String(attempts)}, expected a positive integer`);
   }
@@ -233,7 +234,7 @@ export function* edit<R>(
   checkCount(keys);
   const number = yield* ask("join", { keys, places: scope.places });
   try {
-    return yield* new Edit(local, scope, number, keys, attempts).run(recipe);
+    return yield* new Edit(local, scope, number, keys, attempts, timeout).run(recipe);
   } finally {
     yield* ask("leave", { edit: number });
   }
@@ -258,6 +259,7 @@ class Edit {
   readonly #scope: Scope;
   readonly #number: number;
   readonly #attempts: number;
+  readonly #timeout: number;
   readonly #endsAt: number;
   /** The keys at which it has its place. */
   #keys: readonly string[];
@@ -265,13 +267,21 @@ class Edit {
   readonly #conflicts: Map<string, Path> = new Map();
   #attempt: number = 0;
 
-  constructor(local: Local, scope: Scope, number: number, keys: readonly string[], attempts: number) {
+  constructor(
+    local: Local,
+    scope: Scope,
+    number: number,
+    keys: readonly string[],
+    attempts: number,
+    timeout: number,
+  ) {
     this.#local = local;
     this.#scope = scope;
     this.#number = number;
     this.#keys = keys;
     this.#attempts = attempts;
-    this.#endsAt = performance.now() + local.settings.timeout;
+    this.#timeout = timeout;
+    this.#endsAt = performance.now() + timeout;
   }
 
   /** Runs the recipe, and applies what it did, until nobody was in its way. */
@@ -315,7 +325,7 @@ class Edit {
       if (error instanceof DurabilityError) return { results: [] };
       if (!(error instanceof AmbiguousResultError)) throw error;
       const { path, cause } = error;
-      throw new TimeoutError({ operation: "edit", path, timeout: this.#local.settings.timeout, cause });
+      throw new TimeoutError({ operation: "edit", path, timeout: this.#timeout, cause });
     }
   }
 

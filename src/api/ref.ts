@@ -10,7 +10,8 @@ import type { Json } from "../data/json.ts";
 import type { Group, Op, PushOp, Read } from "../data/op.ts";
 import type { AnyPath, At, AtPath, KeyOf, Path, PathOf, Segment } from "../data/path.ts";
 import { readPath, readSegments, type Selected, type Selection } from "../data/selector.ts";
-import { checkOptions } from "../run/option.ts";
+import type { CallOptions } from "../run/cancellation.ts";
+import { checkOptions, type OptionName } from "../run/option.ts";
 import { ask, type Steps } from "../store/request.ts";
 import type { Store } from "../store/store.ts";
 import { type Refusal, toError } from "../call/answer.ts";
@@ -20,7 +21,7 @@ import { edit, type EditOptions, explain, FragmentScope, type Synchronous } from
 import { type Live, openLive } from "./live.ts";
 
 /** How a write treats what is missing on its way. */
-export interface WriteOptions {
+export interface WriteOptions extends CallOptions {
   /**
    * Create what is missing on the way: objects, or an array where the next segment is the integer 0.
    *
@@ -33,7 +34,7 @@ export interface WriteOptions {
 }
 
 /** How a value is written that is as expected. */
-export interface CompareOptions {
+export interface CompareOptions extends CallOptions {
   /**
    * Of whole values only: the value expires after so many milliseconds (not seconds). Without it, the expiry of the key
    * stays.
@@ -55,6 +56,7 @@ export interface AnyRef<V> {
   /**
    * Reads the value; only this fragment leaves the server.
    *
+   * @param options A signal, or a time of its own.
    * @returns The value; `undefined` if it or anything on the way is missing.
    * @throws {TypeMismatchError} If the path leads through a scalar.
    * @throws {CorruptValueError} If the text on the way or of the value is not JSON.
@@ -72,11 +74,12 @@ export interface AnyRef<V> {
    * await lab.clear();
    * ```
    */
-  get(): Promise<V | undefined>;
+  get(options?: CallOptions): Promise<V | undefined>;
 
   /**
    * Reads the value.
    *
+   * @param options A signal, or a time of its own.
    * @returns The value.
    * @throws {KeyNotFoundError} If the dictionary has no such key.
    * @throws {PathNotFoundError} If a member or an element on the way is missing.
@@ -84,27 +87,31 @@ export interface AnyRef<V> {
    * @throws {CorruptValueError} If the text is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  getOrThrow(): Promise<V>;
+  getOrThrow(options?: CallOptions): Promise<V>;
 
   /**
    * Tells whether there is a value; the value stays on the server.
    *
+   * @param options A signal, or a time of its own.
    * @returns `false` if it or anything on the way is missing.
    * @throws {TypeMismatchError} If the path leads through a scalar.
    * @throws {CorruptValueError} If the text on the way is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  exists(): Promise<boolean>;
+  exists(options?: CallOptions): Promise<boolean>;
 
   /**
    * Tells the type of the value; the value stays on the server.
    *
+   * @param options A signal, or a time of its own.
    * @returns The type as JSON names it; `undefined` if it or anything on the way is missing.
    * @throws {TypeMismatchError} If the path leads through a scalar.
    * @throws {CorruptValueError} If the text on the way is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  type(): Promise<"null" | "boolean" | "number" | "string" | "array" | "object" | undefined>;
+  type(
+    options?: CallOptions,
+  ): Promise<"null" | "boolean" | "number" | "string" | "array" | "object" | undefined>;
 
   /**
    * Writes the value. In an array, the index at its length adds an element. The expiry of the key stays.
@@ -137,12 +144,13 @@ export interface AnyRef<V> {
   /**
    * Removes the value: a member, an element (the following ones move up), or the key if the path names only it.
    *
+   * @param options A signal, or a time of its own.
    * @returns Whether there was one.
    * @throws {TypeMismatchError} If the path leads through a scalar.
    * @throws {CorruptValueError} If the text on the way is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  delete(): Promise<boolean>;
+  delete(options?: CallOptions): Promise<boolean>;
 
   /**
    * Reads the value, or writes it if there is none: one of many callers writes, all get the same.
@@ -185,6 +193,27 @@ export interface AnyRef<V> {
    * @returns Another ref.
    */
   parents(): Ref<V>;
+
+  /**
+   * The same place for calls that take other options. For methods that take any number of values and so no options:
+   * `push`, `unshift`, `splice`. Options of a call go before these.
+   *
+   * @param options A signal, or a time of its own.
+   * @returns Another ref.
+   * @throws {TypeError} If there is no such option.
+   *
+   * @example Give up after a second
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:ref.with:" });
+   * await lab.set("log", []);
+   * assertEquals(await lab.at("log").with({ timeout: 1_000 }).push("started"), 1);
+   * await lab.clear();
+   * ```
+   */
+  with(options: CallOptions): Ref<V>;
 
   /**
    * A place inside this value. No I/O.
@@ -257,6 +286,7 @@ export interface BooleanRef {
   /**
    * Turns `true` into `false` and back. One round trip, atomic.
    *
+   * @param options A signal, or a time of its own.
    * @returns The new value.
    * @throws {KeyNotFoundError} If the dictionary has no such key.
    * @throws {PathNotFoundError} If the boolean or a parent is missing.
@@ -264,7 +294,7 @@ export interface BooleanRef {
    * @throws {CorruptValueError} If the text on the way is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  toggle(): Promise<boolean>;
+  toggle(options?: CallOptions): Promise<boolean>;
 }
 
 /** What can be done with a string. */
@@ -291,12 +321,13 @@ export interface LengthRef {
    * The length: code units of a string, elements of an array, members of an object; the value stays on the
    * server. One round trip.
    *
+   * @param options A signal, or a time of its own.
    * @returns The length; `undefined` if the value or anything on the way is missing.
    * @throws {TypeMismatchError} If the value is a number, a boolean or null, or the path leads through a scalar.
    * @throws {CorruptValueError} If the text on the way or of the value is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  length(): Promise<number | undefined>;
+  length(options?: CallOptions): Promise<number | undefined>;
 }
 
 /**
@@ -308,18 +339,20 @@ export interface ObjectRef<V> {
   /**
    * The names of the members, in the order of the text; the values stay on the server. One round trip.
    *
+   * @param options A signal, or a time of its own.
    * @returns The names; `undefined` if the value or anything on the way is missing.
    * @throws {TypeMismatchError} If the value is not an object, or the path leads through a scalar.
    * @throws {CorruptValueError} If the text on the way or of the value is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  keys(): Promise<string[] | undefined>;
+  keys(options?: CallOptions): Promise<string[] | undefined>;
 
   /**
    * Applies a JSON Merge Patch (RFC 7396), all of it or nothing: members of the patch replace those of the value,
    * objects are merged, `null` removes a member. One round trip.
    *
    * @param patch What to merge; what is no object replaces the value.
+   * @param options A signal, or a time of its own.
    * @throws {TypeError} If JSON cannot hold the patch.
    * @throws {KeyNotFoundError} If the dictionary has no such key.
    * @throws {PathNotFoundError} If a parent is missing.
@@ -327,7 +360,7 @@ export interface ObjectRef<V> {
    * @throws {CorruptValueError} If the text is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  merge(patch: MergePatch<V>): Promise<void>;
+  merge(patch: MergePatch<V>, options?: CallOptions): Promise<void>;
 }
 
 /**
@@ -371,17 +404,19 @@ export interface ArrayRef<E> {
   /**
    * Removes the last element. Each element goes to exactly one caller.
    *
+   * @param options A signal, or a time of its own.
    * @returns The element; `undefined` if the array is empty.
    * @throws {TypeMismatchError} If the value is not an array.
    */
-  pop(): Promise<E | undefined>;
+  pop(options?: CallOptions): Promise<E | undefined>;
   /**
    * Removes the first element. Each element goes to exactly one caller.
    *
+   * @param options A signal, or a time of its own.
    * @returns The element; `undefined` if the array is empty.
    * @throws {TypeMismatchError} If the value is not an array.
    */
-  shift(): Promise<E | undefined>;
+  shift(options?: CallOptions): Promise<E | undefined>;
   /**
    * Replaces elements.
    *
@@ -445,20 +480,25 @@ export interface ContainerRef<V> {
    * Tells what an edit would send now, without sending it: guards, then ops. One round trip, which reads the value.
    *
    * @param recipe Changes the draft.
+   * @param options A signal, or a time of its own.
    * @returns The guards and the ops; nothing if the recipe changes nothing.
    */
-  explain<R>(recipe: (draft: DraftOf<ContainerOf<V>>) => Synchronous<R>): Promise<Group>;
+  explain<R>(
+    recipe: (draft: DraftOf<ContainerOf<V>>) => Synchronous<R>,
+    options?: CallOptions,
+  ): Promise<Group>;
   /**
    * Applies a JSON Patch (RFC 6902), all of it or nothing, as {@linkcode RedisJsonDict.patch} does; its pointers begin
    * at this value. One round trip.
    *
    * @param operations The operations.
+   * @param options A signal, or a time of its own.
    * @throws {TypeError} If the operations are no JSON Patch, or JSON cannot hold a value.
    * @throws {PatchError} If an operation cannot be applied, or a test does not hold.
    * @throws {CorruptValueError} If the text is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
-  patch(operations: readonly PatchOperation[]): Promise<void>;
+  patch(operations: readonly PatchOperation[], options?: CallOptions): Promise<void>;
   /**
    * Opens the value as a live document: an object or an array of your own that you change as any other, and whose
    * changes go to Redis by themselves. One round trip.
@@ -559,6 +599,7 @@ class JsonRef {
   readonly path: Path;
   readonly #store: Store;
   readonly #parents: boolean;
+  readonly #call: CallOptions;
 
   static {
     // On the prototype and not in the class body, where declarations do not carry a name that is computed.
@@ -569,15 +610,16 @@ class JsonRef {
     });
   }
 
-  constructor(store: Store, path: Path, parents: boolean) {
+  constructor(store: Store, path: Path, parents: boolean, call: CallOptions = {}) {
     this.path = path;
     this.#store = store;
     this.#parents = parents;
+    this.#call = call;
   }
 
   /** The path of what may be a ref of a store; nothing if it is none. */
   static pathIn(store: Store, ref: unknown): Path | undefined {
-    return typeof ref === "object" && ref !== null && #store in ref && ref.#store === store
+    return typeof ref === "object" && ref !== null && #store in ref && ref.#store.isSame(store)
       ? ref.path
       : undefined;
   }
@@ -591,50 +633,56 @@ class JsonRef {
   }
 
   parents(): unknown {
-    return new JsonRef(this.#store, this.path, true);
+    return new JsonRef(this.#store, this.path, true, this.#call);
+  }
+
+  with(options: CallOptions): unknown {
+    checkOptions("make a ref", options, ["timeout", "signal"]);
+    const { signal, timeout } = options;
+    return new JsonRef(this.#store, this.path, this.#parents, { signal, timeout });
   }
 
   at(...args: readonly unknown[]): unknown {
     const path = Object.freeze([...this.path, ...readSegments(args)]);
-    return new JsonRef(this.#store, path, this.#parents);
+    return new JsonRef(this.#store, path, this.#parents, this.#call);
   }
 
   // ---- Reads ----
 
-  async get(): Promise<Json | undefined> {
-    const text = await this.#tryRead("get");
+  async get(options?: CallOptions): Promise<Json | undefined> {
+    const text = await this.#tryRead("get", options);
     return text === undefined ? undefined : this.#store.codec.decode(text, "get", this.path);
   }
 
-  async getOrThrow(): Promise<Json> {
+  async getOrThrow(options?: CallOptions): Promise<Json> {
     return this.#store.codec.decode(
-      await this.#store.read({ kind: "get", path: this.path }),
+      await this.#within("getOrThrow", options).read({ kind: "get", path: this.path }),
       "get",
       this.path,
     );
   }
 
-  async exists(): Promise<boolean> {
-    return await this.#store.read({ kind: "exists", path: this.path }) === "true";
+  async exists(options?: CallOptions): Promise<boolean> {
+    return await this.#within("exists", options).read({ kind: "exists", path: this.path }) === "true";
   }
 
-  type(): Promise<string | undefined> {
-    return this.#tryRead("type");
+  async type(options?: CallOptions): Promise<string | undefined> {
+    return await this.#tryRead("type", options);
   }
 
-  async length(): Promise<number | undefined> {
-    const text = await this.#tryRead("length");
+  async length(options?: CallOptions): Promise<number | undefined> {
+    const text = await this.#tryRead("length", options);
     return text === undefined ? undefined : Number(text);
   }
 
-  async keys(): Promise<string[] | undefined> {
-    const text = await this.#tryRead("keys");
+  async keys(options?: CallOptions): Promise<string[] | undefined> {
+    const text = await this.#tryRead("keys", options);
     return text === undefined ? undefined : this.#store.codec.decode(text, "keys", this.path) as string[];
   }
 
-  async #tryRead(kind: Read["kind"]): Promise<string | undefined> {
+  async #tryRead(kind: Read["kind"], options: CallOptions | undefined): Promise<string | undefined> {
     const read: Read = { kind, path: this.path };
-    const result = await this.#store.tryRead(read);
+    const result = await this.#within(kind, options).tryRead(read);
     if (typeof result === "string") return result;
     if (result.code === "NO_KEY" || result.code === "NOT_FOUND") return undefined;
     throw toError(read, result);
@@ -643,28 +691,30 @@ class JsonRef {
   // ---- Changes ----
 
   async set(value: unknown, options?: WriteOptions): Promise<void> {
-    await this.#apply({
+    const store = this.#within("set", options, ["parents"]);
+    await apply(store, {
       kind: "set",
       path: this.path,
       value: this.#encode(value),
-      ...this.#creating("set", options),
+      ...this.#creating(options),
     });
   }
 
-  async delete(): Promise<boolean> {
-    return await this.#apply({ kind: "delete", path: this.path }) === "true";
+  async delete(options?: CallOptions): Promise<boolean> {
+    return await apply(this.#within("delete", options), { kind: "delete", path: this.path }) === "true";
   }
 
   async getOrInsert(value: unknown, options?: WriteOptions): Promise<Json> {
+    const store = this.#within("getOrInsert", options, ["parents"]);
     const text = this.#encode(value);
-    const creating = this.#creating("getOrInsert", options);
+    const creating = this.#creating(options);
     const op: Op = { kind: "set", path: this.path, value: text, when: "absent", ...creating };
-    return this.#store.codec.decode(await this.#apply(op, "getOrInsert") || text, "getOrInsert", this.path);
+    return this.#store.codec.decode(await apply(store, op, "getOrInsert") || text, "getOrInsert", this.path);
   }
 
   async compareAndSet(expected: unknown, next: unknown, options?: CompareOptions): Promise<boolean> {
     const { path } = this;
-    checkOptions("compareAndSet", options, ["ttl"]);
+    const store = this.#within("compareAndSet", options, ["ttl"]);
     const { ttl } = options ?? {};
     if (ttl !== undefined && path.length > 1) {
       throw new TypeError(
@@ -680,13 +730,14 @@ class JsonRef {
     const expiry = ttl === undefined ? {} : { ttl };
     const change: Op = { kind: "set", path, value: this.#encode(next), parents, ...expiry };
     const group: Group = Object.freeze([guard, change]);
-    const outcome = await this.#store.attempt(group, "compareAndSet");
+    const outcome = await store.attempt(group, "compareAndSet");
     if ("results" in outcome) return true;
     if (outcome.refusal.code === "TEST") return false;
     throw toError(group[outcome.refusal.index], outcome.refusal, "compareAndSet");
   }
 
   async increment(by: unknown = 1, options?: WriteOptions): Promise<Json> {
+    const store = this.#within("increment", options, ["parents"]);
     const { bigints } = this.#store.settings;
     if (typeof by !== "number" && !(bigints && typeof by === "bigint")) {
       const what = typeof by === "bigint"
@@ -697,18 +748,18 @@ class JsonRef {
     if (typeof by === "number" && !Number.isFinite(by)) {
       throw new RangeError(`Cannot increment ${formatPlace(this.path)} by ${by}: it is not finite`);
     }
-    const text = await this.#apply({
+    const text = await apply(store, {
       kind: "increment",
       path: this.path,
       by: this.#encode(by),
       exact: bigints,
-      ...this.#creating("increment", options),
+      ...this.#creating(options),
     });
     return this.#store.codec.decode(text, "increment", this.path);
   }
 
-  async toggle(): Promise<boolean> {
-    return await this.#apply({ kind: "toggle", path: this.path }) === "true";
+  async toggle(options?: CallOptions): Promise<boolean> {
+    return await apply(this.#within("toggle", options), { kind: "toggle", path: this.path }) === "true";
   }
 
   async append(text: unknown, options?: WriteOptions): Promise<number> {
@@ -717,30 +768,31 @@ class JsonRef {
         `Cannot append to ${formatPlace(this.path)}: received ${typeof text}, expected a string`,
       );
     }
-    const creating = this.#creating("append", options);
+    const store = this.#within("append", options, ["parents"]);
+    const creating = this.#creating(options);
     const op: Op = { kind: "append", path: this.path, text: encodeName(text), ...creating };
-    return Number(await this.#apply(op));
+    return Number(await apply(store, op));
   }
 
   async push(...items: readonly unknown[]): Promise<number> {
-    return await this.#store.drive(push({ kind: "push", ...this.#adding(items) }));
+    return await this.#within("push").drive(push({ kind: "push", ...this.#adding(items) }));
   }
 
   async unshift(...items: readonly unknown[]): Promise<number> {
-    return Number(await this.#apply({ kind: "unshift", ...this.#adding(items) }));
+    return Number(await apply(this.#within("unshift"), { kind: "unshift", ...this.#adding(items) }));
   }
 
-  pop(): Promise<Json | undefined> {
-    return this.#remove("pop");
+  pop(options?: CallOptions): Promise<Json | undefined> {
+    return this.#remove("pop", options);
   }
 
-  shift(): Promise<Json | undefined> {
-    return this.#remove("shift");
+  shift(options?: CallOptions): Promise<Json | undefined> {
+    return this.#remove("shift", options);
   }
 
   async splice(...args: unknown[]): Promise<Json[]> {
     const [start, deleteCount = args.length > 1 ? 0 : Infinity, ...items] = args; // as Array counts arguments
-    const text = await this.#apply({
+    const text = await apply(this.#within("splice"), {
       kind: "splice",
       start: this.#index("start", start),
       deleteCount: this.#index("deleteCount", deleteCount),
@@ -750,43 +802,49 @@ class JsonRef {
   }
 
   async edit<R>(recipe: (draft: never) => R, options: EditOptions = {}): Promise<R> {
-    checkOptions("edit", options, ["attempts"]);
-    return await this.#store.drive(
-      edit(this.#store, new FragmentScope(this.#store, this.path), recipe, options),
-    );
+    const store = this.#within("edit", options, ["attempts"]);
+    return await store.drive(edit(store, new FragmentScope(store, this.path), recipe, this.#merge(options)));
   }
 
-  explain(recipe: (draft: never) => unknown): Promise<Group> {
-    return this.#store.drive(explain(this.#store, new FragmentScope(this.#store, this.path), recipe));
+  async explain(recipe: (draft: never) => unknown, options?: CallOptions): Promise<Group> {
+    const store = this.#within("explain", options);
+    return await store.drive(explain(store, new FragmentScope(store, this.path), recipe));
   }
 
-  patch(operations: readonly PatchOperation[]): Promise<void> {
-    return patch(this.#store, this.path, operations);
+  async patch(operations: readonly PatchOperation[], options?: CallOptions): Promise<void> {
+    await patch(this.#within("patch", options), this.path, operations);
   }
 
-  merge(value: unknown): Promise<void> {
-    return merge(this.#store, this.path, value, this.#parents);
+  async merge(value: unknown, options?: CallOptions): Promise<void> {
+    await merge(this.#within("merge", options), this.path, value, this.#parents);
   }
 
   live(): Promise<object> {
     return openLive(this.#store, this.path);
   }
 
-  async #remove(kind: "pop" | "shift"): Promise<Json | undefined> {
-    const text = await this.#apply({ kind, path: this.path });
+  async #remove(kind: "pop" | "shift", options: CallOptions | undefined): Promise<Json | undefined> {
+    const text = await apply(this.#within(kind, options), { kind, path: this.path });
     return text === "" ? undefined : this.#store.codec.decode(text, kind, this.path);
   }
 
-  #apply(op: Op, operation: string = op.kind): Promise<string> {
-    return this.#store.apply(Object.freeze(op), operation);
+  /** Where a call with such options goes. */
+  #within(operation: string, options?: CallOptions, names: readonly OptionName[] = []): Store {
+    checkOptions(operation, options, [...names, "timeout", "signal"]);
+    return this.#store.within(this.#merge(options));
+  }
+
+  /** The options of a call, before those of the ref. */
+  #merge<O extends CallOptions>(options: O | undefined): O {
+    const { signal, timeout } = this.#call;
+    return { ...options, signal: options?.signal ?? signal, timeout: options?.timeout ?? timeout } as O;
   }
 
   #encode(value: unknown): string {
     return this.#store.codec.encode(value, this.path);
   }
 
-  #creating(operation: string, options: WriteOptions | undefined): { readonly parents?: boolean } {
-    checkOptions(operation, options, ["parents"]);
+  #creating(options: WriteOptions | undefined): { readonly parents?: boolean } {
     return this.#parents || options?.parents === true ? { parents: true } : {};
   }
 
@@ -805,6 +863,10 @@ class JsonRef {
       `Cannot splice ${formatPlace(this.path)}: ${name} is ${String(value)}, expected an integer`,
     );
   }
+}
+
+function apply(store: Store, op: Op, operation: string = op.kind): Promise<string> {
+  return store.apply(Object.freeze(op), operation);
 }
 
 /**

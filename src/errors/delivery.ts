@@ -191,6 +191,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   NOREPLICAS: "the server has too few replicas to accept writes; see INFO replication",
   OOM: "the server has used up its maxmemory; delete something, or raise it",
   READONLY: "the server is a replica; connect to its master",
+  VERSION: "use Redis 6.2.7 or later, or Valkey 7.2 or later",
   WRONGPASS: "the user name or the password in the address is wrong",
   SIZE: "the server takes no value that long; see its proto-max-bulk-len",
   TLS: "check the address, the certificate and who has signed it",
@@ -210,7 +211,8 @@ export class UnavailableError extends JsonDictError {
   /**
    * The reason, in the word of the server, such as `"OOM"`, `"READONLY"`, `"BUSY"`, `"LOADING"`, `"NOPERM"`, `"NOAUTH"`,
    * `"CLUSTERDOWN"`, or `"ERR"` for any other error; a word of ours if the server did not refuse it: `"CLOSED"` if the client
-   * was ended, `"TLS"` if there can be no safe connection, `"MODE"` if the client subscribes or monitors, `"SIZE"` if the server
+   * was ended, `"TLS"` if there can be no safe connection, `"MODE"` if the client subscribes or monitors, `"VERSION"` if
+   * `ready` met a server that is too old, `"SIZE"` if the server
    * ends each connection over which the value is sent.
    */
   readonly reason: string;

@@ -36,8 +36,10 @@ export interface Job<R> {
   readonly isRead: boolean;
   /** The values that it writes; no error may show them. */
   readonly written?: readonly (string | number)[];
-  /** Sends it. */
-  run(send: Send): Promise<unknown>;
+  /** Sends it. `isFirst` if it is certain that no earlier attempt has reached the server. */
+  run(send: Send, isFirst: boolean): Promise<unknown>;
+  /** Aborted when nobody waits for it any more: then it is not sent, if it was not yet. */
+  readonly abandoned?: AbortSignal;
   /** Parses the answer; if it throws, the answer counts as lost. */
   read(answer: unknown): R;
   /** Whether the client may have resent it by itself and reports only the last reply. */
@@ -124,6 +126,9 @@ export class Attempts<R> {
     this.#lastCall = performance.now() + timeout * 0.9;
     this.#timer = setTimeout(() => this.expire(), timeout);
     this.#stop = connection.onChange((event) => this.#changed(event));
+    job.abandoned?.addEventListener("abort", () => {
+      if (!this.#mayBeApplied) this.expire();
+    });
     this.#attempt();
   }
 
@@ -140,6 +145,7 @@ export class Attempts<R> {
   readonly #attempt = (): void => {
     clearTimeout(this.#pause);
     if (this.#isOver) return;
+    if (this.#job.abandoned?.aborted && !this.#mayBeApplied) return this.expire();
     const connection = this.#connection;
     if (connection.client.status === "end") {
       const cause = new Error("The connection is closed");
@@ -178,11 +184,14 @@ export class Attempts<R> {
   }
 
   #start(): void {
+    const isFirst = !this.#mayBeApplied;
     this.#attempts++;
     this.#flying++;
     const job = this.#job;
     const isAsking = job.ask !== undefined && this.#isLost && this.#attempts > MAX_LOSSES;
-    const answer = isAsking ? job.ask!(this.#send) : job.run(this.#send).then((answer) => ({ answer }));
+    const answer = isAsking
+      ? job.ask!(this.#send)
+      : job.run(this.#send, isFirst).then((answer) => ({ answer }));
     answer.then((answered) => {
       this.#flying--;
       if (this.#isOver) return;

@@ -10,6 +10,7 @@ import { decode } from "../data/decoder.ts";
 import type { Json } from "../data/json.ts";
 import type { Group } from "../data/op.ts";
 import { TimeoutError, type Verdict } from "../errors/delivery.ts";
+import type { Cancellation, Lose } from "./cancellation.ts";
 import { LostAnswer, NoAnswer, Refused, TooFewReplicas, toReadError } from "./failure.ts";
 import type { Settings } from "./options.ts";
 import { maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
@@ -36,39 +37,59 @@ export class ChangeSender {
    *
    * @param groups The groups.
    * @param after For each group the indexes of the earlier groups that must be applied for it to be applied.
+   * @param cancellations For each group what may end it, where anything may.
    * @returns For each group its outcome, or the error if there is none.
    */
   async apply(
     groups: readonly Group[],
     after?: readonly (readonly number[])[],
+    cancellations: readonly (Cancellation | undefined)[] = [],
   ): Promise<readonly (Outcome | Error)[]> {
     const { prefix, delivery } = this.#settings;
-    const read = (answer: unknown): readonly Outcome[] => readOutcomes(groups, answer);
+    // Groups that may take different times never share a call.
+    const timeout = cancellations[0]?.timeout ?? this.#settings.timeout;
+    const runner = this.#runner.within(timeout);
+    const abandoned = abandon(groups, cancellations);
     if (delivery === "at-most-once") {
-      const call = compile(prefix, groups, undefined, after);
-      return await this.#runner.run(() => call, "never", read);
+      const parcel = new Parcel(groups, cancellations, () => (cause) => new NoAnswer(true, false, cause));
+      return await runner.run(
+        (_, isFirst) => compile(prefix, parcel.pack(isFirst), undefined, after),
+        "never",
+        (answer) => readOutcomes(parcel.groups, answer),
+        undefined,
+        abandoned,
+      );
     }
     const record = this.#records.next(prefix + groups[0][0].path[0]);
-    const endsAt = performance.now() + recordTtl(this.#settings.timeout);
-    const onceFor = this.#onceFor(record);
+    const endsAt = performance.now() + recordTtl(timeout);
+    const onceFor = this.#onceFor(record, timeout);
+    const lose = (index: number): Lose => (cause) => {
+      const operation = groups[index][0].kind;
+      const resolve = async (): Promise<Verdict> => {
+        // case: others may wait for the same request. It must not be stopped before it is over.
+        const outcome = (await running.catch(() => undefined))?.[index];
+        if (outcome) return "results" in outcome ? "applied" : "not-applied";
+        return await this.#resolve(record, parcel.groups, index, endsAt, operation, timeout);
+      };
+      return new LostAnswer(cause, record.callId, resolve);
+    };
+    const parcel: Parcel = new Parcel(groups, cancellations, lose);
+    const running: Promise<readonly Outcome[]> = runner.run(
+      (ahead, isFirst) => compile(prefix, parcel.pack(isFirst), onceFor(ahead), after),
+      "resend",
+      (answer) => readOutcomes(parcel.groups, answer),
+      (ahead) => compile("", [], onceFor(ahead)),
+      abandoned,
+    );
     try {
-      const outcomes = await this.#runner.run(
-        (ahead) => compile(prefix, groups, onceFor(ahead), after),
-        "resend",
-        read,
-        (ahead) => compile("", [], onceFor(ahead)),
-      );
-      const unsafe = await this.#replicate(record, groups, outcomes);
+      const outcomes = await running;
+      const unsafe = await this.#replicate(record, groups, outcomes, timeout);
       // The answer has arrived, so nobody needs it from the record. The empty record still stops late requests.
-      if (lengthOf(outcomes) > MAX_RECORD) this.#runner.post("SET", record.name, "[]", "XX", "KEEPTTL");
+      if (lengthOf(outcomes) > MAX_RECORD) runner.post("SET", record.name, "[]", "XX", "KEEPTTL");
       return unsafe ?? outcomes;
     } catch (error) {
       if (!(error instanceof NoAnswer) || !error.sent) throw error;
-      return groups.map((group, index) => {
-        const operation = group[0].kind;
-        const resolve = (): Promise<Verdict> => this.#resolve(record, groups, index, endsAt, operation);
-        return new LostAnswer(error.cause, record.callId, resolve);
-      });
+      return groups.map((_, index) => lose(index)(error.cause));
     }
   }
 
@@ -77,8 +98,9 @@ export class ChangeSender {
     record: RecordName,
     groups: readonly Group[],
     outcomes: readonly Outcome[],
+    timeout: number,
   ): Promise<readonly (Outcome | Error)[] | undefined> {
-    const { durability, timeout } = this.#settings;
+    const { durability } = this.#settings;
     if (durability === undefined || outcomes.every((outcome) => "refusal" in outcome)) return undefined;
     let cause: unknown;
     let count: number | undefined;
@@ -114,8 +136,7 @@ export class ChangeSender {
   }
 
   /** For a call that is sent now: makes its record arguments from how far the clock of the server is ahead of ours. */
-  #onceFor({ name }: RecordName): (ahead: number) => Once {
-    const { timeout } = this.#settings;
+  #onceFor({ name }: RecordName, timeout: number): (ahead: number) => Once {
     // All attempts share one time limit: otherwise the last one could arrive after the record of the first has expired.
     const until = Date.now() + maxDelay(timeout);
     return (ahead) => ({ record: name, ttl: recordTtl(timeout), until: until + ahead });
@@ -128,8 +149,8 @@ export class ChangeSender {
     index: number,
     endsAt: number,
     operation: string,
+    timeout: number,
   ): Promise<Verdict> {
-    const { timeout } = this.#settings;
     const path = groups[index][0].path;
     if (performance.now() + timeout > endsAt) {
       throw new TimeoutError({
@@ -139,7 +160,7 @@ export class ChangeSender {
         cause: new Error("The call was made so long ago that its record may be gone"),
       });
     }
-    const onceFor = this.#onceFor(record);
+    const onceFor = this.#onceFor(record, timeout);
     try {
       const isApplied = await this.#runner.run(
         (ahead) => compile("", [], onceFor(ahead)),
@@ -151,6 +172,68 @@ export class ChangeSender {
       throw toReadError(error, { operation: `resolve ${operation}`, path, timeout });
     }
   }
+}
+
+/** The groups of one call, without those that were cancelled before it was sent. */
+class Parcel {
+  readonly #all: readonly Group[];
+  readonly #cancellations: readonly (Cancellation | undefined)[];
+  readonly #loseFor: (index: number) => Lose;
+  readonly #losses: Map<number, Lose> = new Map();
+  #groups: readonly Group[];
+
+  constructor(
+    groups: readonly Group[],
+    cancellations: readonly (Cancellation | undefined)[],
+    loseFor: (index: number) => Lose,
+  ) {
+    this.#all = this.#groups = groups;
+    this.#cancellations = cancellations;
+    this.#loseFor = loseFor;
+  }
+
+  /** What was sent last. */
+  get groups(): readonly Group[] {
+    return this.#groups;
+  }
+
+  /** What is to be sent. Each attempt must be the same as one that may have reached the server. */
+  pack(isFirst: boolean): readonly Group[] {
+    if (!isFirst || this.#cancellations.length === 0) return this.#groups;
+    this.#groups = this.#all.map((group, index) =>
+      this.#cancellations[index]?.isCancelled ? refused(group) : group
+    );
+    this.#cancellations.forEach((cancellation, index) => {
+      if (cancellation === undefined || cancellation.isCancelled) return;
+      const lose = this.#losses.get(index) ?? this.#loseFor(index);
+      this.#losses.set(index, lose);
+      cancellation.send(lose);
+    });
+    return this.#groups;
+  }
+}
+
+/** A group that is refused, whatever is there. Those that are chained to the one in its place are then computed again. */
+function refused([{ path: [key] }]: Group): Group {
+  return [{ kind: "absent", path: [key] }, { kind: "exists", path: [key] }];
+}
+
+/** Aborts when all groups are cancelled; nothing where that cannot be. */
+function abandon(
+  groups: readonly Group[],
+  cancellations: readonly (Cancellation | undefined)[],
+): AbortSignal | undefined {
+  let waiting = groups.length;
+  if (cancellations.filter((cancellation) => cancellation !== undefined).length < waiting) return undefined;
+  const controller = new AbortController();
+  const leave = (): void => {
+    if (--waiting === 0) controller.abort();
+  };
+  for (const cancellation of cancellations) {
+    if (cancellation!.isCancelled) leave();
+    else cancellation!.onCancel(leave);
+  }
+  return controller.signal;
 }
 
 /** The approximate length of the answer of a call, in characters. */

@@ -12,7 +12,9 @@ import type { Path } from "../data/path.ts";
 import { Seat } from "./seat.ts";
 import { Deferred } from "./deferred.ts";
 import { Room } from "./room.ts";
-import { type Delivery, type Line, Sitting, type Work } from "./sitting.ts";
+import type { Cancellation } from "./cancellation.ts";
+import { NoAnswer } from "./failure.ts";
+import { cancellationsOf, type Delivery, type Line, Sitting, type Work } from "./sitting.ts";
 
 interface Batch {
   readonly keys: string[];
@@ -26,6 +28,8 @@ interface Batch {
   readonly followers: Batch[];
   /** The room that the works take in a request, as far as that is known. */
   readonly room: Room;
+  /** How long the request may take, in milliseconds; the time of the dictionary when left out. */
+  readonly timeout: number | undefined;
   /** How many batches it waits for. */
   waits: number;
   isRunning: boolean;
@@ -43,7 +47,7 @@ export interface Turn {
    *
    * @returns The outcome.
    */
-  commit(group: Group): Promise<Outcome>;
+  commit(group: Group, cancellation?: Cancellation): Promise<Outcome>;
   /** Ends the turn. Later calls go on. */
   leave(): void;
 }
@@ -91,8 +95,8 @@ export class Lanes {
    * @param line If one of the line before it is not applied, the group is refused with `AFTER`.
    * @returns What became of it.
    */
-  commit(group: Group, line?: Line): Promise<Outcome> {
-    const [outcome] = this.commitAll([group], keysOf(group), line);
+  commit(group: Group, cancellation?: Cancellation, line?: Line): Promise<Outcome> {
+    const [outcome] = this.commitAll([group], keysOf(group), cancellation, line);
     return outcome;
   }
 
@@ -101,16 +105,24 @@ export class Lanes {
    *
    * @param groups Each is applied or refused by itself.
    * @param keys The keys of all of them, each once.
+   * @param cancellation What may end all of them.
    * @param line The line of all of them, if they have one.
    * @returns What became of each.
    */
-  commitAll(groups: readonly Group[], keys: readonly string[], line?: Line): Promise<Outcome>[] {
+  commitAll(
+    groups: readonly Group[],
+    keys: readonly string[],
+    cancellation?: Cancellation,
+    line?: Line,
+  ): Promise<Outcome>[] {
     this.#issued++;
+    const timeout = cancellation?.timeout;
     return groups.map((group) =>
       new Promise((resolve, reject) => {
         const room = new Room(group);
-        const batch = this.#openBatch(keys, room) ?? this.#newBatch(keys);
-        batch.works.push(line ? inLine(line, { group, resolve, reject }) : { group, resolve, reject });
+        const batch = this.#openBatch(keys, room, timeout) ?? this.#newBatch(keys, timeout);
+        const work = { group, resolve, reject, cancellation };
+        batch.works.push(line ? inLine(line, work) : work);
         batch.room.add(room);
       })
     );
@@ -126,8 +138,8 @@ export class Lanes {
       start();
       return isLeft;
     };
-    const commit = async (group: Group): Promise<Outcome> => {
-      const [outcome] = await this.#delivery.apply([group]);
+    const commit = async (group: Group, cancellation?: Cancellation): Promise<Outcome> => {
+      const [outcome] = await this.#delivery.apply([group], undefined, cancellation && [cancellation]);
       if (outcome instanceof Error) throw outcome;
       return outcome;
     };
@@ -139,11 +151,12 @@ export class Lanes {
    *
    * @param keys The keys.
    * @param places The paths that the edit reads.
+   * @param timeout How long it may take, in milliseconds; the time of the dictionary when left out.
    */
-  join(keys: readonly string[], places: readonly Path[]): Part {
+  join(keys: readonly string[], places: readonly Path[], timeout?: number): Part {
     this.#issued++;
-    const batch = this.#openBatch(keys, new Room([])) ?? this.#newBatch(keys);
-    const seat = new Seat(places);
+    const batch = this.#openBatch(keys, new Room([]), timeout) ?? this.#newBatch(keys, timeout);
+    const seat = new Seat(places, timeout);
     batch.works.push(seat);
     const extend = (more: readonly string[]): boolean => {
       const added = more.filter((key) => !batch.keys.includes(key));
@@ -185,21 +198,23 @@ export class Lanes {
   }
 
   /** The last batch of the keys, if it is the same for all of them, has not left yet and has room. */
-  #openBatch(keys: readonly string[], room: Room): Batch | undefined {
+  #openBatch(keys: readonly string[], room: Room, timeout: number | undefined): Batch | undefined {
     const batch = this.#last.get(keys[0]);
     if (batch === undefined || batch.isRunning || batch.start || !batch.room.fits(room)) return undefined;
+    if (batch.timeout !== timeout) return undefined;
     // A read behind the batch must not see changes that were issued after the read.
     if (batch.reads.length > 0 || batch.keys.length !== keys.length) return undefined;
     return keys.every((key) => this.#last.get(key) === batch) ? batch : undefined;
   }
 
-  #newBatch(keys: readonly string[]): Batch {
+  #newBatch(keys: readonly string[], timeout?: number): Batch {
     const batch: Batch = {
       keys: [...keys],
       works: [],
       reads: [],
       followers: [],
       room: new Room([]),
+      timeout,
       waits: 0,
       isRunning: false,
     };
@@ -223,9 +238,13 @@ export class Lanes {
     for (const follower of batch.followers) if (--follower.waits === 0) this.#start(follower);
   }
 
-  async #settle(works: readonly Work[]): Promise<void> {
+  async #settle(all: readonly Work[]): Promise<void> {
+    const works = all.filter(({ cancellation }) => !cancellation?.isCancelled);
+    for (const work of all) if (!works.includes(work)) work.reject(new NoAnswer(false, false));
+    if (works.length === 0) return;
     try {
-      const outcomes = await this.#delivery.apply(works.map((work) => work.group));
+      const groups = works.map((work) => work.group);
+      const outcomes = await this.#delivery.apply(groups, undefined, cancellationsOf(works));
       works.forEach((work, index) => {
         const outcome = outcomes[index];
         if (outcome instanceof Error) work.reject(outcome);

@@ -14,25 +14,30 @@ import { READ } from "../call/scripts.gen.ts";
 /** The smallest limit that a server can have for one argument (`proto-max-bulk-len`), in bytes. */
 const SURE_LENGTH = 1024 * 1024;
 
+/** What is known of one server, for all that send to it. */
+interface Known {
+  /** Whether it was given the script of reads. */
+  hasRead: boolean;
+  /** Whether it takes EVALSHA from us; some users may only use EVAL. */
+  hasEvalsha: boolean;
+  /** How far its clock is ahead of ours, in milliseconds, as far as we were told. */
+  ahead: number;
+  /** What is under way, also for single masters of a cluster. */
+  readonly running: Set<Attempts<unknown>>;
+  isEnded: boolean;
+}
+
 /** Sends commands and scripts to one client. */
 export class Runner {
   readonly #connection: Connection;
   readonly #client: RedisClient;
   readonly #timeout: number;
   readonly #isResending: boolean;
-  #hasRead: boolean = false;
-  /** Whether the server accepts EVALSHA from this user; some users may only use EVAL. */
-  #hasEvalsha: boolean = true;
-  /** How far the clock of the server is ahead of ours, in milliseconds; 0 until the server has reported it. */
-  #ahead: number = 0;
-
-  /** The calls under way, also those of single masters of a cluster. */
-  readonly #running: Set<Attempts<unknown>>;
-  #isEnded: boolean = false;
+  readonly #known: Known;
 
   /** @param timeout How long a call may take, all its attempts together, in milliseconds. */
-  constructor(client: RedisClient, timeout: number, running: Set<Attempts<unknown>> = new Set()) {
-    this.#running = running;
+  constructor(client: RedisClient, timeout: number, known: Known = newKnown()) {
+    this.#known = known;
     this.#connection = Connection.of(client);
     this.#client = client;
     this.#timeout = timeout;
@@ -47,8 +52,13 @@ export class Runner {
   /** A runner for each master of a cluster that the client knows. */
   masters(): readonly Runner[] {
     return (this.#client.nodes?.("master") ?? []).map((node) =>
-      new Runner(node, this.#timeout, this.#running)
+      new Runner(node, this.#timeout, newKnown(this.#known.running))
     );
+  }
+
+  /** The same for calls that may take another time, in milliseconds. */
+  within(timeout: number): Runner {
+    return timeout === this.#timeout ? this : new Runner(this.#client, timeout, this.#known);
   }
 
   /**
@@ -63,22 +73,26 @@ export class Runner {
   /**
    * Runs a script. One round trip; two the first time a server sees the script, or where its clock is far from ours.
    *
-   * @param callFor Builds the call for a server whose clock is so many milliseconds ahead of ours.
+   * @param callFor Builds the call for a server whose clock is so many milliseconds ahead of ours; `isFirst` if it is sent
+   * and no earlier attempt can have reached the server.
    * @param resend Whether it may be sent again: it has a record, or only reads.
    * @param read Parses the answer; if it throws, the answer counts as lost.
    * @param ask Builds the call that asks for its record, and leaves an empty one if there is none.
+   * @param abandoned Aborted when nobody waits for it any more.
    * @returns What `read` returned.
    * @throws {NoAnswer} If there is none.
    * @throws {Refused} If the server refused to run it.
    * @throws {RangeError} If it is too long to be sent.
    */
   async run<R>(
-    callFor: (ahead: number) => Call,
+    callFor: (ahead: number, isFirst: boolean) => Call,
     resend: Resend,
     read: (answer: unknown) => R,
     ask?: (ahead: number) => Call,
+    abandoned?: AbortSignal,
   ): Promise<R> {
-    const first = callFor(this.#ahead);
+    const known = this.#known;
+    const first = callFor(known.ahead, false);
     const { script, keys, args } = first;
     checkLength(this.#connection, [script.text], keys, args);
     return await this.#send({
@@ -86,10 +100,11 @@ export class Runner {
       read,
       isRead: script === READ,
       written: args,
-      run: (send) => this.#runScript(callFor(this.#ahead), send),
+      abandoned,
+      run: (send, isFirst) => this.#runScript(callFor(known.ahead, isFirst), send),
       ask: ask && args.some((arg) => arg.length > SURE_LENGTH / 3)
         ? async (send) => {
-          const answer = await this.#runScript(ask(this.#ahead), send);
+          const answer = await this.#runScript(ask(known.ahead), send);
           return Array.isArray(answer) && answer.length === 0 ? undefined : { answer };
         }
         : undefined,
@@ -97,18 +112,18 @@ export class Runner {
   }
 
   async #runScript({ script, keys, args }: Call, send: Send): Promise<unknown> {
-    if (script === READ && !this.#hasRead) {
+    if (script === READ && !this.#known.hasRead) {
       // Without the script, the read would be sent again and could see changes that were issued after it.
-      this.#hasRead = true;
+      this.#known.hasRead = true;
       this.#load(script.text, send);
     }
     const rest = [keys.length, ...keys, ...args];
-    if (this.#hasEvalsha) {
+    if (this.#known.hasEvalsha) {
       try {
         return await send("EVALSHA", [script.sha1, ...rest]);
       } catch (error) {
         const answer = answerOf(error) ?? "";
-        if (isWithoutEvalsha(answer)) this.#hasEvalsha = false;
+        if (isWithoutEvalsha(answer)) this.#known.hasEvalsha = false;
         else if (!answer.startsWith("NOSCRIPT")) throw error;
         // EVALSHA was not executed; EVAL follows. SCRIPT LOAD before it prevents the eviction of the script: Redis 7.4
         // and Valkey 8 keep only 500 scripts from EVAL. A user without the right to SCRIPT LOAD may still have EVAL.
@@ -183,8 +198,8 @@ export class Runner {
 
   /** Ends all calls under way as their deadline would, and sends nothing more. */
   end(): void {
-    this.#isEnded = true;
-    for (const attempts of [...this.#running]) attempts.expire();
+    this.#known.isEnded = true;
+    for (const attempts of [...this.#known.running]) attempts.expire();
   }
 
   /** Sends a command whose reply is not needed, if it can be sent at once. */
@@ -195,22 +210,26 @@ export class Runner {
   }
 
   async #send<R>(job: Job<R>): Promise<R> {
-    if (this.#isEnded) throw new NoAnswer(false, true);
+    if (this.#known.isEnded) throw new NoAnswer(false, true);
     const attempts = new Attempts(this.#connection, this.#timeout, {
       ...job,
       isResent: this.#isResending,
       refused: ({ cause }) => {
         const now = /^LATE (\d+)/.exec(cause instanceof Error ? cause.message : "")?.[1];
-        if (now !== undefined) this.#ahead = Number(now) - Date.now();
+        if (now !== undefined) this.#known.ahead = Number(now) - Date.now();
       },
     });
-    this.#running.add(attempts as Attempts<unknown>);
+    this.#known.running.add(attempts as Attempts<unknown>);
     try {
       return await attempts.result;
     } finally {
-      this.#running.delete(attempts as Attempts<unknown>);
+      this.#known.running.delete(attempts as Attempts<unknown>);
     }
   }
+}
+
+function newKnown(running: Set<Attempts<unknown>> = new Set()): Known {
+  return { hasRead: false, hasEvalsha: true, ahead: 0, running, isEnded: false };
 }
 
 function isWithoutEvalsha(message: string): boolean {

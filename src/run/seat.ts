@@ -8,6 +8,7 @@
 import type { Outcome } from "../call/answer.ts";
 import type { Group } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
+import type { Cancellation } from "./cancellation.ts";
 import { Deferred } from "./deferred.ts";
 import type { View } from "./speculation.ts";
 
@@ -18,13 +19,23 @@ export type Decision = { readonly group: Group } | "again" | "left";
 export class Seat {
   #places: readonly Path[];
   #isLeft: boolean = false;
+  #cancellation: Cancellation | undefined;
   #view: Deferred<View> = new Deferred();
   #outcome: Deferred<Outcome> = new Deferred();
   #decide: ((decision: Decision) => void) | undefined;
 
-  /** @param places The paths that the edit reads. */
-  constructor(places: readonly Path[]) {
+  /** How long what is done for the edit may take, in milliseconds; the time of the dictionary when left out. */
+  readonly timeout: number | undefined;
+
+  /**
+   * A place for an edit.
+   *
+   * @param places The paths that the edit reads.
+   * @param timeout How long what is done for it may take, in milliseconds.
+   */
+  constructor(places: readonly Path[], timeout?: number) {
     this.#places = places;
+    this.timeout = timeout;
   }
 
   // ---- For the edit ----
@@ -46,7 +57,8 @@ export class Seat {
    *
    * @returns The outcome. If the group was refused, the edit may look again.
    */
-  commit(group: Group): Promise<Outcome> {
+  commit(group: Group, cancellation?: Cancellation): Promise<Outcome> {
+    this.#cancellation = cancellation;
     const { promise } = this.#outcome = new Deferred();
     this.#settle({ group });
     return promise;
@@ -63,6 +75,11 @@ export class Seat {
   /** The paths that the edit reads. */
   get places(): readonly Path[] {
     return this.#places;
+  }
+
+  /** What may end the group before its answer. */
+  get cancellation(): Cancellation | undefined {
+    return this.#cancellation;
   }
 
   /** Whether the edit has left. */

@@ -7,6 +7,7 @@
 import type { Outcome, Refusal } from "../call/answer.ts";
 import type { Group, Op } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
+import type { Cancellation } from "./cancellation.ts";
 import { Chains } from "./chains.ts";
 import { Room } from "./room.ts";
 import { Seat } from "./seat.ts";
@@ -19,18 +20,21 @@ export interface Delivery {
    *
    * @param groups The groups.
    * @param after For each group the places of those before it that must be applied, if it is to be.
+   * @param cancellations For each group what may end it, where anything may.
    * @returns For each group its outcome, or why there is none.
    */
   apply(
     groups: readonly Group[],
     after?: readonly (readonly number[])[],
+    cancellations?: readonly (Cancellation | undefined)[],
   ): Promise<readonly (Outcome | Error)[]>;
   /**
    * Reads some places at one moment.
    *
+   * @param timeout How long it may take, in milliseconds; the time of the dictionary when left out.
    * @returns For each place its text, or why there is none.
    */
-  read(places: readonly Path[]): Promise<readonly (string | Refusal)[]>;
+  read(places: readonly Path[], timeout?: number): Promise<readonly (string | Refusal)[]>;
 }
 
 /** The longest pause before groups are sent again that others were in the way of, in milliseconds. */
@@ -60,6 +64,8 @@ export interface Work {
   readonly line?: Line;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: unknown) => void;
+  /** What may end it before its answer. */
+  readonly cancellation?: Cancellation;
 }
 
 /** What is sent in one call, and for whom. */
@@ -117,6 +123,7 @@ export class Sitting {
         (work as Work).resolve(BROKEN);
         continue;
       }
+      if (!(work instanceof Seat) && work.cancellation?.isCancelled) continue;
       const isFirst = sent.length === 0;
       // What an edit will say cannot be kept for another call, so there must be room for it before it is asked.
       const known = work instanceof Seat ? [] : work.group;
@@ -159,7 +166,7 @@ export class Sitting {
   async #look(waiting: readonly (Work | Seat)[], asking: Seat): Promise<boolean> {
     try {
       const places = placesOf(waiting);
-      this.#speculation.take(places, await this.#delivery.read(places));
+      this.#speculation.take(places, await this.#delivery.read(places, asking.timeout));
       return true;
     } catch (error) {
       asking.fail(error);
@@ -174,7 +181,8 @@ export class Sitting {
     if (places.length > 0) groups.push(places.map((path): Op => ({ kind: "fresh", path })));
     let outcomes: readonly (Outcome | Error)[];
     try {
-      outcomes = await this.#delivery.apply(groups, sent.map(({ after }) => after));
+      const cancellations = cancellationsOf(sent.map(({ work }) => work));
+      outcomes = await this.#delivery.apply(groups, sent.map(({ after }) => after), cancellations);
     } catch (error) {
       this.#speculation.forget();
       for (const { work } of sent) fail(work, error);
@@ -219,6 +227,14 @@ export class Sitting {
     await new Promise((resolve) => setTimeout(resolve, Math.random() * longest));
     this.#speculation.forget(); // what was fresh before the pause is so no more
   }
+}
+
+/** What may end works; nothing where nothing may. */
+export function cancellationsOf(
+  works: readonly (Work | Seat)[],
+): readonly (Cancellation | undefined)[] | undefined {
+  const cancellations = works.map(({ cancellation }) => cancellation);
+  return cancellations.some((cancellation) => cancellation !== undefined) ? cancellations : undefined;
 }
 
 /** All that edits look at, each place once. */

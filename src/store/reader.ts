@@ -9,8 +9,10 @@ import { compileReads } from "../call/call.ts";
 import type { Read } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import type { Lanes } from "../run/lanes.ts";
+import { Records } from "../run/record.ts";
 import type { Runner } from "../run/runner.ts";
 import { type Page, scanKeys } from "../run/scan.ts";
+import { checkServer } from "../run/server.ts";
 import type { Keyspace } from "./keyspace.ts";
 
 /** Reads the values of one dictionary. */
@@ -24,6 +26,17 @@ export class Reader {
     this.#runner = runner;
     this.#keyspace = keyspace;
     this.#timeout = timeout;
+  }
+
+  /** The same for calls that may take another time, in milliseconds. */
+  within(timeout: number): Reader {
+    return new Reader(this.#runner.within(timeout), this.#keyspace, timeout);
+  }
+
+  /** Asks whether the server will do what is needed. One round trip. */
+  ready(key: string, recordPrefix: string, hasReplicas: boolean): Promise<void> {
+    const name = this.#keyspace.nameOf(key);
+    return checkServer(this.#runner, name, new Records(recordPrefix).next(name).name, hasReplicas);
   }
 
   /** Reads one place by the script. One round trip. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Cancellation } from "../run/cancellation.ts";
 import type { Outcome } from "../call/answer.ts";
 import type { Group } from "../data/op.ts";
 import { toChangeError, toReadError } from "../run/failure.ts";
@@ -56,14 +57,17 @@ export class Searches {
    *
    * @returns How many there were.
    */
-  async clear(): Promise<number> {
+  async clear(cancellation?: Cancellation): Promise<number> {
     let count = 0;
     const before = this.earlier();
-    const search = new Search((key) => this.#remove([key]).then((removed) => void (count += removed)));
+    const search = new Search((key) =>
+      this.#remove([key], cancellation).then((removed) => void (count += removed))
+    );
     await this.#run(search, async () => {
       await before;
       for await (const { keys } of this.#scan("clear")) {
-        const removed = await this.#remove(keys.filter((key) => search.claim(key)));
+        if (cancellation?.isCancelled) return;
+        const removed = await this.#remove(keys.filter((key) => search.claim(key)), cancellation);
         count += removed; // not in one step with the await, during which others count, too
       }
     });
@@ -71,13 +75,13 @@ export class Searches {
   }
 
   /** Removes keys, each by itself. A round trip for each 500. Returns how many were there. */
-  async #remove(keys: readonly string[]): Promise<number> {
+  async #remove(keys: readonly string[], cancellation?: Cancellation): Promise<number> {
     const outcomes: Promise<Outcome>[] = [];
     for (const part of this.#keyspace.bySlot(keys, (key) => key)) {
       for (let from = 0; from < part.length; from += MAX_REMOVED) {
         const some = part.slice(from, from + MAX_REMOVED);
         const groups = some.map((key): Group => [{ kind: "delete", path: [key] }]);
-        outcomes.push(...this.#lanes.commitAll(groups, some));
+        outcomes.push(...this.#lanes.commitAll(groups, some, cancellation));
       }
     }
     const settled = await Promise.all(outcomes);
@@ -90,7 +94,7 @@ export class Searches {
    *
    * @returns Its key and text, nothing if there is none.
    */
-  async popItem(): Promise<readonly [string, string] | undefined> {
+  async popItem(cancellation?: Cancellation): Promise<readonly [string, string] | undefined> {
     let item: readonly [string, string] | undefined;
     const before = this.earlier();
     // One key after the other, for it takes only one; but it has its place at each of them at once.
@@ -100,7 +104,7 @@ export class Searches {
       const turn = this.#lanes.enter([key]);
       const act = last.then(async () => {
         if (item) return;
-        const text = await take(turn, key, this.#timeout);
+        const text = await take(turn, key, this.#timeout, cancellation);
         if (text !== undefined) item = [key, text];
       }).finally(() => turn.leave());
       last = act;
@@ -112,8 +116,8 @@ export class Searches {
       if (known !== undefined) this.goAhead([known]);
       await search.settled();
       await before;
-      for (let from = this.#cursor; !item;) {
-        await this.#popFrom(search, from, () => item !== undefined);
+      for (let from = this.#cursor; !item && !cancellation?.isCancelled;) {
+        await this.#popFrom(search, from, () => item !== undefined || cancellation?.isCancelled === true);
         if (from === "0") break; // all keys were looked at
         from = "0";
       }
@@ -159,10 +163,16 @@ export class Searches {
 }
 
 /** Takes the value of a key when its turn has come. */
-async function take(turn: Turn, key: string, timeout: number): Promise<string | undefined> {
+async function take(
+  turn: Turn,
+  key: string,
+  timeout: number,
+  cancellation: Cancellation | undefined,
+): Promise<string | undefined> {
   await turn.comes;
+  if (cancellation?.isCancelled) return undefined;
   try {
-    const outcome = await turn.commit([{ kind: "take", path: [key] }]);
+    const outcome = await turn.commit([{ kind: "take", path: [key] }], cancellation);
     return "results" in outcome && outcome.results[0] !== "" ? outcome.results[0] : undefined;
   } catch (error) {
     throw toChangeError(error, { operation: "popItem", path: [key], timeout }); // here the key is known

@@ -7,10 +7,12 @@
 import { type Outcome, type Refusal, toError } from "../call/answer.ts";
 import type { Group, Op, Read } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
+import { AmbiguousResultError } from "../errors/delivery.ts";
 import { WrongTypeError } from "../errors/value.ts";
 import { isResending, type RedisClient } from "../run/client.ts";
+import { type CallOptions, Cancellation } from "../run/cancellation.ts";
 import { ChangeSender } from "../run/delivery.ts";
-import { toChangeError, toReadError } from "../run/failure.ts";
+import { NoAnswer, toChangeError, toReadError } from "../run/failure.ts";
 import { Lanes, type Part } from "../run/lanes.ts";
 import type { Settings } from "../run/options.ts";
 import { Runner } from "../run/runner.ts";
@@ -29,27 +31,47 @@ export class Store {
   /** Reads and writes texts. */
   readonly codec: Codec;
   /** The changes of live documents. */
-  readonly bursts: Bursts = new Bursts();
+  readonly bursts: Bursts;
+  readonly #client: RedisClient;
   readonly #runner: Runner;
   readonly #lanes: Lanes;
   readonly #keyspace: Keyspace;
   readonly #reader: Reader;
   readonly #searches: Searches;
   /** The edits that have a place, by number. */
-  readonly #edits: Map<number, Part> = new Map();
-  #nextEdit: number = 0;
-  #isClosed: boolean = false;
-  /** How many calls were taken and are not settled. */
-  #taken: number = 0;
-  /** Resolves when the last call that was taken is settled; only while the store closes. */
-  #onSettled: (() => void) | undefined;
+  readonly #edits: Map<number, Part>;
+  readonly #state: State;
+  /** What the calls of this view of the store take. */
+  readonly #call: CallOptions;
 
   /**
    * Sends to the client; sends nothing yet.
    *
+   * @param client The client.
+   * @param settings How it works.
+   * @param origin A store of which this is to be a view.
+   * @param call What the calls of this view take.
    * @throws {TypeError} If a change must arrive at most once, and the client would send it again.
    */
-  constructor(client: RedisClient, settings: Settings) {
+  constructor(client: RedisClient, settings: Settings, origin?: Store, call: CallOptions = {}) {
+    this.#call = call;
+    this.#client = client;
+    this.settings = settings;
+    if (origin) {
+      this.codec = origin.codec;
+      this.bursts = origin.bursts;
+      this.#runner = origin.#runner;
+      this.#lanes = origin.#lanes;
+      this.#keyspace = origin.#keyspace;
+      this.#reader = call.timeout === undefined ? origin.#reader : origin.#reader.within(call.timeout);
+      this.#searches = origin.#searches;
+      this.#edits = origin.#edits;
+      this.#state = origin.#state;
+      return;
+    }
+    this.bursts = new Bursts();
+    this.#edits = new Map();
+    this.#state = { nextEdit: 0, isClosed: false, taken: 0, onSettled: undefined };
     if (settings.delivery === "at-most-once" && isResending(client)) {
       const setting = client.nodes ? "retryDelayOnFailover: 0" : "maxRetriesPerRequest: 0";
       throw new TypeError(
@@ -58,17 +80,27 @@ export class Store {
           : `Cannot deliver at most once: ${client.resends}; use delivery "exactly-once"`,
       );
     }
-    this.settings = settings;
     this.codec = new Codec(settings);
     this.#runner = new Runner(client, settings.timeout);
     this.#keyspace = new Keyspace(settings.prefix, this.#runner.isCluster);
     const reader = this.#reader = new Reader(this.#runner, this.#keyspace, settings.timeout);
     const sender = new ChangeSender(this.#runner, settings);
     this.#lanes = new Lanes({
-      apply: (groups, after) => sender.apply(groups, after),
-      read: (places) => reader.places(places),
+      apply: (groups, after, cancellations) => sender.apply(groups, after, cancellations),
+      read: (places, ms) => (ms === undefined ? reader : reader.within(ms)).places(places),
     });
     this.#searches = new Searches(this.#lanes, reader, this.#keyspace, settings.timeout);
+  }
+
+  /** A view of the store whose calls take other options. */
+  within(call: CallOptions | undefined): Store {
+    if (call?.signal === undefined && call?.timeout === undefined) return this;
+    return new Store(this.#client, this.settings, this, { signal: call.signal, timeout: call.timeout });
+  }
+
+  /** Whether another one is a view of the same store. */
+  isSame(other: Store): boolean {
+    return this.#state === other.#state;
   }
 
   // ---- Changes ----
@@ -86,9 +118,9 @@ export class Store {
     this.check();
     const keys = [...new Set(group.map((op) => String(op.path[0])))];
     this.#checkKeys(keys, operation);
-    return await this.#change(operation, group[0].path, () => {
+    return await this.#change(operation, group[0].path, (cancellation) => {
       this.#searches.goAhead(keys);
-      return this.#lanes.commit(group, line);
+      return this.#lanes.commit(group, cancellation, line);
     });
   }
 
@@ -107,6 +139,12 @@ export class Store {
   async applyAll(group: Group): Promise<void> {
     const groups = this.#keyspace.bySlot(group, (op) => String(op.path[0]));
     const outcomes = await Promise.allSettled(groups.map((part) => this.attempt(part)));
+    for (const outcome of outcomes) {
+      // What may have been applied says more than what was not sent.
+      if (outcome.status === "rejected" && outcome.reason instanceof AmbiguousResultError) {
+        throw outcome.reason;
+      }
+    }
     outcomes.forEach((outcome, index) => {
       if (outcome.status === "rejected") throw outcome.reason;
       if (!("refusal" in outcome.value)) return;
@@ -118,13 +156,13 @@ export class Store {
   /** Removes all keys that are there. Returns how many there were. */
   async clear(): Promise<number> {
     this.check();
-    return await this.#change("clear", [], () => this.#searches.clear());
+    return await this.#change("clear", [], (cancellation) => this.#searches.clear(cancellation));
   }
 
   /** Removes some item. Returns its key and text, nothing if there is none. */
   async popItem(): Promise<readonly [string, string] | undefined> {
     this.check();
-    return await this.#change("popItem", [], () => this.#searches.popItem());
+    return await this.#change("popItem", [], (cancellation) => this.#searches.popItem(cancellation));
   }
 
   // ---- Methods that are written as steps ----
@@ -155,11 +193,18 @@ export class Store {
       case "look": {
         const { edit, places } = request;
         const path = places.length === 1 ? places[0] : [];
-        return await this.#read("edit", path, () => this.#edits.get(edit)!.seat.look(places));
+        return await this.#read("edit", path, (cancellation) => {
+          cancellation?.start();
+          return this.#edits.get(edit)!.seat.look(places);
+        });
       }
       case "commit": {
         const { edit, group } = request;
-        return await this.#change("edit", group[0].path, () => this.#commit(edit, group));
+        return await this.#change(
+          "edit",
+          group[0].path,
+          (cancellation) => this.#commit(edit, group, cancellation),
+        );
       }
       case "leave":
         return this.#leave(request.edit);
@@ -172,8 +217,9 @@ export class Store {
   #join(keys: readonly string[], places: readonly Path[]): number {
     this.#checkKeys(keys, "edit");
     this.#searches.goAhead(keys);
-    const edit = this.#nextEdit++;
-    this.#edits.set(edit, this.#lanes.join(keys, places));
+    this.#call.signal?.throwIfAborted();
+    const edit = this.#state.nextEdit++;
+    this.#edits.set(edit, this.#lanes.join(keys, places, this.#call.timeout));
     return edit;
   }
 
@@ -190,13 +236,15 @@ export class Store {
     this.#searches.goAhead(late);
     if (part.extend(late)) return true;
     part.seat.leave();
-    this.#edits.set(edit, this.#lanes.join(all, places));
+    this.#edits.set(edit, this.#lanes.join(all, places, this.#call.timeout));
     return false;
   }
 
-  async #commit(edit: number, group: Group): Promise<Outcome> {
+  async #commit(edit: number, group: Group, cancellation: Cancellation | undefined): Promise<Outcome> {
     const { seat } = this.#edits.get(edit)!;
-    return await seat.commit(await shorten(group));
+    const shortened = await shorten(group);
+    if (cancellation?.isCancelled) throw new NoAnswer(false, false);
+    return await seat.commit(shortened, cancellation);
   }
 
   #leave(edit: number): void {
@@ -286,10 +334,25 @@ export class Store {
 
   /** Does a read behind all earlier changes of some keys. */
   #readBehind<R>(keys: readonly string[], operation: string, path: Path, read: () => Promise<R>): Promise<R> {
-    return this.#read(operation, path, () => {
+    return this.#read(operation, path, (cancellation) => {
       this.#searches.goAhead(keys);
-      return this.#lanes.after(keys, read);
+      return this.#lanes.after(
+        keys,
+        () => cancellation?.isCancelled ? Promise.reject(new NoAnswer(false, false)) : read(),
+      );
     });
+  }
+
+  // ---- The server ----
+
+  /** Finds out whether calls will work: by asking, and by a change that changes nothing. Two round trips. */
+  async ready(): Promise<void> {
+    this.check();
+    const { recordPrefix, durability } = this.settings;
+    const key = "ready";
+    await this.#read("ready", [], () => this.#reader.ready(key, recordPrefix, durability !== undefined));
+    const group: Group = [{ kind: "exists", path: [key] }];
+    await this.#change("ready", [], (cancellation) => this.#lanes.commit(group, cancellation));
   }
 
   // ---- Iteration ----
@@ -307,9 +370,12 @@ export class Store {
   /** How many keys there are. */
   async count(operation: string): Promise<number> {
     this.check();
-    return await this.#read(operation, [], async () => {
+    return await this.#read(operation, [], async (cancellation) => {
       let count = 0;
-      for await (const { keys } of this.#scan()) count += keys.length;
+      for await (const { keys } of this.#scan()) {
+        if (cancellation?.isCancelled) break;
+        count += keys.length;
+      }
       return count;
     });
   }
@@ -317,9 +383,12 @@ export class Store {
   /** The keys and texts of all values. */
   async all(operation: string): Promise<(readonly [string, string])[]> {
     this.check();
-    return await this.#read(operation, [], async () => {
+    return await this.#read(operation, [], async (cancellation) => {
       const items: (readonly [string, string])[] = [];
-      for await (const page of this.#items()) for (const item of page) items.push(item);
+      for await (const page of this.#items()) {
+        if (cancellation?.isCancelled) break;
+        for (const item of page) items.push(item);
+      }
       return items;
     });
   }
@@ -337,15 +406,19 @@ export class Store {
 
   /** Takes each step of an iteration as a call of its own, for its user may never ask for the next one. */
   async *#taking<P>(operation: string, pages: AsyncGenerator<P, void>): AsyncGenerator<P, void> {
+    let isUnderWay = false;
     try {
       while (true) {
         this.check();
+        isUnderWay = true;
         const page = await this.#read(operation, [], () => pages.next());
+        isUnderWay = false;
         if (page.done) return;
         yield page.value;
       }
     } finally {
-      await pages.return();
+      const isOver = pages.return().catch(() => {});
+      if (!isUnderWay) await isOver; // a step that was cancelled need not be waited for
     }
   }
 
@@ -354,7 +427,7 @@ export class Store {
   /** Throws once the store is closed. Sends first what live documents hold back, which was issued earlier. */
   check(): void {
     this.bursts.send();
-    if (this.#isClosed) throw new TypeError("Cannot use the dictionary: it is closed");
+    if (this.#state.isClosed) throw new TypeError("Cannot use the dictionary: it is closed");
   }
 
   #checkKeys(keys: readonly string[], operation: string): void {
@@ -364,32 +437,40 @@ export class Store {
 
   /** Counts a call as taken until it is settled: closing waits for it. */
   async #take<R>(call: () => Promise<R>): Promise<R> {
-    this.#taken++;
+    this.#state.taken++;
     try {
       return await call();
     } finally {
-      if (--this.#taken === 0) this.#onSettled?.();
+      if (--this.#state.taken === 0) this.#state.onSettled?.();
     }
   }
 
-  #read<R>(operation: string, path: Path, call: () => Promise<R>): Promise<R> {
-    return this.#take(async () => {
-      try {
-        return await call();
-      } catch (error) {
-        throw toReadError(error, { operation, path, timeout: this.settings.timeout });
-      }
-    });
+  async #read<R>(operation: string, path: Path, call: Cancellable<R>): Promise<R> {
+    try {
+      return await this.#run(call);
+    } catch (error) {
+      throw toReadError(error, { operation, path, timeout: this.#timeout });
+    }
   }
 
-  #change<R>(operation: string, path: Path, call: () => Promise<R>): Promise<R> {
-    return this.#take(async () => {
-      try {
-        return await call();
-      } catch (error) {
-        throw toChangeError(error, { operation, path, timeout: this.settings.timeout });
-      }
-    });
+  async #change<R>(operation: string, path: Path, call: Cancellable<R>): Promise<R> {
+    try {
+      return await this.#run(call);
+    } catch (error) {
+      throw toChangeError(error, { operation, path, timeout: this.#timeout });
+    }
+  }
+
+  get #timeout(): number {
+    return this.#call.timeout ?? this.settings.timeout;
+  }
+
+  /** Does a call until it is cancelled. Closing waits for what is left of it. */
+  #run<R>(call: Cancellable<R>): Promise<R> {
+    const { signal, timeout } = this.#call;
+    if (signal === undefined && timeout === undefined) return this.#take(() => call());
+    const cancellation = new Cancellation(this.#call);
+    return cancellation.wait(() => this.#take(() => call(cancellation)));
   }
 
   /**
@@ -400,12 +481,12 @@ export class Store {
    */
   async close(ms: number): Promise<boolean> {
     this.bursts.send();
-    const wasOpen = !this.#isClosed;
-    this.#isClosed = true;
-    if (this.#taken === 0) return wasOpen;
+    const wasOpen = !this.#state.isClosed;
+    this.#state.isClosed = true;
+    if (this.#state.taken === 0) return wasOpen;
     const settled = new Promise<void>((resolve) => {
-      const before = this.#onSettled;
-      this.#onSettled = () => {
+      const before = this.#state.onSettled;
+      this.#state.onSettled = () => {
         before?.();
         resolve();
       };
@@ -419,6 +500,19 @@ export class Store {
 
 /** Longer texts are compared by their SHA-1. */
 const MAX_GUARD_LENGTH = 128;
+
+/** A call, and what may end it. */
+type Cancellable<R> = (cancellation?: Cancellation) => Promise<R>;
+
+/** What all views of a store share. */
+interface State {
+  nextEdit: number;
+  isClosed: boolean;
+  /** How many calls were taken and are not settled. */
+  taken: number;
+  /** Resolves when the last call that was taken is settled; only while the store closes. */
+  onSettled: (() => void) | undefined;
+}
 
 /** Guards of long texts by their SHA-1 instead. */
 async function shorten(group: Group): Promise<Group> {

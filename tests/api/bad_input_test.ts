@@ -249,8 +249,8 @@ describe("Keys of another Redis type", () => {
         calls[`inside ${name}`] = () => look(["a", 0]);
       }
       // A method that comes later is not forgotten here. The others speak of all keys, or of none.
-      const others = ["keys", "values", "entries", "toObject", "size", "clear", "popItem"];
-      const none = ["constructor", "at", "parents", "key", "settled", "close"];
+      const others = ["ready", "keys", "values", "entries", "toObject", "size", "clear", "popItem"];
+      const none = ["constructor", "at", "parents", "with", "key", "settled", "close"];
       for (const made of [lab, lab.at("x")]) {
         const isListed = (name: string) =>
           [...others, ...none].includes(name) || name in (made === lab ? calls : looks);

@@ -7,7 +7,7 @@ import { describe, it } from "@std/testing/bdd";
 import { assertEquals } from "@std/assert";
 import { type Entry, type Key, RedisJsonDict } from "../../src/api/dict.ts";
 import type { Json } from "../../src/data/json.ts";
-import { type At, type Segment } from "../../src/data/path.ts";
+import type { At, Segment } from "../../src/data/path.ts";
 import type { Draft } from "../../src/draft/draft.ts";
 import type { RedisClient } from "../../src/run/client.ts";
 import type { Ref } from "../../src/api/ref.ts";

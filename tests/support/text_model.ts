@@ -256,11 +256,10 @@ function applyOp(text: string | undefined, op: Op): [string | undefined, string]
     case "copy":
     case "fresh":
       return [text, ""];
-    case "pick":
-    case "put":
-      throw new Error("Cannot apply this op: the model knows one key");
     case "expire":
     case "persist":
+    case "pick":
+    case "put":
       throw new Error("Cannot apply this op: the model knows no time");
     default:
       expectType("array");
