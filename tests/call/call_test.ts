@@ -71,6 +71,8 @@ const OPS: readonly [Op, string][] = [
   [{ kind: "absent", path: ["k", "s"] }, 'absent|1|"s"'],
   [{ kind: "expire", path: ["k"], ttl: 1500 }, "expire|0|1500"],
   [{ kind: "persist", path: ["k"] }, "persist|0"],
+  [{ kind: "pick", path: ["k"] }, "pick|0"],
+  [{ kind: "put", path: ["k"] }, "put|0"],
 ];
 
 const tokens = (...ops: readonly Op[]): string => compile("", [ops]).args.join("|");
