@@ -44,7 +44,7 @@ const MAX_PAUSE = 100;
 const PATIENCE = 8;
 
 /** How many edits the first call of a batch has; each further one has twice as many, as long as nobody is in the way. */
-const FIRST_EDITS = 8;
+const FIRST_EDITS = 4;
 
 /** How much fewer edits a call has when others were in the way: what is tried in vain must be little beside what is not. */
 const RETREAT = 32;
