@@ -20,6 +20,8 @@
 -- text.
 -- @define STALE pieces
 
+-- @include "lib/facts.lua"
+
 -- ---- Changes that can be undone ----
 
 local journal, noted = {}, 0
@@ -51,9 +53,8 @@ end
 -- The document of a text, which becomes the text under work.
 function pieces.document(of)
   text, partial = of, false
-  local p = root()
   return {
-    text = of, root = p, length = #of, pieces = {}, count = 0, last = 0,
+    text = of, root = checked_root(), length = #of, pieces = {}, count = 0, last = 0,
     facts = {}, inside = {}, owners = {}, shapes = {},
   }
 end
@@ -132,112 +133,15 @@ end
 
 -- ---- Finding, with what is known ----
 
--- Element n of the array at p, nil where it has none. Then its count and close are known.
-local function known_element(p, n)
-  local fact = work.facts[p]
-  if not fact then
-    fact = {}
-    work.facts[p] = fact
-  end
-  local from_n, at = fact.n, fact.at
-  if fact.count and (not n or n >= fact.count) then return nil, fact end
-  if from_n and n and (n < from_n or n > from_n + 32) then
-    -- Back, or far ahead: from one of every 16 elements, which are kept as far as such steps have led.
-    local marks, known = fact.marks, fact.known
-    if not marks then
-      known, marks = 0, { [0] = element(p, 0) }
-      fact.marks = marks
-    end
-    while (known + 1) * 16 <= n do
-      local mark, count, close = element(p, known * 16 + 16, known * 16, marks[known])
-      if not mark then
-        fact.known, fact.count, fact.close = known, count, close
-        return nil, fact
-      end
-      known = known + 1
-      marks[known] = mark
-    end
-    fact.known = known
-    from_n = (n - n % 16) / 16
-    from_n, at = from_n * 16, marks[from_n]
-  end
-  local v, count, close = element(p, n, from_n, at)
-  if v then
-    fact.n, fact.at = n, v
-  else
-    fact.count, fact.close = count, close
-  end
-  return v, fact
-end
-
 -- How many elements the array at p has, with those that came and went.
 local function elements(p, shape)
   local fact = work.facts[p]
   if not (fact and fact.count) then
     local _
-    _, fact = known_element(p)
+    _, fact = known_element(work.facts, p)
   end
   if not shape then return fact.count end
   return fact.count - (shape.front or 0) - (shape.back or 0) + (shape.pushed or 0)
-end
-
--- The member of the object at p with this name: where it begins, its value, nil, and where it is absent the closing
--- brace. An object that is asked often is read once, as far as the names that were asked for.
-local function known_member(p, name)
-  local fact = work.facts[p]
-  if not fact then
-    fact = { asked = 0, size = value_end(p) - p }
-    work.facts[p] = fact
-  end
-  if not fact.names then
-    fact.asked = fact.asked + 1
-    if fact.size < 2048 then
-      -- By itself: a name that it does not have would be looked for in all that follows.
-      local whole, before = text, p - 1
-      text = sub(text, p, p + fact.size)
-      local s, v, _, close = member(1, name, byte(name, 2), 0)
-      text = whole
-      if s then return s + before, v + before end
-      return nil, nil, close + before
-    end
-    if fact.asked < 8 then
-      local s, v, _, close = member(p, name, byte(name, 2), 0)
-      return s, v, close
-    end
-    fact.names, fact.values = {}, {}
-    local s, b = blank(p + 1)
-    if b == CLOSE_OBJECT then fact.close = s else fact.next = s end
-  end
-  local names, values = fact.names, fact.values
-  local s = names[name]
-  while not s and not fact.close do
-    local start = fact.next
-    if byte(text, start) ~= QUOTE then fail('CORRUPT') end
-    local e = string_end(start)
-    local spelled = sub(text, start, e)
-    local q, b = blank(e + 1)
-    if b ~= COLON then fail('CORRUPT') end
-    local v = blank(q + 1)
-    if not names[spelled] then
-      names[spelled], values[spelled] = start, v
-      if find(spelled, '\\', 1, true) then fact.escaped = true end
-    end
-    s = names[name]
-    q, b = blank(value_end(v) + 1)
-    if b == CLOSE_OBJECT then
-      fact.close = q
-    elseif b == COMMA then
-      fact.next = blank(q + 1)
-    else
-      fail('CORRUPT')
-    end
-  end
-  if s then return s, values[name], nil end
-  if fact.escaped then
-    local at, v, _, close = rare().exact_member(p, name)
-    return at, v, close
-  end
-  return nil, nil, fact.close
 end
 
 -- Walks the path first..last. The value, and the start of its member or element; where it is absent nil, nil, the
@@ -259,17 +163,12 @@ local function walk(first, last)
     if shape and shape.stale then return STALE end
     if b == OPEN_OBJECT then
       local name, close = quoted and s or '"' .. s .. '"'
-      at, v, close = known_member(p, name)
+      at, v, close = known_member(work.facts, p, name)
       if not v then
         local added = shape and shape.added
-        local number = added and added[name]
-        if number then
-          v = enter(shape.tail, number)
-        elseif added and (shape.escaped or find(name, '\\', 1, true)) then
-          return STALE
-        else
-          return nil, nil, k, p, close
-        end
+        local number = added and added[meaning(name)]
+        if not number then return nil, nil, k, p, close end
+        v = enter(shape.tail, number)
       end
     elseif b == OPEN_LIST then
       local front = shape and shape.front or 0
@@ -279,7 +178,7 @@ local function walk(first, last)
         if n < 0 then return nil, nil, k, p, work.facts[p].close, elements(p, shape) end
       end
       local fact
-      v, fact = known_element(p, n + front)
+      v, fact = known_element(work.facts, p, n + front)
       if v and shape and shape.back and n + front >= elements(p) - shape.back then v = nil end
       at = v
       if not v then
@@ -338,15 +237,15 @@ local function from_end(p, shape, is_first)
   local front, back = shape and shape.front or 0, shape and shape.back or 0
   local v, from, to, e
   if is_first then
-    v = known_element(p, front)
-    local next_one = v and known_element(p, front + 1)
+    v = known_element(work.facts, p, front)
+    local next_one = v and known_element(work.facts, p, front + 1)
     if not next_one or back > 0 and front + 1 >= elements(p) - back then return nil end
     e = value_end(v)
     from, to = v, next_one - 1
   else
     local n = elements(p) - back - 1
     if n <= front then return nil end
-    v = known_element(p, n)
+    v = known_element(work.facts, p, n)
     e = value_end(v)
     from, to = v, e
     repeat from = from - 1 until byte(text, from) > SPACE
@@ -519,8 +418,7 @@ function pieces.keep(from, to, fragment)
     put(tail, 'n', n + 2)
     if member_name then
       if not shape.added then put(shape, 'added', {}) end
-      put(shape.added, member_name, n + 2)
-      if find(member_name, '\\', 1, true) then put(shape, 'escaped', true) end
+      put(shape.added, meaning(member_name), n + 2)
     else
       put(shape, 'pushed', (shape.pushed or 0) + pushed)
     end

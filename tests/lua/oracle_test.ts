@@ -3,7 +3,7 @@
 import { describe, it } from "@std/testing/bdd";
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { APPLY } from "../../src/call/scripts.gen.ts";
+import { APPLY, READ } from "../../src/call/scripts.gen.ts";
 import { fuzz } from "../support/fuzz.ts";
 import { inPieces } from "../support/in_pieces.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
@@ -11,6 +11,7 @@ import { testClient, uniquePrefix } from "../support/redis.ts";
 const client = testClient();
 const load = async (text: string): Promise<string> => String(await client.script("LOAD", text));
 const ORACLE = await load(Deno.readTextFileSync(new URL("oracle/apply.lua", import.meta.url)));
+await load(READ.text);
 const SCRIPTS = [["as it is", await load(APPLY.text)], [
   "in pieces",
   await load(inPieces(APPLY.text)),
@@ -20,6 +21,13 @@ const SCRIPTS = [["as it is", await load(APPLY.text)], [
 
 const name = fc.constantFrom("a", "b", "c", "n", "},{", "]}", '"}],', "\\", "é", "1", "");
 const quoted = name.map((it) => JSON.stringify(it));
+/** Names as texts have them: some are spelled with escapes, though they need none. */
+const spelled = fc.oneof(
+  { weight: 4, arbitrary: quoted },
+  name.map((it) =>
+    `"${Array.from(it, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")}"`
+  ),
+);
 const scalar = fc.constantFrom(
   "1",
   "-7",
@@ -42,7 +50,7 @@ const { value } = fc.letrec<{ value: string; list: string; object: string }>((ti
   list: fc.tuple(gap, gap, fc.array(tie("value"), { maxLength: 5 })).map(([before, after, items]) =>
     `[${before}${items.join(`${after},${before}`)}${after}]`
   ),
-  object: fc.tuple(gap, gap, fc.array(fc.tuple(quoted, tie("value")), { maxLength: 5 })).map((
+  object: fc.tuple(gap, gap, fc.array(fc.tuple(spelled, tie("value")), { maxLength: 5 })).map((
     [before, after, members],
   ) =>
     `{${before}${
@@ -52,7 +60,7 @@ const { value } = fc.letrec<{ value: string; list: string; object: string }>((ti
 }));
 const container = fc.oneof(
   fc.array(value, { maxLength: 20 }).map((items) => `[${items.join()}]`),
-  fc.array(fc.tuple(quoted, value), { maxLength: 12 }).map((members) =>
+  fc.array(fc.tuple(spelled, value), { maxLength: 12 }).map((members) =>
     `{${members.map((it) => it.join(":")).join()}}`
   ),
 );
@@ -186,4 +194,50 @@ describe("apply beside its oracle", () => {
       );
     });
   }
+});
+
+/** Many reads of one text, which may have lost some bytes. */
+const manyReads = fc.record({
+  text: container,
+  cut: fc.option(fc.tuple(fc.nat(200), fc.integer({ min: 1, max: 4 })), { freq: 2, nil: undefined }),
+  reads: fc.array(
+    fc.tuple(
+      fc.constantFrom("get", "get", "get", "type", "length", "keys", "exists"),
+      fc.array(segment, { maxLength: 4 }),
+    ),
+    { minLength: 2, maxLength: 40 },
+  ),
+});
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe("read of many places beside itself", () => {
+  it("read goes on where others have been, and answers as each read by itself does", async () => {
+    const key = `${uniquePrefix("oracle")}k`;
+    const sha = await load(inPieces(READ.text));
+    await fc.assert(
+      fc.asyncProperty(manyReads, async ({ text, cut, reads }) => {
+        const [at, length] = cut ?? [0, 0];
+        const kept = text.slice(0, at) + text.slice(at + length);
+        const tokens = reads.map(([kind, path]) => [kind, String(path.length), ...path]);
+        const pipeline = client.pipeline().set(key, kept).evalsha(sha, 1, key, ...tokens.flat());
+        for (const read of tokens) pipeline.evalsha(READ.sha1, 1, key, ...read);
+        const [, together, ...alone] = (await pipeline.exec())!.map(([error, answer]) =>
+          error ? String(error) : answer
+        );
+        const replies = alone.flat();
+        // Of what is no JSON each read tells what it has met.
+        if (isJson(kept)) assertEquals(together, replies, JSON.stringify({ kept, tokens }));
+        else assertEquals((together as string[]).length, replies.length, JSON.stringify({ kept, tokens }));
+      }),
+      { ...fuzz(2), endOnFailure: true },
+    );
+  });
 });
