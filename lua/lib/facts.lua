@@ -1,9 +1,11 @@
 -- What is known of the containers of one text, so that of many searches in it each goes on where others have been.
 --
--- Facts are a table, by where the containers begin. Of an array: n, at: an element; marks, known: every 16th one;
--- count, close: how many there are, and the closing bracket. Of an object: asked, size; names, values: where its members
--- and their values begin, by how they are spelled; escaped: where those begin that are spelled with escapes, by what they
--- mean; next: where to read on; close: the closing brace.
+-- Facts are a table, by where the containers begin.
+-- Of an array: n, at: an element; marks, known: every 16th one; count, close: how many there are, and the closing
+-- bracket.
+-- Of an object: asked, size; members, values: where its members and their values begin, by how the names are spelled;
+-- escaped: where those begin whose names are spelled with escapes, by what these mean; next: where to read on; close:
+-- the closing brace.
 
 -- What a name means, which is quoted text.
 local function meaning(name)
@@ -11,7 +13,7 @@ local function meaning(name)
   return find(body, '\\', 1, true) and rare().unescape(body) or body
 end
 
--- The start of the whole value, which must end where the text does: else what is found in it would depend on who looks.
+-- The start of the whole value, which must end where the text does: else what is found would depend on who looks.
 local function checked_root()
   local p = root()
   if find(text, '[^ \t\r\n]', value_end(p) + 1) then fail('CORRUPT', #text) end
@@ -19,11 +21,11 @@ local function checked_root()
 end
 
 -- Element n of the array at p, nil where it has none. Then its count and close are known.
-local function known_element(facts, p, n)
-  local fact = facts[p]
+local function known_element(all, p, n)
+  local fact = all[p]
   if not fact then
     fact = {}
-    facts[p] = fact
+    all[p] = fact
   end
   local from_n, at = fact.n, fact.at
   if fact.count and (not n or n >= fact.count) then return nil, fact end
@@ -58,13 +60,13 @@ end
 
 -- The member of the object at p with this name: where it begins, its value, nil, and where it is absent the closing
 -- brace. An object that is asked often is read once, as far as the names that were asked for.
-local function known_member(facts, p, name)
-  local fact = facts[p]
+local function known_member(all, p, name)
+  local fact = all[p]
   if not fact then
     fact = { asked = 0, size = value_end(p) - p }
-    facts[p] = fact
+    all[p] = fact
   end
-  if not fact.names then
+  if not fact.members then
     fact.asked = fact.asked + 1
     if fact.asked < 8 then
       -- A small one by itself: a name that it does not have would be looked for in all that follows.
@@ -77,12 +79,12 @@ local function known_member(facts, p, name)
       if s then return s + before, v + before, nil end
       return nil, nil, close + before
     end
-    fact.names, fact.values = {}, {}
+    fact.members, fact.values = {}, {}
     local s, b = blank(p + 1)
     if b == CLOSE_OBJECT then fact.close = s else fact.next = s end
   end
-  local names, values = fact.names, fact.values
-  local s = names[name]
+  local members, values = fact.members, fact.values
+  local s = members[name]
   while not s and not fact.close do
     local start = fact.next
     if byte(text, start) ~= QUOTE then fail('CORRUPT') end
@@ -91,8 +93,8 @@ local function known_member(facts, p, name)
     local q, b = blank(e + 1)
     if b ~= COLON then fail('CORRUPT') end
     local v = blank(q + 1)
-    if not names[spelled] then
-      names[spelled], values[spelled] = start, v
+    if not members[spelled] then
+      members[spelled], values[spelled] = start, v
       if find(spelled, '\\', 1, true) then
         fact.escaped = fact.escaped or {}
         local body = meaning(spelled)
@@ -100,7 +102,7 @@ local function known_member(facts, p, name)
         values[start] = v
       end
     end
-    s = names[name]
+    s = members[name]
     q, b = blank(value_end(v) + 1)
     if b == CLOSE_OBJECT then
       fact.close = q
@@ -116,7 +118,7 @@ local function known_member(facts, p, name)
     local body = meaning(name)
     local plain = not find(body, '\\', 1, true) and '"' .. body .. '"'
     local other = fact.escaped[body]
-    s = names[plain]
+    s = members[plain]
     if s and not (other and other < s) then return s, values[plain], nil end
     if other then return other, values[other], nil end
   end

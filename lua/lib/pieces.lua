@@ -10,8 +10,11 @@
 --   facts        what is known of the containers in text, by where they begin; true whatever is changed
 --   inside       the containers in which something changes, by where they begin
 --   owners       by the position of a value the piece that replaces it; false: it is removed
---   shapes       by the position of a container how its members or elements change
+--   shapes       by the position of a container how its members or elements change: added, members by what their
+--                names mean; pushed, how many elements, several: some of them in one part; front, back: how many
+--                elements are gone; commas, cut_last: of removed members; tail: the piece behind the last one; stale
 --   length       of the value, with all changes
+--   since        how many edits there were when it was made, nil of a part
 --   padded       something with white space around it was put in, which later ops may remove
 -- A value that was replaced or added is a document of its own as soon as an op goes into it.
 --
@@ -183,8 +186,9 @@ local function walk(first, last)
       at = v
       if not v then
         local count = elements(p, shape)
-        if n < count then return STALE end -- one that was added
-        return nil, nil, k, p, fact.close, count
+        if n >= count then return nil, nil, k, p, fact.close, count end
+        if shape.several then return STALE end
+        v = enter(shape.tail, 2 * (n - count + shape.pushed + 1)) -- one that was added
       end
     else
       fail('TYPE', rare().type_of(p))
@@ -211,6 +215,7 @@ end
 --             fragment has `head` bytes before the value
 --   cut       the member with the value at `head` goes, with this comma; maybe it is the last
 --   ends      the first element of the container goes, if `head`, else the last
+--   untail    the last part of the tail of the container goes, which is one element
 --   elements  the elements of the container change in a way that is not followed
 local change, container, head, member_name, pushed, comma, is_last
 
@@ -222,7 +227,7 @@ local function add_tail(reply, p, from, to, fragment, name, count)
   if shape then
     if shape.stale or shape.cut_last then return STALE end
     -- The text does not know what was added before.
-    if shape.tail and byte(fragment) ~= COMMA then fragment = ',' .. fragment end
+    if shape.tail and shape.tail.n > 0 and byte(fragment) ~= COMMA then fragment = ',' .. fragment end
   end
   change, container, member_name, pushed = 'tail', p, name, count
   head = byte(fragment) == COMMA and 1 or 0
@@ -233,7 +238,15 @@ end
 -- Removes the first or the last element of the array at p, where one of those that were read stays. Nil where none
 -- does, or where the element has changed.
 local function from_end(p, shape, is_first)
-  if shape and (shape.stale or not is_first and shape.pushed) then return nil end
+  if shape and shape.stale then return nil end
+  local tail = not is_first and shape and shape.tail
+  if tail and tail.n > 0 then
+    if shape.several then return nil end
+    local part = tail[tail.n]
+    if type(part) == 'table' then part = pieces.join(part) end
+    change, container = 'untail', p
+    return part, 1, #tail[tail.n - 1] + #part
+  end
   local front, back = shape and shape.front or 0, shape and shape.back or 0
   local v, from, to, e
   if is_first then
@@ -250,6 +263,8 @@ local function from_end(p, shape, is_first)
     from, to = v, e
     repeat from = from - 1 until byte(text, from) > SPACE
     if byte(text, from) ~= COMMA then fail('CORRUPT') end
+    -- What is added later would stand before the white space.
+    if byte(text, from - 1) <= SPACE then return nil end
   end
   if work.inside[v] or work.owners[v] ~= nil then return nil end
   change, container, head = 'ends', p, is_first
@@ -280,6 +295,12 @@ local function op(name, first, last, x)
     if items == '' then return length end
     local reply, from, to, fragment = add(length, p, work.facts[p].close, items)
     return add_tail(reply, p, from, to, fragment, nil, added)
+  end
+  if name == 'length' and b == OPEN_LIST then
+    local shape = work.shapes[p]
+    if shape and shape.stale then return STALE end
+    if elements(p, shape) ~= tonumber(tokens[x]) then fail('TEST') end
+    return ''
   end
   if name == 'type' or name == 'exists' or name == 'absent'
     or name == 'set' and b == OPEN_OBJECT and modifiers and modifiers.unlessObject
@@ -338,11 +359,9 @@ function pieces.run(name, first, last, x, ttl)
     local whole = more().whole[name]
     if whole and not (modifiers and modifiers.last) then
       local asks = modifiers and (modifiers.ifAbsent or modifiers.unlessObject and document.owners[document.root])
-      if name == 'take' or name == 'fresh' or name == 'set' and asks then
-        join_all()
-      else
-        text = document.text
-      end
+      local is_blind = name == 'delete' or name == 'add' or name == 'put' or name == 'expire' or name == 'persist'
+        or name == 'set' and not asks
+      if is_blind then text = document.text else join_all() end
       return whole(x, ttl)
     end
   end
@@ -421,7 +440,12 @@ function pieces.keep(from, to, fragment)
       put(shape.added, meaning(member_name), n + 2)
     else
       put(shape, 'pushed', (shape.pushed or 0) + pushed)
+      if pushed > 1 then put(shape, 'several', true) end
     end
+  elseif change == 'untail' then
+    local tail = shape.tail
+    put(tail, 'n', tail.n - 2)
+    put(shape, 'pushed', shape.pushed - 1)
   elseif change == 'ends' then
     local which = head and 'front' or 'back'
     put(shape, which, (shape[which] or 0) + 1)

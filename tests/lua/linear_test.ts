@@ -40,7 +40,7 @@ async function workOf(
   script: keyof typeof COUNTED = "apply",
 ): Promise<number> {
   await client.set(key, text);
-  const [work, last] = await client.eval(COUNTED[script], 1, key, ...tokens) as [number, string];
+  const [work, last] = await client.call("EVAL", [COUNTED[script], 1, key, ...tokens]) as [number, string];
   assertEquals(last.startsWith("!"), false, last);
   return work;
 }
@@ -105,6 +105,27 @@ const CASES: Readonly<Record<string, (count: number) => [string, string[]]>> = {
   "increments one number, a group each": (count) => [
     elements(count),
     range(count, () => ["increment", "1", '"before"', "1", ";"]).flat().slice(0, -1),
+  ],
+  "pushes and pops in turn": (count) => [
+    elements(count),
+    range(count, () => ["push", "1", '"items"', "{}", "1", ";", "pop", "1", '"items"', ";"]).flat().slice(
+      0,
+      -1,
+    ),
+  ],
+  "pushes an element, and sets a member in it": (count) => [
+    elements(count),
+    range(count, (at) => [
+      ...["length", "1", '"items"', String(count + at), "push", "1", '"items"', "{}", "1"],
+      ...["set", "3", '"items"', "-1", '"n"', "1", ";"],
+    ]).flat().slice(0, -1),
+  ],
+  "refuses groups, a key read or not": (count) => [
+    elements(count),
+    range(count, () => ["test", "1", '"before"', "2", "set", "1", '"before"', "3", ";"]).flat().concat(
+      "exists",
+      "0",
+    ),
   ],
   "shifts and pushes, a group each": (count) => [
     elements(2 * count),
