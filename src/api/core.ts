@@ -27,7 +27,7 @@ import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import { type AnyRef, createRef, readMany, type Ref } from "./ref.ts";
 import { type CloseOptions, type DictOptions, readCloseTimeout, readOptions } from "../run/options.ts";
 import type { CallOptions } from "../run/cancellation.ts";
-import { checkOptions, checkTtl, type OptionName } from "../run/option.ts";
+import { checkKeys, checkOptions, checkTtl, type OptionName } from "../run/option.ts";
 import { ask, type Steps } from "../store/request.ts";
 import { Store } from "../store/store.ts";
 
@@ -273,8 +273,9 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @throws {WrongTypeError} If the key is no Redis string.
    */
   async getOrThrow<K extends Key<T>>(key: K, options?: GetOptions): Promise<At<T, K>> {
-    const value = await this.get(key, options);
-    if (value === undefined) throw new KeyNotFoundError({ operation: "get", path: [key] });
+    const store = this.#within("getOrThrow", options, ["ttl"]);
+    const value = await store.drive(get<At<T, K>>(store, readKey(key), options?.ttl, "getOrThrow"));
+    if (value === undefined) throw new KeyNotFoundError({ operation: "getOrThrow", path: [key] });
     return value;
   }
 
@@ -302,16 +303,13 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    */
   async getMany<K extends Key<T>>(keys: Iterable<K>, options?: CallOptions): Promise<Map<K, At<T, K>>> {
     const store = this.#within("getMany", options);
-    if (typeof keys === "string") {
-      // It would be taken for the keys that its characters name.
-      throw new TypeError("Cannot get many: received a string, expected an array of keys");
-    }
-    const wanted = [...new Set([...keys])];
+    checkKeys("getMany", keys);
+    const wanted = [...new Set(keys)];
     wanted.forEach(readKey);
     const found = new Map<K, At<T, K>>();
     for (let from = 0; from < wanted.length; from += MAX_KEYS) {
       const page = wanted.slice(from, from + MAX_KEYS);
-      const texts = await store.texts(page);
+      const texts = await store.texts(page, "getMany");
       page.forEach((key, index) => {
         const text = texts[index];
         if (text !== undefined) found.set(key, this.#decode<K>(text, "getMany", key));
@@ -371,7 +369,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   async has(key: Key<T>, options?: CallOptions): Promise<boolean> {
     const type = await this.#within("has", options).command("has", "TYPE", readKey(key));
     if (type !== "string" && type !== "none") {
-      throw new WrongTypeError({ operation: "has", path: [key], found: String(type) });
+      throw new WrongTypeError({ operation: "has", path: [key], found: type });
     }
     return type === "string";
   }
@@ -698,7 +696,9 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
     options: DictEditOptions = {},
   ): Promise<Group> {
     const store = this.#within("explain", options, ["ttl", "keys", "attempts"]);
-    return await store.drive(explain(store, new DictScope(store, options.keys, options.ttl), recipe));
+    return await store.drive(
+      explain(store, new DictScope(store, options.keys, options.ttl, "explain"), recipe),
+    );
   }
 
   /**
@@ -729,10 +729,9 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
       store.command("ttl", "TYPE", key), // PTTL answers for every type
     ]);
     if (type !== "string" && type !== "none") {
-      throw new WrongTypeError({ operation: "ttl", path: [key], found: String(type) });
+      throw new WrongTypeError({ operation: "ttl", path: [key], found: type });
     }
-    const ttl = Number(left);
-    return ttl === -2 ? undefined : ttl === -1 ? Infinity : ttl;
+    return left === -2 ? undefined : left === -1 ? Infinity : left;
   }
 
   /**
@@ -803,7 +802,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
         `Cannot update ${ops.size} keys at once: at most ${MAX_KEYS} fit in one atomic call`,
       );
     }
-    if (ops.size > 0) await store.applyAll([...ops.values()]);
+    if (ops.size > 0) await store.applyAll([...ops.values()], "update");
   }
 
   /**
@@ -1079,26 +1078,31 @@ function apply(store: Store, op: Op, operation: string = op.kind): Promise<strin
 }
 
 /** Reads a whole value, and moves its expiry. What is in Redis is what the user says it is. */
-function* get<V>({ codec }: Local, key: string, ttl?: number): Steps<V | undefined> {
+function* get<V>(
+  { codec }: Local,
+  key: string,
+  ttl?: number,
+  operation: string = "get",
+): Steps<V | undefined> {
   const text = ttl === undefined
-    ? yield* ask("command", { operation: "get", name: "GET", key })
-    : yield* touch(key, ttl);
-  return text === null ? undefined : codec.decode(String(text), "get", [key]) as V;
+    ? yield* ask("command", { operation, name: "GET", key })
+    : yield* touch(key, ttl, operation);
+  return text === null ? undefined : codec.decode(text, operation, [key]) as V;
 }
 
 /**
  * Reads a whole value as it moves its expiry. GETEX would do the same without a record; but a copy of it that is kept on
  * its way for long would let a value expire that was made to stay meanwhile.
  */
-function* touch(key: string, ttl: number): Steps<string | null> {
+function* touch(key: string, ttl: number, operation: string): Steps<string | null> {
   const path = [key];
   const group: Group = Object.freeze([
     { kind: "exists", path },
     { kind: "set", path, value: "null", when: "absent" }, // it is there, so nothing is written, and its text returned
     { kind: "expire", path, ttl },
   ]);
-  const outcome = yield* ask("apply", { group, operation: "get" });
+  const outcome = yield* ask("apply", { group, operation });
   if ("results" in outcome) return outcome.results[1];
   if (outcome.refusal.code === "TEST") return null;
-  throw toError({ kind: "get", path }, outcome.refusal);
+  throw toError({ kind: "get", path }, outcome.refusal, operation);
 }

@@ -540,7 +540,7 @@ export interface ContainerRef<V> {
    * await lab.clear();
    * ```
    */
-  live(): Promise<Live<ContainerOf<V>>>;
+  live(options?: CallOptions): Promise<Live<ContainerOf<V>>>;
 }
 
 /**
@@ -656,8 +656,8 @@ class JsonRef {
 
   async getOrThrow(options?: CallOptions): Promise<Json> {
     return this.#store.codec.decode(
-      await this.#within("getOrThrow", options).read({ kind: "get", path: this.path }),
-      "get",
+      await this.#within("getOrThrow", options).read({ kind: "get", path: this.path }, "getOrThrow"),
+      "getOrThrow",
       this.path,
     );
   }
@@ -808,7 +808,7 @@ class JsonRef {
 
   async explain(recipe: (draft: never) => unknown, options?: CallOptions): Promise<Group> {
     const store = this.#within("explain", options);
-    return await store.drive(explain(store, new FragmentScope(store, this.path), recipe));
+    return await store.drive(explain(store, new FragmentScope(store, this.path, "explain"), recipe));
   }
 
   async patch(operations: readonly PatchOperation[], options?: CallOptions): Promise<void> {
@@ -819,8 +819,8 @@ class JsonRef {
     await merge(this.#within("merge", options), this.path, value, this.#parents);
   }
 
-  live(): Promise<object> {
-    return openLive(this.#store, this.path);
+  async live(options?: CallOptions): Promise<object> {
+    return await openLive(this.#store, this.#within("live", options), this.path);
   }
 
   async #remove(kind: "pop" | "shift", options: CallOptions | undefined): Promise<Json | undefined> {

@@ -16,7 +16,11 @@ const OPTIONS = {
   parents: { check: checkBoolean, hint: "", example: "true" },
   replace: { check: checkBoolean, hint: "", example: "true" },
   attempts: { check: () => {}, hint: "", example: "10" }, // the edit says what it needs
-  keys: { check: () => {}, hint: "", example: '["a"]' },
+  keys: {
+    check: (keys: unknown, operation: string) => checkKeys(operation, keys),
+    hint: "",
+    example: '["a"]',
+  },
   startsWith: { check: checkString, hint: "", example: '"a"' },
   limit: { check: checkCount, hint: "", example: "10" },
   timeout: { check: checkTimeout, hint: ", in milliseconds", example: "5000" },
@@ -151,6 +155,18 @@ export function checkTimeout(timeout: unknown): number {
   }
   if (timeout > 0 && timeout <= MAX_TIMEOUT) return timeout;
   throw new RangeError(`Cannot use the timeout: received ${timeout}, expected 1 to ${MAX_TIMEOUT} ms`);
+}
+
+/**
+ * Checks a list of keys, as far as that it is a list.
+ *
+ * @param operation The method, for messages.
+ * @param keys What the caller gave.
+ * @throws {TypeError} If it is none. A text would be taken for the keys that its characters name.
+ */
+export function checkKeys(operation: string, keys: unknown): asserts keys is Iterable<unknown> {
+  if (typeof keys === "object" && keys !== null && Symbol.iterator in keys) return;
+  throw new TypeError(`Cannot ${operation}: received ${nameOf(keys)}, expected an array of keys`);
 }
 
 function checkBoolean(value: unknown, operation: string): void {

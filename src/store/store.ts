@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Outcome, type Refusal, toError } from "../call/answer.ts";
+import { type CommandAnswers, type Outcome, type Refusal, toError } from "../call/answer.ts";
 import type { Group, Op, Read } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import { AmbiguousResultError } from "../errors/delivery.ts";
@@ -136,9 +136,9 @@ export class Store {
   }
 
   /** Applies ops on any number of keys, all of them or none; in a cluster, all of a slot or none of them. */
-  async applyAll(group: Group): Promise<void> {
+  async applyAll(group: Group, operation: string): Promise<void> {
     const groups = this.#keyspace.bySlot(group, (op) => String(op.path[0]));
-    const outcomes = await Promise.allSettled(groups.map((part) => this.attempt(part)));
+    const outcomes = await Promise.allSettled(groups.map((part) => this.attempt(part, operation)));
     for (const outcome of outcomes) {
       // What may have been applied says more than what was not sent.
       if (outcome.status === "rejected" && outcome.reason instanceof AmbiguousResultError) {
@@ -149,7 +149,7 @@ export class Store {
       if (outcome.status === "rejected") throw outcome.reason;
       if (!("refusal" in outcome.value)) return;
       const { refusal } = outcome.value;
-      throw toError(groups[index][refusal.index], refusal);
+      throw toError(groups[index][refusal.index], refusal, operation);
     });
   }
 
@@ -285,30 +285,29 @@ export class Store {
    *
    * @returns The result, or why there is none.
    */
-  async tryRead(read: Read): Promise<string | Refusal> {
+  async tryRead(read: Read, operation: string = read.kind): Promise<string | Refusal> {
     this.check();
     const key = String(read.path[0]);
     this.#keyspace.check([key]);
-    return await this.#readBehind([key], read.kind, read.path, () => this.#reader.place(read));
+    return await this.#readBehind([key], operation, read.path, () => this.#reader.place(read));
   }
 
   /** Reads one place; refusals are thrown. */
   async read(read: Read, operation: string = read.kind): Promise<string> {
-    const result = await this.tryRead(read);
+    const result = await this.tryRead(read, operation);
     if (typeof result !== "string") throw toError(read, result, operation);
     return result;
   }
 
   /** Sends a plain command about one key, after all earlier changes of the key. The key comes first. */
-  async command(
+  async command<N extends keyof CommandAnswers>(
     operation: string,
-    name: string,
+    name: N,
     key: string,
-    ...args: (string | number)[]
-  ): Promise<unknown> {
+  ): Promise<CommandAnswers[N]> {
     this.check();
     this.#keyspace.check([key]);
-    return await this.#readBehind([key], operation, [key], () => this.#reader.command(name, key, ...args));
+    return await this.#readBehind([key], operation, [key], () => this.#reader.command(name, key));
   }
 
   /**
@@ -372,7 +371,7 @@ export class Store {
     this.check();
     return await this.#read(operation, [], async (cancellation) => {
       let count = 0;
-      for await (const { keys } of this.#scan()) {
+      for await (const { keys } of this.#scan("", cancellation)) {
         if (cancellation?.isCancelled) break;
         count += keys.length;
       }
@@ -385,7 +384,7 @@ export class Store {
     this.check();
     return await this.#read(operation, [], async (cancellation) => {
       const items: (readonly [string, string])[] = [];
-      for await (const page of this.#items()) {
+      for await (const page of this.#items(cancellation)) {
         if (cancellation?.isCancelled) break;
         for (const item of page) items.push(item);
       }
@@ -393,13 +392,18 @@ export class Store {
     });
   }
 
-  async *#scan(startsWith?: string): AsyncGenerator<{ readonly keys: readonly string[] }, void> {
+  /** Pages of keys, behind all that was issued before. From then on the time of the call counts. */
+  async *#scan(
+    startsWith?: string,
+    cancellation?: Cancellation,
+  ): AsyncGenerator<{ readonly keys: readonly string[] }, void> {
     await this.#searches.earlier();
+    cancellation?.start();
     yield* this.#reader.scan("0", this.#lanes, startsWith);
   }
 
-  async *#items(): AsyncGenerator<readonly (readonly [string, string])[], void> {
-    for await (const { keys } of this.#scan()) {
+  async *#items(cancellation?: Cancellation): AsyncGenerator<readonly (readonly [string, string])[], void> {
+    for await (const { keys } of this.#scan("", cancellation)) {
       yield await this.#lanes.after(keys, () => this.#reader.items(keys));
     }
   }
