@@ -8,7 +8,7 @@
  * A value that JSON can hold.
  *
  * The type is mutable, because a value that was read belongs to the reader: nothing else refers to it. With
- * {@linkcode JsonOptions.bigints} a value may also hold `bigint`; name it in your own type then.
+ * {@linkcode DictOptions.bigints} a value may also hold `bigint`; name it in your own type then.
  */
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 

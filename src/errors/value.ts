@@ -208,8 +208,8 @@ export class CorruptValueError extends JsonDictError {
   }
 
   /**
-   * The text that was read, if it is available. After `pop` or `popItem` it is the only copy of the removed value. It is not
-   * shown when the error is printed.
+   * The text that was read, if it is available. After `pop` or `popItem` it is the only copy of the removed value. It is
+   * not shown when the error is printed.
    */
   get text(): string | undefined {
     return this.#text;
