@@ -51,7 +51,7 @@ export function fromBun(client: BunRedisClient): RedisClient {
   const { send, connected } = Object(client) as Partial<BunRedisClient>;
   if (typeof send !== "function" || typeof connected !== "boolean") {
     throw new TypeError(
-      "Cannot use the client: it is no client of Bun; pass the redis of Bun, or a Bun.RedisClient",
+      "Cannot use the client: it is no client of Bun; pass its redis, or a RedisClient of it",
     );
   }
   let adapter = adapters.get(client);
