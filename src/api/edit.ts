@@ -237,7 +237,7 @@ export function* edit<R>(
   let keys = scope.keys;
   if (scope.isOpen) {
     const first = run(local, scope, recipe);
-    // It read nothing, so whatever is there, it does the same.
+    // It read nothing, so it would do the same whatever the values are.
     if (first.end) return yield* applyBlind(first.end, first.ops);
     keys = [...new Set([...keys, ...first.keys])];
     scope.want(first.missing!);
@@ -431,7 +431,7 @@ function expiring(ops: Group, ttl: number | undefined): Group {
   if (ttl === undefined) return ops;
   return ops.flatMap((op): Op[] => {
     if (op.kind !== "set" || op.path.length > 1) return [op];
-    // Whether the key is there, only the server knows. One that is keeps its expiry in the write that follows.
+    // Only the server knows whether the key is there. If it is, it keeps its expiry in the write that follows.
     return [Object.freeze({ kind: "set", path: op.path, value: "null", when: "absent", ttl }), op];
   });
 }
@@ -448,7 +448,7 @@ function checkCount(keys: readonly string[]): void {
   throw new RangeError(`Cannot edit: the recipe uses more than ${MAX_EDIT_KEYS} keys`);
 }
 
-/** Whether a recipe is asynchronous. Looked at in every run: it is a promise that fails for want of a value, too. */
+/** Whether a recipe is asynchronous. Checked in every run: the promise also rejects where a value is missing. */
 function returnsPromise(returned: unknown): boolean {
   if (typeof returned !== "object" || returned === null || draftOf(returned)) return false;
   return disarmPromises(returned) || ("then" in returned && typeof returned.then === "function");

@@ -49,7 +49,7 @@ export async function openLive(store: Store, reading: Store, path: Path): Promis
       if (outbox.failure) {
         throw new TypeError(
           `Cannot change the live document of ${formatPlace(path)}: a write has failed; open it again`,
-          { cause: bursts.told(outbox) },
+          { cause: bursts.report(outbox) },
         );
       }
       if (!isHeld) origin = new Error();

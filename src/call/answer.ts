@@ -56,8 +56,8 @@ export const PARTIAL = "PARTIAL";
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
 /**
- * The outcome of a group: a result for each op, `""` if an op has none; or the refusal of the whole group, with the answer
- * of each of its `fresh` ops.
+ * The outcome of a group: a result for each op, `""` if an op has none; or the refusal of the whole group, with the
+ * answer of each of its `fresh` ops.
  */
 export type Outcome =
   | { readonly results: readonly string[] }

@@ -15,7 +15,7 @@ const OPTIONS = {
   keepTtl: { check: checkBoolean, hint: "", example: "true" },
   parents: { check: checkBoolean, hint: "", example: "true" },
   replace: { check: checkBoolean, hint: "", example: "true" },
-  attempts: { check: () => {}, hint: "", example: "10" }, // the edit says what it needs
+  attempts: { check: () => {}, hint: "", example: "10" }, // the edit checks it
   keys: {
     check: (keys: unknown, operation: string) => checkKeys(operation, keys),
     hint: "",
@@ -30,7 +30,7 @@ const OPTIONS = {
 /** The name of an option of a call. */
 export type OptionName = keyof typeof OPTIONS;
 
-/** What other libraries and the commands of Redis call them. */
+/** Names of options in other libraries and in the commands of Redis. */
 const ALIASES: Readonly<Record<string, string>> = {
   ex: "ttl",
   px: "ttl",
@@ -57,7 +57,7 @@ const ALIASES: Readonly<Record<string, string>> = {
  * Checks the options of one call, before any I/O.
  *
  * @param operation The method, for messages.
- * @param options What the caller gave; nothing is as good as no options.
+ * @param options What the caller gave; may be `undefined`.
  * @param known The options that the method has.
  * @throws {TypeError} If they are no object, if there is no such option, or if one is of the wrong type.
  * @throws {RangeError} If a number is out of its range.
@@ -68,7 +68,7 @@ export function checkOptions(operation: string, options: unknown, known: readonl
   checkNames(operation, options, known, `{ ${first}: ${OPTIONS[first].example} }`);
   for (const name of known) {
     const value = (options as Readonly<Record<string, unknown>>)[name];
-    if (value !== undefined) OPTIONS[name].check(value, operation);
+    if (value !== undefined) OPTIONS[name].check(value, operation, name);
   }
 }
 
@@ -105,7 +105,7 @@ export function checkNames(
   }
 }
 
-/** The name that is meant, as far as that can be told. */
+/** The name that is most likely meant. */
 function findNearest(name: string, known: readonly string[]): string {
   const wanted = name.toLowerCase();
   const alias = Object.hasOwn(ALIASES, wanted) ? ALIASES[wanted] : undefined;
@@ -169,9 +169,9 @@ export function checkKeys(operation: string, keys: unknown): asserts keys is Ite
   throw new TypeError(`Cannot ${operation}: received ${nameOf(keys)}, expected an array of keys`);
 }
 
-function checkBoolean(value: unknown, operation: string): void {
+function checkBoolean(value: unknown, operation: string, name: OptionName): void {
   if (typeof value === "boolean") return;
-  throw new TypeError(`Cannot ${operation}: received ${nameOf(value)} for a switch; write true or false`);
+  throw new TypeError(`Cannot ${operation}: ${name} is ${nameOf(value)}, expected true or false`);
 }
 
 function checkString(value: unknown, operation: string): void {

@@ -111,7 +111,7 @@ export class Store {
    *
    * @param group The ops.
    * @param operation The method that the caller used.
-   * @param line If a group of the line before it is not applied, it is refused with `AFTER`.
+   * @param line If an earlier group of this line is not applied, this one is refused with `AFTER`.
    * @returns The result of each op, or why the group was refused.
    */
   async attempt(group: Group, operation: string = group[0].kind, line?: Line): Promise<Outcome> {
@@ -135,7 +135,7 @@ export class Store {
     return outcome.results[0];
   }
 
-  /** Applies ops on any number of keys, all of them or none; in a cluster, all of a slot or none of them. */
+  /** Applies ops on any number of keys, all of them or none; in a cluster, those of each slot for themselves. */
   async applyAll(group: Group, operation: string): Promise<void> {
     const groups = this.#keyspace.bySlot(group, (op) => String(op.path[0]));
     const outcomes = await Promise.allSettled(groups.map((part) => this.attempt(part, operation)));
@@ -356,7 +356,10 @@ export class Store {
 
   // ---- Iteration ----
 
-  /** The keys that start with something, page by page, without the prefix. Each page is read after all changes that were issued before it. */
+  /**
+   * The keys that start with something, page by page, without the prefix. Each page is read after all changes that were
+   * issued before it.
+   */
   async *keys(operation: string, startsWith: string = ""): AsyncGenerator<readonly string[], void> {
     for await (const { keys } of this.#taking(operation, this.#scan(startsWith))) yield keys;
   }

@@ -590,7 +590,7 @@ describe("Arguments of the wrong type", () => {
       );
     }
     await says(() => dict.at("k").set(1, { parent: true }), 'no option "parent"; use parents');
-    await says(() => dict.at("k").set(1, { parents: 1 }), "write true or false");
+    await says(() => dict.at("k").set(1, { parents: 1 }), "parents is 1, expected true or false");
     await says(() => dict.at("k").increment("1"), 'Cannot increment "k" by "1": it is no number');
   });
 
