@@ -25,6 +25,7 @@
 
 // The dictionary
 export {
+  type Change,
   type CloseOptions,
   type DictOptions,
   type Entry,
@@ -59,6 +60,9 @@ export type { At, KeyOf, Path, Segment, Selected, Selection } from "./src/path.t
 export type { Draft } from "./src/draft.ts";
 export type { DictEditOptions, EditOptions } from "./src/edit.ts";
 export type { Live } from "./src/live.ts";
+
+// Watching
+export type { DictWatchOptions, Ready, Watch, WatchOptions } from "./src/watch.ts";
 
 // Patches
 export type { MergePatch, PatchOperation } from "./src/patch.ts";

@@ -40,7 +40,13 @@ export interface RedisClient {
   /** Ends the connection, and begins again with `true`. */
   disconnect?(reconnect?: boolean): void;
   /** The clients of single nodes; only that of a cluster has it. */
-  nodes?(role: "master"): readonly RedisClient[];
+  nodes?(role: "master" | "all"): readonly RedisClient[];
+  /**
+   * Makes another client of the same server, given settings to change, as those of ioredis and iovalkey do. Watching
+   * needs it: the new client speaks RESP2, subscribes by `call("subscribe", channel)`, and emits `messageBuffer` with the
+   * channel and what was published.
+   */
+  duplicate?(...settings: never[]): unknown;
 }
 
 /** A client that the library made, with how to end it. */

@@ -15,6 +15,7 @@ import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import { createRef, type Ref } from "./ref.ts";
 import { RECORD_MARKER } from "./record.ts";
 import { type Delivery, type Durability, Store, type StoreOptions } from "./store.ts";
+import { type DictWatchOptions, type Ready, type Watch, watchItems } from "./watch.ts";
 
 /** How a dictionary works. */
 export interface DictOptions {
@@ -49,6 +50,13 @@ export interface DictOptions {
    * @default {"exactly-once"}
    */
   readonly delivery?: Delivery;
+  /**
+   * How often a connection that watches is asked whether it is still there, in milliseconds. One that has gone without a
+   * word is noticed within `heartbeat` + `timeout`.
+   *
+   * @default {5000}
+   */
+  readonly heartbeat?: number;
   /**
    * What the names of records begin with. Where it does not end with `json-dict:op:`, that is added, so that no
    * dictionary takes the records of another one for its own keys; a hash tag and an id follow. Users of the server who
@@ -98,7 +106,17 @@ export type Key<T> = KeyOf<T> & string;
  */
 export type Entry<T> = { [K in Key<T>]: [key: K, value: At<T, K>] }[Key<T>];
 
+/**
+ * An item of a dictionary that has changed; its value is `undefined` if it is gone.
+ *
+ * @typeParam T The types of the values by key.
+ */
+export type Change<T> = {
+  [K in Key<T>]: { readonly key: K; readonly value: At<T, K> | undefined };
+}[Key<T>];
+
 const DEFAULT_TIMEOUT = 10_000;
+const DEFAULT_HEARTBEAT = 5_000;
 /** How many keys go into one command. */
 const MAX_KEYS = 10_000;
 /** The longest delay of a timer, and more than 24 days. */
@@ -168,7 +186,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @param options How it works.
    * @throws {TypeError} If the client does not fit, has a `keyPrefix`, or sends changes again that must arrive at most
    * once, or an option has the wrong type.
-   * @throws {RangeError} If the timeout is not a positive number of milliseconds.
+   * @throws {RangeError} If the timeout or the heartbeat is not a positive number of milliseconds.
    *
    * @example Bring a client
    * ```ts
@@ -200,7 +218,7 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
    * @param options How it works.
    * @returns The dictionary; `await using` closes it.
    * @throws {TypeError} If the address is not one of Redis, or an option has the wrong type.
-   * @throws {RangeError} If the timeout is not a positive number of milliseconds.
+   * @throws {RangeError} If the timeout or the heartbeat is not a positive number of milliseconds.
    *
    * @example Connect for as long as a block lasts
    * ```ts
@@ -718,6 +736,55 @@ export class RedisJsonDict<T extends object = Record<string, Json>> {
     return Object.fromEntries(entries) as { [K in Key<T>]?: At<T, K> };
   }
 
+  // ---- Watching ----
+
+  /**
+   * Watches all items: gives each that has another value, whoever writes it, and `undefined` for the value of one that
+   * is gone, also where it expired, was evicted or flushed.
+   *
+   * Values that are replaced soon may be skipped, the last one of an item never is. It begins by reading all items, as
+   * `entries` does: what changes after that is told. With `initial` it gives these, too, then a {@linkcode Ready} whose
+   * `key` is `undefined`, then what changes, without a gap. It remembers about 100 bytes for each item, whatever the
+   * consumer does. Keys that are no Redis strings are no items.
+   *
+   * @param options What it begins with, and what ends it.
+   * @returns The changes, each by itself. It ends by `break`, `return()`, its signal, and {@linkcode RedisJsonDict.close}.
+   * @throws {TypeError} If the options are wrong, or the dictionary is closed.
+   *
+   * The iteration fails with:
+   *
+   * - `UnavailableError` if the server or the client cannot tell of changes, or the user has not got the right.
+   * - `TimeoutError` if the items cannot be read in time at first.
+   * - `CorruptValueError` if the text of an item that is to be given is not JSON.
+   *
+   * @example Keep a copy up to date
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect<Record<string, number>>("redis://localhost:6379", {
+   *   prefix: "doc:watch:",
+   * });
+   * await lab.update({ a: 1, b: 2 });
+   * const copy = new Map<string, number>();
+   * for await (const { key, value } of lab.watch({ initial: true })) {
+   *   if (key === undefined) await lab.delete("a"); // all that was there has come
+   *   else if (value !== undefined) copy.set(key, value);
+   *   else if (copy.delete(key)) break;
+   * }
+   * assertEquals([...copy], [["b", 2]]);
+   * await lab.clear();
+   * ```
+   */
+  watch(options: DictWatchOptions & { readonly initial: true }): Watch<Change<T> | Ready>;
+  /** Without what is there first. */
+  watch(options?: DictWatchOptions & { readonly initial?: false }): Watch<Change<T>>;
+  /** With what is there first, perhaps. */
+  watch(options?: DictWatchOptions): Watch<Change<T> | Ready>;
+  watch(options: DictWatchOptions = {}): Watch<Change<T> | Ready> {
+    return watchItems(this.#store, options) as Watch<Change<T> | Ready>; // what is in Redis is what the user says it is
+  }
+
   // ---- Inside a value ----
 
   /**
@@ -837,6 +904,7 @@ function readOptions(options: DictOptions): StoreOptions {
     bigints = false,
     timeout = DEFAULT_TIMEOUT,
     delivery = "exactly-once",
+    heartbeat = DEFAULT_HEARTBEAT,
     recordPrefix = RECORD_MARKER,
     durability,
   } = options;
@@ -852,6 +920,12 @@ function readOptions(options: DictOptions): StoreOptions {
   if (!(timeout > 0 && timeout <= MAX_TIMEOUT)) {
     throw new RangeError(`Cannot use the timeout: received ${timeout}, expected 1 to ${MAX_TIMEOUT} ms`);
   }
+  if (typeof heartbeat !== "number") {
+    throw new TypeError(`Cannot use the heartbeat: received ${typeof heartbeat}, expected a number`);
+  }
+  if (!(heartbeat >= 1 && heartbeat <= MAX_TIMEOUT)) {
+    throw new RangeError(`Cannot use the heartbeat: received ${heartbeat}, expected 1 to ${MAX_TIMEOUT} ms`);
+  }
   if (delivery !== "exactly-once" && delivery !== "at-most-once") {
     throw new TypeError(
       `Cannot use the delivery: received ${String(delivery)}, expected "exactly-once" or "at-most-once"`,
@@ -865,6 +939,7 @@ function readOptions(options: DictOptions): StoreOptions {
     bigints,
     timeout,
     delivery,
+    heartbeat,
     recordPrefix: readKey(recordPrefix),
     ...(durability === undefined ? {} : { durability: readDurability(durability, delivery, timeout) }),
   });

@@ -616,6 +616,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   READONLY: "the server is a replica; connect to its master",
   WRONGPASS: "the user name or the password in the address is wrong",
   SIZE: "the server takes no value that long; see its proto-max-bulk-len",
+  TRACKING: "to watch, the server needs CLIENT TRACKING and the client duplicate(); see docs/guarantees.md",
   TLS: "check the address, the certificate and who has signed it",
   TRYAGAIN: "a slot is on its way to another node; wait, or raise the timeout",
 };
@@ -634,7 +635,7 @@ export class UnavailableError extends JsonDictError {
    * Why, in the word of the server, as `"OOM"`, `"READONLY"`, `"BUSY"`, `"LOADING"`, `"NOPERM"`, `"NOAUTH"`,
    * `"CLUSTERDOWN"`, or `"ERR"` for any other error; a word of ours where it was not the server: `"CLOSED"` if the client
    * was ended, `"TLS"` if there can be no safe connection, `"MODE"` if the client only listens, `"SIZE"` if the server
-   * ends each connection over which the value is sent.
+   * ends each connection over which the value is sent, `"TRACKING"` if the server or the client cannot tell of changes.
    */
   readonly reason: string;
 

@@ -38,6 +38,7 @@ import { Runner } from "./runner.ts";
 import { type Page, scanKeys } from "./scan.ts";
 import { Search } from "./search.ts";
 import { slotOf } from "./slot.ts";
+import { type Tracked, Tracking, type TrackingListener } from "./tracking.ts";
 import type { View } from "./speculation.ts";
 
 /** How a store works, all decided. */
@@ -50,6 +51,8 @@ export interface StoreOptions {
   readonly timeout: number;
   /** Whether a change is sent again when its answer is lost, under the protection of a record. */
   readonly delivery: Delivery;
+  /** How often a connection that hears of changes is asked whether it is there, in milliseconds. */
+  readonly heartbeat: number;
   /** What records are called, before marker, tag and id. */
   readonly recordPrefix: string;
   /** Which changes are taken for safe; all when left out. */
@@ -97,10 +100,27 @@ class Unsafe extends Error {
   }
 }
 
+/** What is at some places of one key, and for how long. */
+export interface Glance {
+  /** For each place its text, or why there is none. */
+  readonly found: readonly (string | Refusal)[];
+  /** Milliseconds until the key expires, `undefined` if it does not. */
+  readonly ttl: number | undefined;
+}
+
+/** The text of a key, and for how long. */
+export interface KeptText {
+  /** Its text, `undefined` if it is no item. */
+  readonly text: string | undefined;
+  /** Milliseconds until the key expires, `undefined` if it does not. */
+  readonly ttl: number | undefined;
+}
+
 /** Runs ops and reads on the values behind one prefix of one client. */
 export class Store {
   /** How it works. */
   readonly options: StoreOptions;
+  readonly #client: RedisClient;
   readonly #runner: Runner;
   readonly #lanes: Lanes;
   readonly #records: Records;
@@ -116,6 +136,8 @@ export class Store {
   #cursor: string = "0";
   /** Sends what live documents hold back until the end of the turn. */
   readonly #bursts: Set<() => void> = new Set();
+  /** Ends what watches. */
+  readonly #watches: Set<() => Promise<void>> = new Set();
   /** The writes of live documents that are under way, or have failed and nobody was told, with their owner. */
   readonly #writes: Map<Promise<void>, object> = new Map();
 
@@ -133,6 +155,7 @@ export class Store {
     }
     this.options = options;
     this.#records = new Records(options.recordPrefix);
+    this.#client = client;
     this.#runner = new Runner(client, options.timeout);
     this.#lanes = new Lanes({
       apply: (groups, after) => this.#run(groups, after),
@@ -371,6 +394,79 @@ export class Store {
       this.#goAhead(keys);
       return await this.#lanes.after(keys, () => this.#textsNow(keys, operation));
     });
+  }
+
+  // ---- Watching ----
+
+  /**
+   * Hears of changes, by whomever, from when this is ready.
+   *
+   * @param key Hears of it; of all keys when left out.
+   * @param listener Hears of a key without its prefix; without a key, any of them may have changed.
+   * @param end Ends it when the store closes. It resolves when the listener has left.
+   * @throws {Refused} If the client cannot.
+   */
+  track(
+    key: string | undefined,
+    listener: Pick<TrackingListener, "changed" | "failed">,
+    end: () => Promise<void>,
+  ): Tracked {
+    this.check();
+    const { prefix, heartbeat, timeout } = this.options;
+    const name = key === undefined ? undefined : this.#name(key);
+    const tracked = Tracking.join(this.#client, prefix, { heartbeat, timeout }, {
+      ...(name === undefined ? {} : { name }),
+      changed: (changed) => listener.changed(changed?.slice(prefix.length)),
+      failed: listener.failed,
+    });
+    this.#watches.add(end);
+    return {
+      ready: tracked.ready,
+      get failure() {
+        return tracked.failure;
+      },
+      leave: () => {
+        this.#watches.delete(end);
+        return tracked.leave();
+      },
+    };
+  }
+
+  /** What is at some places of one key, and for how long. One round trip, two if a whole value is not there. */
+  async glance(places: readonly Path[]): Promise<Glance> {
+    this.check();
+    const [[key]] = places;
+    const name = this.#name(String(key));
+    return await this.#take(async () => {
+      this.#goAhead([String(key)]);
+      return await this.#lanes.after([String(key)], async () => {
+        const [found, ttl] = await Promise.all([
+          this.#readPlaces(places),
+          this.#runner.command("repeat", "PTTL", name),
+        ]);
+        return { found, ttl: readTtl(ttl) };
+      });
+    });
+  }
+
+  /** The texts of some keys, and for how long. One round trip; none of them need be an item. */
+  async keptTexts(keys: readonly string[]): Promise<readonly KeptText[]> {
+    this.check();
+    return await this.#take(async () => {
+      this.#goAhead(keys);
+      return await this.#lanes.after(keys, async () => {
+        const [texts, ttls] = await Promise.all([
+          this.#mget(keys),
+          Promise.all(keys.map((key) => this.#runner.command("repeat", "PTTL", this.options.prefix + key))),
+        ]);
+        return texts.map((text, index) => ({ text: text ?? undefined, ttl: readTtl(ttls[index]) }));
+      });
+    });
+  }
+
+  /** The error that tells a caller why a read failed. */
+  readError(error: unknown, operation: string, path: Path): unknown {
+    return this.#readError(error, operation, path);
   }
 
   async #textsNow(keys: readonly string[], operation: string): Promise<(string | undefined)[]> {
@@ -654,7 +750,14 @@ export class Store {
     this.#sendBursts();
     const wasOpen = !this.#isClosed;
     this.#isClosed = true;
-    if (this.#taken === 0) return wasOpen;
+    const unwatched = Promise.all([...this.#watches].map((end) => end()));
+    if (this.#taken > 0) await this.#lastCall(ms);
+    await unwatched;
+    return wasOpen;
+  }
+
+  /** Waits for what was taken, and ends what is not settled in time. */
+  async #lastCall(ms: number): Promise<void> {
     const settled = new Promise<void>((resolve) => {
       const before = this.#onSettled;
       this.#onSettled = () => {
@@ -665,7 +768,6 @@ export class Store {
     const timer = setTimeout(() => this.#runner.end(), ms);
     await settled;
     clearTimeout(timer);
-    return wasOpen;
   }
 
   /** JSON text of a value; `where` is for the message if it cannot be written. */
@@ -871,6 +973,12 @@ export class Store {
     if (!error.isLate) return new UnavailableError({ operation, path, reason: "CLOSED", cause });
     return new TimeoutError({ operation, path, timeout: this.options.timeout, cause });
   }
+}
+
+/** What PTTL has answered. A key that was there a moment ago and has expired is as good as one that expires now. */
+function readTtl(answer: unknown): number | undefined {
+  const ttl = Number(answer);
+  return ttl === -1 ? undefined : Math.max(ttl, 0);
 }
 
 /** How many characters a call has answered, about. */

@@ -24,6 +24,8 @@ const LAYERS = [
   "client.ts",
   "failure.ts",
   "connection.ts",
+  "tracker.ts",
+  "tracking.ts",
   "attempt.ts",
   "runner.ts",
   "speculation.ts",
@@ -39,6 +41,7 @@ const LAYERS = [
   "edit.ts",
   "live.ts",
   "patch.ts",
+  "watch.ts",
   "ref.ts",
   "dict.ts",
 ];

@@ -32,6 +32,7 @@ const TYPES = [
   "ArrayRef",
   "At",
   "BooleanRef",
+  "Change",
   "ConflictErrorData",
   "ContainerOf",
   "ContainerRef",
@@ -43,6 +44,7 @@ const TYPES = [
   "DictEditOptions",
   "CloseOptions",
   "DictOptions",
+  "DictWatchOptions",
   "Draft",
   "DurabilityErrorData",
   "EditOptions",
@@ -78,6 +80,7 @@ const TYPES = [
   "PersistOp",
   "PopOp",
   "PushOp",
+  "Ready",
   "RedisClient",
   "Ref",
   "Segment",
@@ -94,6 +97,8 @@ const TYPES = [
   "TypeOp",
   "UnavailableErrorData",
   "Verdict",
+  "Watch",
+  "WatchOptions",
   "WriteOptions",
   "WrongTypeErrorData",
 ];
@@ -126,6 +131,7 @@ const METHODS = [
   "ttl",
   "update",
   "values",
+  "watch",
 ];
 
 function namedExports(source: string): string[] {
