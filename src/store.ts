@@ -693,6 +693,11 @@ export class Store {
     }
   }
 
+  /** Whether it takes nothing more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Throws once the store is closed. Sends first what live documents hold back, which was issued earlier. */
   check(): void {
     this.#sendBursts();

@@ -82,7 +82,8 @@ abstract class Feed<V> implements Watch<V> {
   #wake: (() => void) | undefined;
   /** Ends the calls of `next` that wait. */
   readonly #waiting: Set<() => void> = new Set();
-  #last: Promise<void> = Promise.resolve();
+  /** When all calls of `next` so far are settled. */
+  #last: Promise<void> | undefined;
   #left: Promise<void> | undefined;
 
   constructor(store: Store, path: Path, options: WatchOptions) {
@@ -114,11 +115,12 @@ abstract class Feed<V> implements Watch<V> {
   }
 
   next(): Promise<IteratorResult<V, undefined>> {
-    if (this.#signal?.aborted) this.#end();
+    if (this.#signal?.aborted || this.store.isClosed) this.#end();
     if (this.#isOver) return Promise.resolve(DONE);
     return new Promise((resolve, reject) => {
       const end = (): void => resolve(DONE);
       this.#waiting.add(end);
+      this.#last ??= this.#start();
       this.#last = this.#last.then(() => this.#pull()).then((result) => {
         this.#waiting.delete(end);
         resolve(result);
@@ -143,7 +145,6 @@ abstract class Feed<V> implements Watch<V> {
   }
 
   async #pull(): Promise<IteratorResult<V, undefined>> {
-    if (!this.#isOver && this.#tracked === undefined) await this.#start();
     while (!this.#isOver) {
       if (this.#failure) throw this.#failure.error;
       const heard = this.#news;

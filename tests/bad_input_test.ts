@@ -43,6 +43,8 @@ const LOOKS: Readonly<Record<string, (path: readonly (string | number)[]) => Pro
   pop: (path) => ref(path).pop(),
   shift: (path) => ref(path).shift(),
   splice: (path) => ref(path).splice(0, 1),
+  watch: (path) => ref(path).watch().next(),
+  until: (path) => ref(path).until(() => true),
 };
 
 /** The methods that plain data is changed by; their errors are of other classes in part. */
@@ -99,7 +101,9 @@ describe("Corrupt text", () => {
         values: () => Array.fromAsync(lab.values()),
         entries: () => Array.fromAsync(lab),
         toObject: () => lab.toObject(),
+        watch: () => Array.fromAsync(lab.watch({ initial: true })),
         "ref.get": () => lab.at("x").get(),
+        "ref.watch": () => lab.at("x").watch().next(),
         "ref.getOrInsert": () => lab.at("x").getOrInsert(1),
       };
       for (const [name, read] of Object.entries(reads)) {
@@ -243,7 +247,7 @@ describe("Keys of another Redis type", () => {
         calls[`inside ${name}`] = () => look(["a", 0]);
       }
       // A method that comes later is not forgotten here. The others speak of all keys, or of none.
-      const others = ["keys", "values", "entries", "toObject", "size", "clear", "popItem"];
+      const others = ["keys", "values", "entries", "toObject", "size", "clear", "popItem", "watch"];
       const none = ["constructor", "at", "parents", "key", "settled", "close"];
       for (const made of [lab, lab.at("x")]) {
         const isListed = (name: string) =>
