@@ -425,9 +425,9 @@ export class Store {
       get failure() {
         return tracked.failure;
       },
-      leave: () => {
-        this.#watches.delete(end);
-        return tracked.leave();
+      leave: async () => {
+        await tracked.leave();
+        this.#watches.delete(end); // until then, closing waits for it
       },
     };
   }

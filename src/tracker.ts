@@ -37,8 +37,6 @@ const PAUSE = 20;
 const MAX_PAUSE = 1000;
 /** A server that does not close its side is left after so long, in milliseconds. */
 const DISCONNECT_TIMEOUT = 100;
-/** In these states ioredis has no connection, and will not tell of its end. */
-const WITHOUT_CONNECTION: ReadonlySet<unknown> = new Set(["end", "close", "reconnecting", "wait"]);
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -199,7 +197,8 @@ export class Tracker {
     const { status } = client;
     this.#lost(new Error("It was ended"));
     client.disconnect?.();
-    if (!WITHOUT_CONNECTION.has(status)) await isOver;
+    // case: between two attempts to connect ioredis does not tell of an end, and keeps a timer all the same.
+    if (status !== "end") await isOver;
     clearTimeout(timer);
   }
 }

@@ -124,9 +124,10 @@ abstract class Feed<V> implements Watch<V> {
       this.#last = this.#last.then(() => this.#pull()).then((result) => {
         this.#waiting.delete(end);
         resolve(result);
-      }, (error) => {
+      }, async (error) => {
+        this.#waiting.delete(end);
+        await this.#end(); // nobody else would wait for it
         reject(error);
-        this.#end();
       });
     });
   }
@@ -364,17 +365,22 @@ export async function untilFits(
     );
   }
   const { signal } = readWatchOptions(options);
-  for await (const value of watchPlace(store, path, options)) {
-    const fits = predicate(value);
-    if (fits instanceof Promise) {
-      fits.catch(() => {});
-      throw new TypeError(
-        `Cannot wait for ${
-          formatPlace(path)
-        }: the function is asynchronous; it must tell at once whether a value fits`,
-      );
+  const watch = watchPlace(store, path, options);
+  try {
+    for await (const value of watch) {
+      const fits = predicate(value);
+      if (fits instanceof Promise) {
+        fits.catch(() => {});
+        throw new TypeError(
+          `Cannot wait for ${
+            formatPlace(path)
+          }: the function is asynchronous; it must tell at once whether a value fits`,
+        );
+      }
+      if (fits) return value;
     }
-    if (fits) return value;
+  } finally {
+    await watch[Symbol.asyncDispose]();
   }
   if (signal?.aborted) throw signal.reason;
   throw new UnavailableError({

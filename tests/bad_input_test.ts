@@ -13,6 +13,7 @@ import {
   TypeMismatchError,
   WrongTypeError,
 } from "../src/errors.ts";
+import type { Watch } from "../src/watch.ts";
 import { testClient, uniquePrefix } from "./support/redis.ts";
 
 const client = testClient();
@@ -43,7 +44,7 @@ const LOOKS: Readonly<Record<string, (path: readonly (string | number)[]) => Pro
   pop: (path) => ref(path).pop(),
   shift: (path) => ref(path).shift(),
   splice: (path) => ref(path).splice(0, 1),
-  watch: (path) => ref(path).watch().next(),
+  watch: (path) => firstOf(ref(path).watch()),
   until: (path) => ref(path).until(() => true),
 };
 
@@ -58,6 +59,12 @@ const DRAFTS: typeof LOOKS = {
 
 function ref(path: readonly (string | number)[]): Loose {
   return lab.at("x").at(...path as [string]);
+}
+
+async function firstOf(watch: Watch<unknown>): Promise<unknown> {
+  const { value } = await watch.next();
+  await watch[Symbol.asyncDispose]();
+  return value;
 }
 
 async function bytes(name = X): Promise<string | undefined> {
@@ -103,7 +110,7 @@ describe("Corrupt text", () => {
         toObject: () => lab.toObject(),
         watch: () => Array.fromAsync(lab.watch({ initial: true })),
         "ref.get": () => lab.at("x").get(),
-        "ref.watch": () => lab.at("x").watch().next(),
+        "ref.watch": () => firstOf(lab.at("x").watch()),
         "ref.getOrInsert": () => lab.at("x").getOrInsert(1),
       };
       for (const [name, read] of Object.entries(reads)) {
