@@ -62,7 +62,7 @@ export type { DictEditOptions, EditOptions } from "./src/edit.ts";
 export type { Live } from "./src/live.ts";
 
 // Watching
-export type { DictWatchOptions, Ready, Watch, WatchOptions } from "./src/watch.ts";
+export type { DictWatchOptions, Ready, Watch, WatchOptions } from "./src/feed.ts";
 
 // Patches
 export type { MergePatch, PatchOperation } from "./src/patch.ts";

@@ -15,7 +15,8 @@ import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import { createRef, type Ref } from "./ref.ts";
 import { RECORD_MARKER } from "./record.ts";
 import { type Delivery, type Durability, Store, type StoreOptions } from "./store.ts";
-import { type DictWatchOptions, type Ready, type Watch, watchItems } from "./watch.ts";
+import type { DictWatchOptions, Ready, Watch } from "./feed.ts";
+import { watchItems } from "./watch_items.ts";
 
 /** How a dictionary works. */
 export interface DictOptions {

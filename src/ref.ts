@@ -22,7 +22,8 @@ import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import type { Draft } from "./draft.ts";
 import { edit, type EditOptions, explain, FragmentScope } from "./edit.ts";
 import { type Live, openLive } from "./live.ts";
-import { untilFits, type Watch, type WatchOptions, watchPlace } from "./watch.ts";
+import type { Watch, WatchOptions } from "./feed.ts";
+import { untilFits, watchPlace } from "./watch.ts";
 
 /** How a write treats what is missing on its way. */
 export interface WriteOptions {

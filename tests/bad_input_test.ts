@@ -13,7 +13,7 @@ import {
   TypeMismatchError,
   WrongTypeError,
 } from "../src/errors.ts";
-import type { Watch } from "../src/watch.ts";
+import type { Watch } from "../src/feed.ts";
 import { testClient, uniquePrefix } from "./support/redis.ts";
 
 const client = testClient();

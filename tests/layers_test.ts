@@ -41,7 +41,9 @@ const LAYERS = [
   "edit.ts",
   "live.ts",
   "patch.ts",
+  "feed.ts",
   "watch.ts",
+  "watch_items.ts",
   "ref.ts",
   "dict.ts",
 ];

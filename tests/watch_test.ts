@@ -13,7 +13,7 @@ import {
   UnavailableError,
   WrongTypeError,
 } from "../src/errors.ts";
-import type { Watch } from "../src/watch.ts";
+import type { Watch } from "../src/feed.ts";
 import { startRedis } from "../tools/redis_server.ts";
 import { FaultProxy } from "./support/fault_proxy.ts";
 import { HOSTILE_NAMES } from "./support/names.ts";
