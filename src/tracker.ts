@@ -5,7 +5,7 @@
  */
 
 import type { RedisClient } from "./client.ts";
-import { answerOf, isTransient, Refused, toRefused } from "./failure.ts";
+import { answerOf, isTransient, Refused, toHopeless, toRefused } from "./failure.ts";
 
 /** How a tracker watches over its connection. */
 export interface TrackerSettings {
@@ -50,6 +50,7 @@ export class Tracker {
   readonly #settings: TrackerSettings;
   readonly #events: TrackerEvents;
   #isOn: boolean = false;
+  #wasOn: boolean = false;
   #failure: unknown;
   /** Counts connections and their ends, so that what belongs to an earlier one is known. */
   #epoch: number = 0;
@@ -90,7 +91,11 @@ export class Tracker {
       ...{ enableAutoPipelining: false, readOnly: false, monitor: false, reconnectOnError: null },
       retryStrategy: pauseAfter,
     }) as TrackingClient;
-    client.on("error", (error) => this.#failure = error);
+    client.on("error", (error) => {
+      this.#failure = error;
+      const hopeless = this.#wasOn ? undefined : toHopeless(error);
+      if (hopeless) events.failed(hopeless);
+    });
     client.on("ready", () => this.#start());
     client.on("close", () => this.#lost(new Error("The connection was lost")));
     client.on("messageBuffer", (_channel, names) => this.#tell(names));
@@ -124,7 +129,7 @@ export class Tracker {
       return;
     }
     if (epoch !== this.#epoch) return;
-    this.#isOn = true;
+    this.#isOn = this.#wasOn = true;
     this.#failures = 0;
     this.#failure = undefined;
     this.#events.on();

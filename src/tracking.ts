@@ -209,7 +209,7 @@ export class Tracking {
   readonly #beat = (): void => {
     if (this.#client.nodes !== undefined) {
       (this.#client as ClusterClient).refreshSlotsCache?.(() => {});
-      this.#sync();
+      this.#follow();
     }
     if (this.#wasOn && !this.#isOn) this.#tell(undefined);
     if (!this.#isOver) this.#timer = setTimeout(this.#beat, this.#settings.heartbeat);
@@ -218,11 +218,23 @@ export class Tracking {
   readonly #onTopology = (): void => {
     this.#syncing ??= setTimeout(() => {
       this.#syncing = undefined;
-      this.#sync();
+      this.#follow();
     }, SYNC_PAUSE);
   };
 
-  /** Tracks on every node of the cluster; on replicas too, for they tell as well, and one of them may take over. */
+  #follow(): void {
+    try {
+      this.#sync();
+    } catch (error) {
+      this.#fail(error as Refused);
+    }
+  }
+
+  /**
+   * Tracks on every node of the cluster; on replicas too, for they tell as well, and one of them may take over.
+   *
+   * @throws {Refused} If the client of a node cannot make another connection.
+   */
   #sync(): void {
     if (this.#isOver || this.#client.status !== "ready") return; // it may know only the addresses it was given
     const { slots = [], ...cluster } = readCluster(this.#client as ClusterClient);

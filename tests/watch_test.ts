@@ -615,6 +615,20 @@ describe("Watch and connections that fail", () => {
     await client.end();
   });
 
+  it("Watch says at once what will not get better by waiting", async () => {
+    await foreign.call("ACL", "SETUSER", "eye", "reset", "on", ">pw", "~*", "+@all", "allchannels");
+    const client = twoWays(server.url, server.url.replace("redis://", "redis://eye:wrong@"));
+    const lab = new RedisJsonDict<Items>(client, { prefix: "eye:", timeout: 600_000 });
+    for (const watch of [lab.at("x").watch(), lab.watch()]) {
+      const error = await assertRejects(() => watch.next(), UnavailableError);
+      assert(/^(?:WRONGPASS|NOAUTH)$/.test(error.reason), error.reason);
+      assert(!String(error.stack).includes("wrong@"));
+    }
+    await lab.close();
+    await client.end();
+    await foreign.call("ACL", "DELUSER", "eye");
+  });
+
   it("Watch ends with UnavailableError when its client is ended", async () => {
     const client = new Redis(server.url);
     const lab = new RedisJsonDict<Items>(client, { prefix: "ended:" });
