@@ -457,7 +457,7 @@ export class Store {
       return await this.#lanes.after(keys, async () => {
         const [texts, ttls] = await Promise.all([
           this.#mget(keys),
-          Promise.all(keys.map((key) => this.#runner.command("repeat", "PTTL", this.options.prefix + key))),
+          this.#runner.ofEach("PTTL", keys.map((key) => this.options.prefix + key)),
         ]);
         return texts.map((text, index) => ({ text: text ?? undefined, ttl: readTtl(ttls[index]) }));
       });
