@@ -25,6 +25,7 @@
 
 // The dictionary
 export {
+  type Change,
   type ConnectOptions,
   type Entry,
   type ExpiryOptions,
@@ -83,6 +84,9 @@ export type {
   Synchronous,
 } from "./src/api/edit.ts";
 export type { Live } from "./src/api/live.ts";
+
+// Watching
+export type { DictWatchOptions, Ready, Watch, WatchOptions } from "./src/api/feed.ts";
 
 // Patches
 export type { MergePatch, PatchOperation } from "./src/api/patch.ts";

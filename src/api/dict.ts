@@ -11,6 +11,7 @@ import { type DictOptions, readOptions } from "../run/options.ts";
 import { type OptionsFor, owning, RedisJsonDict as Core } from "./core.ts";
 
 export type {
+  Change,
   Entry,
   ExpiryOptions,
   GetOptions,
@@ -57,7 +58,7 @@ export interface RedisJsonDictClass {
    * @returns The dictionary; `await using` closes it.
    * @throws {TypeError} If the address is not one of Redis, or there is no `prefix`, no such option, or one of the wrong
    * type.
-   * @throws {RangeError} If the timeout is not a positive number of milliseconds.
+   * @throws {RangeError} If the timeout or the heartbeat is not a positive number of milliseconds.
    *
    * @example Connect for as long as a block lasts
    * ```ts

@@ -195,6 +195,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   WRONGPASS: "the user name or the password in the address is wrong",
   SIZE: "the server takes no value that long; see its proto-max-bulk-len",
   TLS: "check the address, the certificate and who has signed it",
+  TRACKING: "to watch, the server needs CLIENT TRACKING and the client duplicate(); see docs/guarantees.md",
   TRYAGAIN: "a slot is on its way to another node; wait, or raise the timeout",
 };
 
@@ -212,8 +213,8 @@ export class UnavailableError extends JsonDictError {
    * The reason, in the word of the server, such as `"OOM"`, `"READONLY"`, `"BUSY"`, `"LOADING"`, `"NOPERM"`, `"NOAUTH"`,
    * `"CLUSTERDOWN"`, or `"ERR"` for any other error; a word of ours if the server did not refuse it: `"CLOSED"` if the client
    * was ended, `"TLS"` if there can be no safe connection, `"MODE"` if the client subscribes or monitors, `"VERSION"` if
-   * `ready` met a server that is too old, `"SIZE"` if the server
-   * ends each connection over which the value is sent.
+   * `ready` met a server that is too old, `"SIZE"` if the server ends each connection over which the value is sent,
+   * `"TRACKING"` if the server or the client cannot tell of changes.
    */
   readonly reason: string;
 

@@ -18,6 +18,7 @@ const OPTIONS = {
   attempts: { check: () => {}, hint: "", example: "10" }, // the edit says what it needs
   keys: { check: () => {}, hint: "", example: '["a"]' },
   startsWith: { check: checkString, hint: "", example: '"a"' },
+  initial: { check: checkBoolean, hint: "", example: "true" },
   limit: { check: checkCount, hint: "", example: "10" },
   timeout: { check: checkTimeout, hint: ", in milliseconds", example: "5000" },
   signal: { check: checkSignal, hint: "", example: "AbortSignal.timeout(5000)" },
