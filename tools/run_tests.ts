@@ -39,13 +39,37 @@ export function countTests(report: string): Count {
   return count;
 }
 
+/** All tests, in two halves that take about as long: most of them wait, so that two at once are faster. */
+const HALVES: readonly (readonly string[])[] = [
+  ["tests/server", "tests/run"],
+  ["tests", "--ignore=tests/server,tests/run"],
+];
+
 async function main(): Promise<number> {
+  const extra = Deno.args.filter((arg) => arg !== "--fuzz");
+  const isWhole = !extra.some((arg) => !arg.startsWith("-") && exists(arg));
+  // A server that was brought is not shared by tests that were not made to run beside one another.
+  const parts = !isWhole
+    ? [extra]
+    : Deno.env.get("REDIS_URL")
+    ? [[...extra, "tests"]]
+    : HALVES.map((half) => [...extra, ...half]);
+  const counts = await Promise.all(parts.map((args, index) => runPart(args, index > 0)));
+  // Ctrl-C reaches the servers too: there is nothing left to ask.
+  if (interrupted) return 130;
+  const sum = (kind: keyof Count): number => counts.reduce((total, count) => total + count[kind], 0);
+  if (sum("ignored") > 0) console.log(`${sum("ignored")} ignored`);
+  console.log(`${sum("passed")} passed, ${sum("failed")} failed`);
+  return sum("failed") === 0 ? 0 : 1;
+}
+
+/** Runs some tests, on a server of their own where none was brought. What they print comes at the end if they are quiet. */
+async function runPart(args: readonly string[], isQuiet: boolean): Promise<Count> {
   const own = Deno.env.get("REDIS_URL") ? undefined : await startRedis();
   const report = await Deno.makeTempFile({ suffix: ".xml" });
   try {
-    const code = await runTests(own?.url, report);
-    // Ctrl-C reaches the server too: there is nothing left to ask.
-    if (interrupted) return 130;
+    const code = await runTests(own?.url, report, args, isQuiet);
+    if (interrupted) return { passed: 0, failed: 0, ignored: 0 };
     const count = countTests(await Deno.readTextFile(report));
     // Code that does not compile or throws outside a test is in no report.
     if (code !== 0 && count.failed === 0) count.failed = 1;
@@ -53,31 +77,39 @@ async function main(): Promise<number> {
       console.error(`The tests left something behind: ${problem}`);
       count.failed++;
     }
-    if (count.ignored > 0) console.log(`${count.ignored} ignored`);
-    console.log(`${count.passed} passed, ${count.failed} failed`);
-    return count.failed === 0 ? 0 : 1;
+    return count;
   } finally {
     await Deno.remove(report);
     await own?.stop();
   }
 }
 
-async function runTests(ownUrl: string | undefined, report: string): Promise<number> {
-  const extra = Deno.args.filter((arg) => arg !== "--fuzz");
+async function runTests(
+  ownUrl: string | undefined,
+  report: string,
+  args: readonly string[],
+  isQuiet: boolean,
+): Promise<number> {
   const env: Record<string, string> = ownUrl ? { REDIS_URL: ownUrl, JSON_DICT_OWN_SERVER: "1" } : {};
   if (Deno.args.includes("--fuzz")) env.JSON_DICT_FUZZ = Deno.env.get("JSON_DICT_FUZZ") ?? FUZZ_CASES;
-  const files = extra.some((arg) => !arg.startsWith("-") && exists(arg)) ? [] : ["tests"];
   const permissions = ["net", "env", "read", "write", "run", "sys"].map((it) => `--allow-${it}`);
+  const output = isQuiet ? "piped" : "inherit";
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", ...permissions, ...await importMapArgs(), `--junit-path=${report}`, ...extra, ...files],
+    args: ["test", ...permissions, ...await importMapArgs(), `--junit-path=${report}`, ...args],
     cwd: ROOT,
     env,
+    stdout: output,
+    stderr: output,
   }).spawn();
   Deno.addSignalListener("SIGINT", () => {
     interrupted = true;
   });
   Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
-  return (await child.status).code;
+  if (!isQuiet) return (await child.status).code;
+  const { code, stdout, stderr } = await child.output();
+  await new Blob([stdout]).stream().pipeTo(Deno.stdout.writable, { preventClose: true });
+  await new Blob([stderr]).stream().pipeTo(Deno.stderr.writable, { preventClose: true });
+  return code;
 }
 
 function exists(path: string): boolean {
