@@ -114,9 +114,9 @@ end
 local function perform(name, p, x, at, whole)
   local _
   if name == 'set' then
+    if modifiers and modifiers.unlessObject and byte(text, p) == OPEN_OBJECT then return '' end
     local e = value_end(p)
     if modifiers and modifiers.ifAbsent then return sub(text, p, e) end
-    if modifiers and modifiers.unlessObject and byte(text, p) == OPEN_OBJECT then return '' end
     return modifiers and modifiers.ifPresent and 'true' or '', p, e, tokens[x]
   elseif name == 'increment' then
     local by = tokens[x]
@@ -276,7 +276,7 @@ repeat
         if not document and searched > few and text and (not partial or searched > 16 * few) then
           if partial then load(true) end
           ok, document = pcall(many().document, text)
-          if not ok then document, few = nil, math.huge end
+          if ok then document.since = edits else document, few = nil, math.huge end
         end
         if document then
           ok, reply, from, to, fragment = pcall(pieces.run, name, first, x - 1, x, ttl)

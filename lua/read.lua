@@ -34,6 +34,38 @@ local function length(p)
   return extra.string_length(sub(text, p + 1, string_end(p) - 1))
 end
 
+-- A read searches from the start of the text. When reads have gone through so many bytes of a value, the next ones go
+-- on where others have been: facts are what is known of its containers by then.
+-- @define FEW 65536
+local few = FEW
+local searched, facts = 0, nil
+local known_child -- what child does, with the facts; made when first needed
+
+-- Starts to keep facts, where the text is one that they can be told of.
+local function keep_facts()
+  if partial then load(true) end
+  if not steps_made then make_steps() end
+  -- @include "lib/facts.lua"
+  if pcall(checked_root) then facts = {} else few = math.huge end
+  function known_child(p, s)
+    local b, quoted = byte(text, p), byte(s) == QUOTE
+    local _, v, fact
+    if b == OPEN_OBJECT then
+      _, v = known_member(facts, p, quoted and s or '"' .. s .. '"')
+      return v
+    end
+    if b ~= OPEN_LIST then fail('TYPE', rare().type_of(p)) end
+    local n = tonumber(quoted and rare().index(s) or s)
+    if n < 0 then
+      _, fact = known_element(facts, p)
+      n = n + fact.count
+      if n < 0 then return nil end
+    end
+    v = known_element(facts, p, n)
+    return v
+  end
+end
+
 local function run(name, first, last)
   segment = 0
   if text == nil then load(last < first, tokens[first]) end
@@ -52,7 +84,9 @@ local function run(name, first, last)
     local s = tokens[k]
     local q, y = byte(s, 1, 2)
     b = b or byte(text, p)
-    if b == OPEN_OBJECT and q == QUOTE then -- what child does, without the call
+    if facts then
+      p = known_child(p, s)
+    elseif b == OPEN_OBJECT and q == QUOTE then -- what child does, without the call
       _, p, b, c = member(p, s, y, c)
     else
       if not steps_made then make_steps() end
@@ -80,15 +114,25 @@ while i <= #tokens do
   local name = tokens[i]
   if name == '@' then
     key, text, partial = KEYS[tonumber(tokens[i + 1])], nil, false
+    searched, facts = 0, nil
     i = i + 2
   else
     local first = i + 2
     i = first + tonumber(tokens[i + 1])
+    if text and not facts and searched > few and (not partial or searched > 16 * few) then
+      keep_facts()
+    end
     local ok, reply = pcall(run, name, first, i - 1)
     if not ok and partial then
       load(true)
       ok, reply = pcall(run, name, first, i - 1)
     end
+    if not ok and facts and type(reply) == 'table' and reply[1] == 'CORRUPT' then
+      facts, few = nil, math.huge -- what is wrong is said as a read by itself would say it
+      load(true)
+      ok, reply = pcall(run, name, first, i - 1)
+    end
+    if text and first < i then searched = searched + #text end
     done = done + 1
     if not ok then
       -- @include "lib/refusal.lua"

@@ -10,8 +10,11 @@
 --   facts        what is known of the containers in text, by where they begin; true whatever is changed
 --   inside       the containers in which something changes, by where they begin
 --   owners       by the position of a value the piece that replaces it; false: it is removed
---   shapes       by the position of a container how its members or elements change
+--   shapes       by the position of a container how its members or elements change: added, members by what their
+--                names mean; pushed, how many elements, several: some of them in one part; front, back: how many
+--                elements are gone; commas, cut_last: of removed members; tail: the piece behind the last one; stale
 --   length       of the value, with all changes
+--   since        how many edits there were when it was made, nil of a part
 --   padded       something with white space around it was put in, which later ops may remove
 -- A value that was replaced or added is a document of its own as soon as an op goes into it.
 --
@@ -19,6 +22,8 @@
 -- or changed in a way that is known here. Else it says STALE, the pieces are joined, and it runs again on the new
 -- text.
 -- @define STALE pieces
+
+-- @include "lib/facts.lua"
 
 -- ---- Changes that can be undone ----
 
@@ -51,9 +56,8 @@ end
 -- The document of a text, which becomes the text under work.
 function pieces.document(of)
   text, partial = of, false
-  local p = root()
   return {
-    text = of, root = p, length = #of, pieces = {}, count = 0, last = 0,
+    text = of, root = checked_root(), length = #of, pieces = {}, count = 0, last = 0,
     facts = {}, inside = {}, owners = {}, shapes = {},
   }
 end
@@ -132,112 +136,15 @@ end
 
 -- ---- Finding, with what is known ----
 
--- Element n of the array at p, nil where it has none. Then its count and close are known.
-local function known_element(p, n)
-  local fact = work.facts[p]
-  if not fact then
-    fact = {}
-    work.facts[p] = fact
-  end
-  local from_n, at = fact.n, fact.at
-  if fact.count and (not n or n >= fact.count) then return nil, fact end
-  if from_n and n and (n < from_n or n > from_n + 32) then
-    -- Back, or far ahead: from one of every 16 elements, which are kept as far as such steps have led.
-    local marks, known = fact.marks, fact.known
-    if not marks then
-      known, marks = 0, { [0] = element(p, 0) }
-      fact.marks = marks
-    end
-    while (known + 1) * 16 <= n do
-      local mark, count, close = element(p, known * 16 + 16, known * 16, marks[known])
-      if not mark then
-        fact.known, fact.count, fact.close = known, count, close
-        return nil, fact
-      end
-      known = known + 1
-      marks[known] = mark
-    end
-    fact.known = known
-    from_n = (n - n % 16) / 16
-    from_n, at = from_n * 16, marks[from_n]
-  end
-  local v, count, close = element(p, n, from_n, at)
-  if v then
-    fact.n, fact.at = n, v
-  else
-    fact.count, fact.close = count, close
-  end
-  return v, fact
-end
-
 -- How many elements the array at p has, with those that came and went.
 local function elements(p, shape)
   local fact = work.facts[p]
   if not (fact and fact.count) then
     local _
-    _, fact = known_element(p)
+    _, fact = known_element(work.facts, p)
   end
   if not shape then return fact.count end
   return fact.count - (shape.front or 0) - (shape.back or 0) + (shape.pushed or 0)
-end
-
--- The member of the object at p with this name: where it begins, its value, nil, and where it is absent the closing
--- brace. An object that is asked often is read once, as far as the names that were asked for.
-local function known_member(p, name)
-  local fact = work.facts[p]
-  if not fact then
-    fact = { asked = 0, size = value_end(p) - p }
-    work.facts[p] = fact
-  end
-  if not fact.names then
-    fact.asked = fact.asked + 1
-    if fact.size < 2048 then
-      -- By itself: a name that it does not have would be looked for in all that follows.
-      local whole, before = text, p - 1
-      text = sub(text, p, p + fact.size)
-      local s, v, _, close = member(1, name, byte(name, 2), 0)
-      text = whole
-      if s then return s + before, v + before end
-      return nil, nil, close + before
-    end
-    if fact.asked < 8 then
-      local s, v, _, close = member(p, name, byte(name, 2), 0)
-      return s, v, close
-    end
-    fact.names, fact.values = {}, {}
-    local s, b = blank(p + 1)
-    if b == CLOSE_OBJECT then fact.close = s else fact.next = s end
-  end
-  local names, values = fact.names, fact.values
-  local s = names[name]
-  while not s and not fact.close do
-    local start = fact.next
-    if byte(text, start) ~= QUOTE then fail('CORRUPT') end
-    local e = string_end(start)
-    local spelled = sub(text, start, e)
-    local q, b = blank(e + 1)
-    if b ~= COLON then fail('CORRUPT') end
-    local v = blank(q + 1)
-    if not names[spelled] then
-      names[spelled], values[spelled] = start, v
-      if find(spelled, '\\', 1, true) then fact.escaped = true end
-    end
-    s = names[name]
-    q, b = blank(value_end(v) + 1)
-    if b == CLOSE_OBJECT then
-      fact.close = q
-    elseif b == COMMA then
-      fact.next = blank(q + 1)
-    else
-      fail('CORRUPT')
-    end
-  end
-  if s then return s, values[name], nil end
-  if fact.escaped then
-    local at, v, _, close = rare().exact_member(p, name)
-    return at, v, close
-  end
-  return nil, nil, fact.close
 end
 
 -- Walks the path first..last. The value, and the start of its member or element; where it is absent nil, nil, the
@@ -259,17 +166,12 @@ local function walk(first, last)
     if shape and shape.stale then return STALE end
     if b == OPEN_OBJECT then
       local name, close = quoted and s or '"' .. s .. '"'
-      at, v, close = known_member(p, name)
+      at, v, close = known_member(work.facts, p, name)
       if not v then
         local added = shape and shape.added
-        local number = added and added[name]
-        if number then
-          v = enter(shape.tail, number)
-        elseif added and (shape.escaped or find(name, '\\', 1, true)) then
-          return STALE
-        else
-          return nil, nil, k, p, close
-        end
+        local number = added and added[meaning(name)]
+        if not number then return nil, nil, k, p, close end
+        v = enter(shape.tail, number)
       end
     elseif b == OPEN_LIST then
       local front = shape and shape.front or 0
@@ -279,13 +181,14 @@ local function walk(first, last)
         if n < 0 then return nil, nil, k, p, work.facts[p].close, elements(p, shape) end
       end
       local fact
-      v, fact = known_element(p, n + front)
+      v, fact = known_element(work.facts, p, n + front)
       if v and shape and shape.back and n + front >= elements(p) - shape.back then v = nil end
       at = v
       if not v then
         local count = elements(p, shape)
-        if n < count then return STALE end -- one that was added
-        return nil, nil, k, p, fact.close, count
+        if n >= count then return nil, nil, k, p, fact.close, count end
+        if shape.several then return STALE end
+        v = enter(shape.tail, 2 * (n - count + shape.pushed + 1)) -- one that was added
       end
     else
       fail('TYPE', rare().type_of(p))
@@ -312,6 +215,7 @@ end
 --             fragment has `head` bytes before the value
 --   cut       the member with the value at `head` goes, with this comma; maybe it is the last
 --   ends      the first element of the container goes, if `head`, else the last
+--   untail    the last part of the tail of the container goes, which is one element
 --   elements  the elements of the container change in a way that is not followed
 local change, container, head, member_name, pushed, comma, is_last
 
@@ -323,7 +227,7 @@ local function add_tail(reply, p, from, to, fragment, name, count)
   if shape then
     if shape.stale or shape.cut_last then return STALE end
     -- The text does not know what was added before.
-    if shape.tail and byte(fragment) ~= COMMA then fragment = ',' .. fragment end
+    if shape.tail and shape.tail.n > 0 and byte(fragment) ~= COMMA then fragment = ',' .. fragment end
   end
   change, container, member_name, pushed = 'tail', p, name, count
   head = byte(fragment) == COMMA and 1 or 0
@@ -334,23 +238,33 @@ end
 -- Removes the first or the last element of the array at p, where one of those that were read stays. Nil where none
 -- does, or where the element has changed.
 local function from_end(p, shape, is_first)
-  if shape and (shape.stale or not is_first and shape.pushed) then return nil end
+  if shape and shape.stale then return nil end
+  local tail = not is_first and shape and shape.tail
+  if tail and tail.n > 0 then
+    if shape.several then return nil end
+    local part = tail[tail.n]
+    if type(part) == 'table' then part = pieces.join(part) end
+    change, container = 'untail', p
+    return part, 1, #tail[tail.n - 1] + #part
+  end
   local front, back = shape and shape.front or 0, shape and shape.back or 0
   local v, from, to, e
   if is_first then
-    v = known_element(p, front)
-    local next_one = v and known_element(p, front + 1)
+    v = known_element(work.facts, p, front)
+    local next_one = v and known_element(work.facts, p, front + 1)
     if not next_one or back > 0 and front + 1 >= elements(p) - back then return nil end
     e = value_end(v)
     from, to = v, next_one - 1
   else
     local n = elements(p) - back - 1
     if n <= front then return nil end
-    v = known_element(p, n)
+    v = known_element(work.facts, p, n)
     e = value_end(v)
     from, to = v, e
     repeat from = from - 1 until byte(text, from) > SPACE
     if byte(text, from) ~= COMMA then fail('CORRUPT') end
+    -- What is added later would stand before the white space.
+    if byte(text, from - 1) <= SPACE then return nil end
   end
   if work.inside[v] or work.owners[v] ~= nil then return nil end
   change, container, head = 'ends', p, is_first
@@ -381,6 +295,12 @@ local function op(name, first, last, x)
     if items == '' then return length end
     local reply, from, to, fragment = add(length, p, work.facts[p].close, items)
     return add_tail(reply, p, from, to, fragment, nil, added)
+  end
+  if name == 'length' and b == OPEN_LIST then
+    local shape = work.shapes[p]
+    if shape and shape.stale then return STALE end
+    if elements(p, shape) ~= tonumber(tokens[x]) then fail('TEST') end
+    return ''
   end
   if name == 'type' or name == 'exists' or name == 'absent'
     or name == 'set' and b == OPEN_OBJECT and modifiers and modifiers.unlessObject
@@ -439,11 +359,9 @@ function pieces.run(name, first, last, x, ttl)
     local whole = more().whole[name]
     if whole and not (modifiers and modifiers.last) then
       local asks = modifiers and (modifiers.ifAbsent or modifiers.unlessObject and document.owners[document.root])
-      if name == 'take' or name == 'fresh' or name == 'set' and asks then
-        join_all()
-      else
-        text = document.text
-      end
+      local is_blind = name == 'delete' or name == 'add' or name == 'put' or name == 'expire' or name == 'persist'
+        or name == 'set' and not asks
+      if is_blind then text = document.text else join_all() end
       return whole(x, ttl)
     end
   end
@@ -519,11 +437,15 @@ function pieces.keep(from, to, fragment)
     put(tail, 'n', n + 2)
     if member_name then
       if not shape.added then put(shape, 'added', {}) end
-      put(shape.added, member_name, n + 2)
-      if find(member_name, '\\', 1, true) then put(shape, 'escaped', true) end
+      put(shape.added, meaning(member_name), n + 2)
     else
       put(shape, 'pushed', (shape.pushed or 0) + pushed)
+      if pushed > 1 then put(shape, 'several', true) end
     end
+  elseif change == 'untail' then
+    local tail = shape.tail
+    put(tail, 'n', tail.n - 2)
+    put(shape, 'pushed', shape.pushed - 1)
   elseif change == 'ends' then
     local which = head and 'front' or 'back'
     put(shape, which, (shape[which] or 0) + 1)

@@ -10,18 +10,6 @@ import { openClient, type TlsOptions } from "../run/open.ts";
 import { type DictOptions, readOptions } from "../run/options.ts";
 import { type OptionsFor, owning, RedisJsonDict as Core } from "./core.ts";
 
-export type {
-  Change,
-  Entry,
-  ExpiryOptions,
-  GetOptions,
-  Key,
-  KeysOptions,
-  OptionsFor,
-  ReplaceOptions,
-  SetOptions,
-} from "./core.ts";
-
 /** How a dictionary with a connection of its own works. */
 export interface ConnectOptions extends DictOptions {
   /**

@@ -5,7 +5,8 @@
 
 import { describe, it } from "@std/testing/bdd";
 import { assertEquals } from "@std/assert";
-import { type Entry, type Key, RedisJsonDict } from "../../src/api/dict.ts";
+import type { Entry, Key } from "../../src/api/core.ts";
+import { RedisJsonDict } from "../../src/api/dict.ts";
 import type { Json } from "../../src/data/json.ts";
 import type { At, Segment } from "../../src/data/path.ts";
 import type { Draft } from "../../src/draft/draft.ts";

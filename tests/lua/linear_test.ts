@@ -2,20 +2,23 @@
 
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals } from "@std/assert";
-import { APPLY } from "../../src/call/scripts.gen.ts";
+import { APPLY, READ } from "../../src/call/scripts.gen.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 
 const client = testClient();
 const key = `${uniquePrefix("linear")}k`;
 
 /**
- * The script, which answers how much it did: the calls of find, byte and sub, and the bytes that these went through.
- * Counted, so that no busy machine makes a difference.
+ * A script that answers how much it did, and what it would have answered last: the calls of find, byte and sub, and the
+ * bytes that these went through. Counted, so that no busy machine makes a difference.
  */
-const COUNTED = APPLY.text
-  .replace(
-    "local find, byte, sub = string.find, string.byte, string.sub\n",
-    `local work = 0
+function counted(text: string): string {
+  const [start, returns] = [/^local find, byte, sub(, format)? = .*$/m, /\breturn replies\b/g];
+  assert(start.test(text) && returns.test(text));
+  return text
+    .replace(
+      start,
+      `local work = 0
 local function find(s, ...)
   local from, to, c = string.find(s, ...)
   work = work + 1 + (to or #s) - (select(2, ...) or 1)
@@ -23,16 +26,21 @@ local function find(s, ...)
 end
 local function byte(...) work = work + 1 return string.byte(...) end
 local function sub(...) local s = string.sub(...) work = work + 1 + #s return s end
+local format = string.format
 `,
-  )
-  .replace(
-    "if not problem then return replies end",
-    "if not problem then return { work, replies[#replies] } end",
-  );
+    )
+    .replace(returns, "return { work, replies[#replies] }");
+}
 
-async function workOf(text: string, tokens: readonly string[]): Promise<number> {
+const COUNTED = { apply: counted(APPLY.text), read: counted(READ.text) };
+
+async function workOf(
+  text: string,
+  tokens: readonly string[],
+  script: keyof typeof COUNTED = "apply",
+): Promise<number> {
   await client.set(key, text);
-  const [work, last] = await client.eval(COUNTED, 1, key, ...tokens) as [number, string];
+  const [work, last] = await client.call("EVAL", [COUNTED[script], 1, key, ...tokens]) as [number, string];
   assertEquals(last.startsWith("!"), false, last);
   return work;
 }
@@ -44,6 +52,11 @@ const turned = (count: number): number[] => range(count, (index) => index * 7919
 const elements = (count: number): string =>
   `{"before":1,"items":[${range(count, (id) => `{"id":${id},"label":"w},{${id}","n":5}`).join()}]}`;
 const members = (count: number): string => `{${range(count, (id) => `"k${id}":{"v":${id}}`).join()}}`;
+
+/** A name that JSON cannot spell without escapes, as paths on Windows have it. */
+const escaped = (id: number): string => JSON.stringify(`C:\\data\\${id}`);
+/** As Python writes names by default. */
+const ascii = (id: number): string => `"\\u00e9${id}"`;
 
 /** A value and what is done to it, by a number of ops. */
 const CASES: Readonly<Record<string, (count: number) => [string, string[]]>> = {
@@ -73,6 +86,14 @@ const CASES: Readonly<Record<string, (count: number) => [string, string[]]>> = {
       return ["unlessObject", "set", "1", name, "{}", "set", "2", name, '"w"', "1"];
     }),
   ]],
+  "adds members of names with escapes, and sets what is in them": (count) => [
+    '{"before":1}',
+    turned(count).flatMap((id) => ["set", "1", escaped(id), "{}", "set", "2", escaped(id), '"n"', "1"]),
+  ],
+  "sets members of names that are spelled otherwise": (count) => [
+    `{${range(count, (id) => `${ascii(id)}:1`).join()}}`,
+    turned(count).flatMap((id) => ["set", "1", `"é${id}"`, "22"]),
+  ],
   "removes members in any order": (count) => [
     members(2 * count),
     turned(count).flatMap((id) => ["delete", "1", `"k${2 * id}"`]),
@@ -85,11 +106,64 @@ const CASES: Readonly<Record<string, (count: number) => [string, string[]]>> = {
     elements(count),
     range(count, () => ["increment", "1", '"before"', "1", ";"]).flat().slice(0, -1),
   ],
+  "pushes and pops in turn": (count) => [
+    elements(count),
+    range(count, () => ["push", "1", '"items"', "{}", "1", ";", "pop", "1", '"items"', ";"]).flat().slice(
+      0,
+      -1,
+    ),
+  ],
+  "pushes an element, and sets a member in it": (count) => [
+    elements(count),
+    range(count, (at) => [
+      ...["length", "1", '"items"', String(count + at), "push", "1", '"items"', "{}", "1"],
+      ...["set", "3", '"items"', "-1", '"n"', "1", ";"],
+    ]).flat().slice(0, -1),
+  ],
+  "refuses groups, a key read or not": (count) => [
+    elements(count),
+    range(count, () => ["test", "1", '"before"', "2", "set", "1", '"before"', "3", ";"]).flat().concat(
+      "exists",
+      "0",
+    ),
+  ],
   "shifts and pushes, a group each": (count) => [
     elements(2 * count),
     range(count, () => ["shift", "1", '"items"', "push", "1", '"items"', "{}", "1", ";"]).flat().slice(0, -1),
   ],
 };
+
+/** A value and what is read of it. */
+const READS: Readonly<Record<string, (count: number) => [string, string[]]>> = {
+  "members in any order": (count) => [
+    members(count),
+    turned(count).flatMap((id) => ["get", "2", `"k${id}"`, '"v"']),
+  ],
+  "elements in any order": (count) => [
+    elements(count),
+    turned(count).flatMap((at) => ["get", "3", '"items"', String(at), '"label"']),
+  ],
+  "elements from the end": (count) => [
+    elements(count),
+    range(count, (at) => ["get", "3", '"items"', String(-1 - at), '"n"']).flat(),
+  ],
+  "members of names that are spelled otherwise": (count) => [
+    `{${range(count, (id) => `${ascii(id)}:1`).join()}}`,
+    turned(count).flatMap((id) => ["get", "1", `"é${id}"`]),
+  ],
+};
+
+describe("read of many places of one value", () => {
+  for (const [name, make] of Object.entries(READS)) {
+    it(`read gets ${name}, with ten times the work for ten times as many`, async () => {
+      const [many, more] = [
+        await workOf(...make(1_000), "read"),
+        await workOf(...make(10_000), "read"),
+      ];
+      assert(more < 13 * many, `${more} for 10,000 and ${many} for 1,000`);
+    });
+  }
+});
 
 describe("apply of many ops on one value", () => {
   for (const [name, make] of Object.entries(CASES)) {

@@ -1,18 +1,18 @@
 /**
- * The script of another threshold, for tests: what it does with long values and many ops it does with short ones and two.
+ * The scripts of other thresholds, for tests: one that does with short values and two ops what it does with long values
+ * and many, and one that never does.
  *
  * @module
  */
 
-/**
- * Makes a script that works on every value in pieces from the second op on.
- *
- * @param text The text of `apply`.
- * @returns Another text.
- * @throws {Error} If it has no such threshold.
- */
-export function inPieces(text: string): string {
-  const changed = text.replace(/^local few = \d+$/m, "local few = 0");
+/** A script whose ops go on where others have been from the second one on. */
+export const inPieces = (text: string): string => withFew(text, "0");
+
+/** A script whose ops search each by itself. */
+export const oneByOne = (text: string): string => withFew(text, "math.huge");
+
+function withFew(text: string, few: string): string {
+  const changed = text.replace(/^local few = \d+$/m, `local few = ${few}`);
   if (changed === text) throw new Error("Cannot find `local few` in the script");
   return changed;
 }
