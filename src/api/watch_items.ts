@@ -98,7 +98,7 @@ class ItemsFeed extends Feed<ItemChange | Ready> {
   /** All keys that are there, then those that were there. */
   async *#pages(): AsyncGenerator<readonly string[], void> {
     const round = ++this.#round;
-    for await (const keys of this.store.keys("watch")) yield* pagesOf(keys);
+    for await (const keys of this.store.watchedKeys()) yield* pagesOf(keys);
     yield* pagesOf([...this.#known].filter((entry) => entry[1].round < round).map(([key]) => key));
   }
 

@@ -22,7 +22,12 @@ interface Known {
   hasEvalsha: boolean;
   /** How far its clock is ahead of ours, in milliseconds, as far as we were told. */
   ahead: number;
-  /** What is under way, also for single masters of a cluster. */
+  /** Of this runner, and of those for single masters of its cluster. */
+  readonly life: Life;
+}
+
+/** What is under way, and whether anything more is sent. */
+interface Life {
   readonly running: Set<Attempts<unknown>>;
   isEnded: boolean;
 }
@@ -52,7 +57,7 @@ export class Runner {
   /** A runner for each master of a cluster that the client knows. */
   masters(): readonly Runner[] {
     return (this.#client.nodes?.("master") ?? []).map((node) =>
-      new Runner(node, this.#timeout, newKnown(this.#known.running))
+      new Runner(node, this.#timeout, newKnown(this.#known.life))
     );
   }
 
@@ -215,10 +220,16 @@ export class Runner {
     throw answer?.status === "rejected" ? answer.reason : new Error("No master is known");
   }
 
+  /** Whether it sends nothing more. */
+  get isEnded(): boolean {
+    return this.#known.life.isEnded;
+  }
+
   /** Ends all calls under way as their deadline would, and sends nothing more. */
   end(): void {
-    this.#known.isEnded = true;
-    for (const attempts of [...this.#known.running]) attempts.expire();
+    const { life } = this.#known;
+    life.isEnded = true;
+    for (const attempts of [...life.running]) attempts.expire();
   }
 
   /** Sends a command whose reply is not needed, if it can be sent at once. */
@@ -229,7 +240,7 @@ export class Runner {
   }
 
   async #send<R>(job: Job<R>): Promise<R> {
-    if (this.#known.isEnded) throw new NoAnswer(false, true);
+    if (this.isEnded) throw new NoAnswer(false, true);
     const attempts = new Attempts(this.#connection, this.#timeout, {
       ...job,
       isResent: this.#isResending,
@@ -238,17 +249,17 @@ export class Runner {
         if (now !== undefined) this.#known.ahead = Number(now) - Date.now();
       },
     });
-    this.#known.running.add(attempts as Attempts<unknown>);
+    this.#known.life.running.add(attempts as Attempts<unknown>);
     try {
       return await attempts.result;
     } finally {
-      this.#known.running.delete(attempts as Attempts<unknown>);
+      this.#known.life.running.delete(attempts as Attempts<unknown>);
     }
   }
 }
 
-function newKnown(running: Set<Attempts<unknown>> = new Set()): Known {
-  return { hasRead: false, hasEvalsha: true, ahead: 0, running, isEnded: false };
+function newKnown(life: Life = { running: new Set(), isEnded: false }): Known {
+  return { hasRead: false, hasEvalsha: true, ahead: 0, life };
 }
 
 function isWithoutEvalsha(message: string): boolean {

@@ -78,7 +78,7 @@ export async function* scanKeys(
     } catch (error) {
       // A replica may take over from a master that failed.
       giveUpAt ??= performance.now() + timeout;
-      if (performance.now() > giveUpAt) throw error;
+      if (runner.isEnded || performance.now() > giveUpAt) throw error;
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
   }

@@ -78,6 +78,9 @@ export class Tracking {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #syncing: ReturnType<typeof setTimeout> | undefined;
   #stop: (() => void) | undefined;
+  /** Connections to nodes that left, while they are being closed. */
+  readonly #closing: Set<Promise<void>> = new Set();
+  #ended: Promise<void> | undefined;
 
   private constructor(client: RedisClient, prefix: string, settings: TrackerSettings) {
     this.#client = client;
@@ -107,8 +110,13 @@ export class Tracking {
     let tracking = ofClient.get(prefix);
     if (tracking === undefined) {
       tracking = new Tracking(client, prefix, settings);
-      tracking.#start();
       ofClient.set(prefix, tracking);
+      try {
+        tracking.#start();
+      } catch (error) {
+        tracking.#end();
+        throw error;
+      }
     }
     return tracking.#add(listener);
   }
@@ -249,7 +257,8 @@ export class Tracking {
       if (performance.now() - since < this.#settings.heartbeat) continue; // it often comes back at once
       this.#dropped.delete(address);
       this.#trackers.delete(address);
-      tracker.close();
+      const closing = tracker.close().then(() => void this.#closing.delete(closing));
+      this.#closing.add(closing);
     }
     this.#masters = cluster.masters;
     // A master that took over may have older values, and one that lost a slot does not always tell.
@@ -260,8 +269,12 @@ export class Tracking {
     if (isOther) this.#tell(undefined);
   }
 
-  async #end(): Promise<void> {
-    if (this.#isOver) return;
+  /** Resolves, each time it is called, when all connections are closed. */
+  #end(): Promise<void> {
+    return this.#ended ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     this.#isOver = true;
     trackings.get(this.#client)?.delete(this.#prefix);
     clearTimeout(this.#timer);
@@ -270,7 +283,7 @@ export class Tracking {
     if (this.#client.nodes !== undefined) {
       for (const event of TOPOLOGY_EVENTS) (this.#client as ClusterClient).off(event, this.#onTopology);
     }
-    await Promise.all([...this.#trackers.values()].map((tracker) => tracker.close()));
+    await Promise.all([...this.#closing, ...[...this.#trackers.values()].map((tracker) => tracker.close())]);
   }
 }
 

@@ -54,6 +54,8 @@ export class Store {
   readonly #lanes: Lanes;
   readonly #keyspace: Keyspace;
   readonly #reader: Reader;
+  /** For watches: closing ends what they read, and does not wait for it. */
+  readonly #watching: { readonly runner: Runner; readonly reader: Reader };
   readonly #searches: Searches;
   /** The edits that have a place, by number. */
   readonly #edits: Map<number, Part>;
@@ -81,6 +83,7 @@ export class Store {
       this.#lanes = origin.#lanes;
       this.#keyspace = origin.#keyspace;
       this.#reader = call.timeout === undefined ? origin.#reader : origin.#reader.within(call.timeout);
+      this.#watching = origin.#watching;
       this.#searches = origin.#searches;
       this.#edits = origin.#edits;
       this.#state = origin.#state;
@@ -101,6 +104,8 @@ export class Store {
     this.#runner = new Runner(client, settings.timeout);
     this.#keyspace = new Keyspace(settings.prefix, this.#runner.isCluster);
     const reader = this.#reader = new Reader(this.#runner, this.#keyspace, settings.timeout);
+    const runner = new Runner(client, settings.timeout);
+    this.#watching = { runner, reader: new Reader(runner, this.#keyspace, settings.timeout) };
     const sender = new ChangeSender(this.#runner, settings);
     this.#lanes = new Lanes({
       apply: (groups, after, cancellations) => sender.apply(groups, after, cancellations),
@@ -410,9 +415,12 @@ export class Store {
     });
   }
 
-  async *#scan(startsWith?: string): AsyncGenerator<{ readonly keys: readonly string[] }, void> {
+  async *#scan(
+    startsWith?: string,
+    reader: Reader = this.#reader,
+  ): AsyncGenerator<{ readonly keys: readonly string[] }, void> {
     await this.#searches.earlier();
-    yield* this.#reader.scan("0", this.#lanes, startsWith);
+    yield* reader.scan("0", this.#lanes, startsWith);
   }
 
   async *#items(): AsyncGenerator<readonly (readonly [string, string])[], void> {
@@ -476,6 +484,12 @@ export class Store {
     };
   }
 
+  /** All keys, page by page, for a watch. */
+  async *watchedKeys(): AsyncGenerator<readonly string[], void> {
+    const pages = this.#scan(undefined, this.#watching.reader);
+    for await (const { keys } of this.#taking("watch", pages)) yield keys;
+  }
+
   /** What is at some places of one key, and for how long. One round trip, two if a whole value is not there. */
   async glance(places: readonly Path[]): Promise<Glance> {
     this.check();
@@ -485,8 +499,8 @@ export class Store {
       this.#searches.goAhead([key]);
       return this.#lanes.after([key], async () => {
         const [found, ttl] = await Promise.all([
-          this.#reader.places(places),
-          this.#reader.command("PTTL", key),
+          this.#watching.reader.places(places),
+          this.#watching.reader.command("PTTL", key),
         ]);
         return { found, ttl: readTtl(ttl) };
       });
@@ -499,7 +513,7 @@ export class Store {
     return await this.#take(() => {
       this.#searches.goAhead(keys);
       return this.#lanes.after(keys, async () => {
-        const kept = await this.#reader.kept(keys);
+        const kept = await this.#watching.reader.kept(keys);
         return kept.map(([text, ttl]) => ({ text: text ?? undefined, ttl: readTtl(ttl) }));
       });
     });
@@ -577,6 +591,7 @@ export class Store {
     const wasOpen = !this.#state.isClosed;
     this.#state.isClosed = true;
     const unwatched = Promise.all([...this.#state.watches].map((end) => end()));
+    this.#watching.runner.end();
     if (this.#state.taken > 0) await this.#lastCall(ms);
     await unwatched;
     return wasOpen;

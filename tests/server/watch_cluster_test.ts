@@ -13,6 +13,10 @@ import { until } from "../support/until.ts";
 const cluster = await TestCluster.start({ replicas: 1, nodeTimeout: 2_000 });
 Deno.test.afterAll(() => cluster[Symbol.asyncDispose]());
 let dictionaries = 0;
+/** More than pass before a replica takes over. */
+const ROUNDS = 10;
+/** The master that is lost for a while. */
+let frozen: ClusterNode | undefined;
 
 type Items = Record<string, unknown>;
 
@@ -116,6 +120,29 @@ describe("Watch in a cluster", () => {
     await client.quit();
   });
 });
+
+// The sanitizer looks at each suite: nothing may be left, whatever was under way.
+for (let round = 0; round < ROUNDS; round++) {
+  describe(`RedisJsonDict.close() in a cluster that loses a master, ${round}`, () => {
+    it("RedisJsonDict.close() waits for no read of a watch, and leaves no timer", async () => {
+      const lab = open(cluster, { heartbeat: 200 });
+      const watches = [lab.watch(), ...KEYS.map((key) => lab.at(key).watch())];
+      const first = watches.map((watch) => watch.next());
+      if (round === 0) {
+        await Promise.all(first.slice(1));
+        frozen = await cluster.ownerOf(slotOf(lab.prefix + KEYS[0]));
+        Deno.kill(frozen.server.pid, "SIGSTOP");
+      }
+      await new Promise((resolve) => setTimeout(resolve, 250 * (round % 5)));
+      const start = performance.now();
+      await lab.close();
+      const ms = performance.now() - start;
+      assert(ms < 20_000, `${ms} ms`);
+      await Promise.all(first);
+      if (round + 1 === ROUNDS) Deno.kill(frozen!.server.pid, "SIGCONT");
+    });
+  });
+}
 
 describe("Watch in a cluster that changes", () => {
   it("Watch follows slots that move, with a word and without one", async () => {
