@@ -597,6 +597,52 @@ describe("Watch and connections that fail", () => {
     await lab.close();
   });
 
+  it("Watch ends at once by return, abort and close while the server is frozen or dead, and close() with it", async () => {
+    for (const signal of ["SIGSTOP", "SIGKILL"] as const) {
+      const own = await startRedis();
+      const done = { done: true, value: undefined };
+      const program = new Redis(own.url, { retryStrategy: () => null });
+      program.on("error", () => {});
+      const [lab, other] = [
+        open({ timeout: 600_000, heartbeat: 1000 }, own.url),
+        open({ timeout: 600_000 }, own.url),
+      ];
+      const abort = new AbortController();
+      const byReturn = [lab.at("x").watch(), lab.watch({ initial: true })];
+      const byAbort = [lab.at("x", "y").watch(abort), lab.watch(abort)];
+      const byClose = [other.at("x").watch(), other.watch({ initial: true })];
+      const watches: Watch<unknown>[] = [...byReturn, ...byAbort, ...byClose];
+      const first = watches.map((watch) => watch.next()); // that of a watch without initial waits
+      await Promise.all(first.filter((_, index) => index !== 3));
+      const untils = [lab, other].map((it) =>
+        it.at("z").until((value) => value === 1, it === lab ? abort : {}).catch((error) => error)
+      );
+      await until("all are told", async () => {
+        const list = String(await program.call("CLIENT", "LIST", "TYPE", "pubsub"));
+        return list.trim().split("\n").length === 2;
+      });
+      await program.pipeline().set(`${lab.prefix}x`, "1").set(`${other.prefix}x`, "1").exec();
+      Deno.kill(own.pid, signal); // reads are under way, or about to be
+      const waiting = watches.map((watch) => watch.next());
+      const late = [lab.at("late").watch(), other.watch({ initial: true })].map((watch) => watch.next());
+      await new Promise((resolve) => setTimeout(resolve, 1500)); // more than one heartbeat
+      byReturn.forEach((watch) => watch.return());
+      abort.abort(new Error("enough"));
+      const start = performance.now();
+      await Promise.all([lab.close(), other.close()]);
+      const ms = performance.now() - start;
+      assert(ms < 60_000, `${signal}: ${ms} ms`);
+      for (const next of [...first, ...waiting, ...late]) await next;
+      for (const watch of watches) assertEquals(await watch.next(), done);
+      const [aborted, closed] = await Promise.all(untils);
+      assertEquals(aborted.message, "enough");
+      assertInstanceOf(closed, UnavailableError);
+      program.disconnect();
+      if (signal === "SIGSTOP") Deno.kill(own.pid, "SIGCONT");
+      await own.stop();
+    }
+  });
+
   it("Watch fails with TimeoutError if there is no first value in time, and leaves no connection", async () => {
     await using proxy = await FaultProxy.start(server.url);
     const client = twoWays(server.url, proxy.url);
