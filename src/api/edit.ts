@@ -260,7 +260,8 @@ class Edit {
   readonly #number: number;
   readonly #attempts: number;
   readonly #timeout: number;
-  readonly #endsAt: number;
+  /** From when on it gives up where others are in its way: it has its turn since `timeout` ms then. */
+  #endsAt: number | undefined;
   /** The keys at which it has its place. */
   #keys: readonly string[];
   /** Where others were in the way. */
@@ -281,7 +282,6 @@ class Edit {
     this.#keys = keys;
     this.#attempts = attempts;
     this.#timeout = timeout;
-    this.#endsAt = performance.now() + timeout;
   }
 
   /** Runs the recipe, and applies what it did, until nobody was in its way. */
@@ -290,6 +290,7 @@ class Edit {
     while (true) {
       const { places } = scope;
       const { answers, isCertain } = yield* ask("look", { edit: this.#number, places });
+      this.#endsAt ??= performance.now() + this.#timeout;
       scope.take(answers);
       const { keys, missing, end, guards, ops } = run(this.#local, scope, recipe);
       if (missing !== undefined) scope.want(missing);
@@ -333,7 +334,7 @@ class Edit {
   #collide(path: Path): void {
     this.#conflicts.set(JSON.stringify(path), path);
     this.#attempt++;
-    if (this.#attempt < this.#attempts && performance.now() < this.#endsAt) return;
+    if (this.#attempt < this.#attempts && performance.now() < this.#endsAt!) return;
     const paths = Object.freeze([...this.#conflicts.values()]);
     throw new ConflictError({ operation: "edit", path: paths[0], paths, attempts: this.#attempt });
   }

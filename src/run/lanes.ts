@@ -13,8 +13,7 @@ import { Seat } from "./seat.ts";
 import { Deferred } from "./deferred.ts";
 import { Room } from "./room.ts";
 import type { Cancellation } from "./cancellation.ts";
-import { NoAnswer } from "./failure.ts";
-import { cancellationsOf, type Delivery, type Line, Sitting, type Work } from "./sitting.ts";
+import { cancellationsOf, type Delivery, drop, type Line, Sitting, type Work } from "./sitting.ts";
 
 interface Batch {
   readonly keys: string[];
@@ -223,24 +222,37 @@ export class Lanes {
     batch.waits = earlier.size;
     for (const key of keys) this.#last.set(key, batch);
     // In a microtask, so that a burst of calls without await leaves as one.
-    if (batch.waits === 0) queueMicrotask(() => this.#start(batch));
+    if (batch.waits === 0) queueMicrotask(() => this.#start([batch]));
     return batch;
   }
 
-  async #start(batch: Batch): Promise<void> {
-    batch.isRunning = true;
-    if (batch.start) await batch.start();
-    else if (batch.works.some((work) => work instanceof Seat || work.line)) {
-      await new Sitting(this.#delivery).run(batch.works);
-    } else if (batch.works.length > 0) await this.#settle(batch.works as readonly Work[]);
+  /** Starts batches whose turn it is, and those whose turn that makes it. A list, since any number may be reads only. */
+  #start(ready: Batch[]): void {
+    for (const batch of ready) {
+      batch.isRunning = true;
+      const running = this.#run(batch);
+      if (running) running.then(() => this.#start(this.#finish(batch)));
+      else for (const next of this.#finish(batch)) ready.push(next);
+    }
+  }
+
+  /** Runs a batch. Nothing where it has only reads. */
+  #run({ start, works }: Batch): Promise<void> | undefined {
+    if (start) return start();
+    if (works.length === 0) return undefined;
+    const isSimple = (work: Work | Seat): work is Work => !(work instanceof Seat || work.line);
+    return works.every(isSimple) ? this.#settle(works) : new Sitting(this.#delivery).run(works);
+  }
+
+  /** Ends a batch. Returns those whose turn it is now. */
+  #finish(batch: Batch): Batch[] {
     for (const key of batch.keys) if (this.#last.get(key) === batch) this.#last.delete(key);
     for (const read of batch.reads) read();
-    for (const follower of batch.followers) if (--follower.waits === 0) this.#start(follower);
+    return batch.followers.filter((follower) => --follower.waits === 0);
   }
 
   async #settle(all: readonly Work[]): Promise<void> {
-    const works = all.filter(({ cancellation }) => !cancellation?.isCancelled);
-    for (const work of all) if (!works.includes(work)) work.reject(new NoAnswer(false, false));
+    const works = all.filter((work) => !drop(work));
     if (works.length === 0) return;
     try {
       const groups = works.map((work) => work.group);
@@ -257,10 +269,11 @@ export class Lanes {
 }
 
 /** Breaks the line at once when a work of it fails: what comes behind may be sent before any promise reports it. */
-function inLine(line: Line, { group, resolve, reject }: Work): Work {
+function inLine(line: Line, { group, resolve, reject, cancellation }: Work): Work {
   return {
     group,
     line,
+    cancellation,
     resolve(outcome) {
       if ("refusal" in outcome) line.isBroken = true;
       resolve(outcome);

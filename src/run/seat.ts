@@ -10,6 +10,7 @@ import type { Group } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import type { Cancellation } from "./cancellation.ts";
 import { Deferred } from "./deferred.ts";
+import { NoAnswer } from "./failure.ts";
 import type { View } from "./speculation.ts";
 
 /** The decision of an edit that has seen its view: send a group; look again, perhaps at other paths; or leave. */
@@ -67,6 +68,7 @@ export class Seat {
   /** Takes the edit out of the batch. */
   leave(): void {
     this.#isLeft = true;
+    this.#view.reject(new NoAnswer(false, false)); // nobody shows it a view any more
     this.#settle("left");
   }
 
@@ -82,7 +84,7 @@ export class Seat {
     return this.#cancellation;
   }
 
-  /** Whether the edit has left. */
+  /** Whether the edit has left, or has failed. */
   get isLeft(): boolean {
     return this.#isLeft;
   }
@@ -103,8 +105,9 @@ export class Seat {
     this.#outcome.resolve(outcome);
   }
 
-  /** Reports a failure: of the group, or of the view. */
+  /** Reports a failure: of the group, or of the view. The edit takes no part any more. */
   fail(error: unknown): void {
+    this.#isLeft = true;
     this.#outcome.reject(error);
     this.#view.reject(error);
   }

@@ -9,6 +9,7 @@ import type { Group, Op } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import type { Cancellation } from "./cancellation.ts";
 import { Chains } from "./chains.ts";
+import { isTransient, NoAnswer, Refused } from "./failure.ts";
 import { Room } from "./room.ts";
 import { Seat } from "./seat.ts";
 import { idOf, Speculation } from "./speculation.ts";
@@ -49,6 +50,9 @@ const FIRST_EDITS = 4;
 /** How much fewer edits a call has when others were in the way: what is tried in vain must be little beside what is not. */
 const RETREAT = 32;
 
+/** For how many times the edits of one call what they look at is read at once. */
+const FORESIGHT = 4;
+
 /** Groups of which each is applied only if all before it were. */
 export interface Line {
   /** Whether one of them was not applied, or may not have been. */
@@ -68,11 +72,33 @@ export interface Work {
   readonly cancellation?: Cancellation;
 }
 
+/**
+ * Drops a work whose caller waits no more, before it is sent.
+ *
+ * @returns Whether it was dropped.
+ */
+export function drop({ cancellation, reject }: Work): boolean {
+  if (!cancellation?.isCancelled) return false;
+  reject(new NoAnswer(false, false)); // the caller has its error; closing waits for this one
+  return true;
+}
+
 /** What is sent in one call, and for whom. */
 interface Sent {
   readonly work: Work | Seat;
   readonly group: Group;
   readonly after: readonly number[];
+}
+
+/** One call. */
+interface Gathered {
+  readonly sent: readonly Sent[];
+  /** How many of what is sent are groups of edits. */
+  readonly edits: number;
+  /** What is read afresh behind it, where a group was refused. */
+  readonly places: Places;
+  /** What is left for later calls. */
+  readonly rest: readonly (Work | Seat)[];
 }
 
 /**
@@ -98,61 +124,71 @@ export class Sitting {
     let waiting = works;
     while (waiting.length > 0) {
       const startedAt = performance.now();
-      const { sent, rest } = await this.#gather(waiting);
-      const again = sent.length === 0 ? [] : await this.#send(sent, waiting);
+      const { sent, rest, places, edits } = await this.#gather(waiting);
+      const again = sent.length === 0 ? [] : await this.#send(sent, places);
       waiting = [...again, ...rest];
       if (again.length > 0) await this.#yield(performance.now() - startedAt, sent.length);
-      else this.#limit *= 2;
+      else this.#limit = 2 * Math.min(this.#limit, Math.max(edits, FIRST_EDITS));
     }
   }
 
   /** Collects one call. */
   async #gather(
     waiting: readonly (Work | Seat)[],
-  ): Promise<{ readonly sent: Sent[]; readonly rest: readonly (Work | Seat)[] }> {
+  ): Promise<Gathered> {
     const sent: Sent[] = [];
     const chains = new Chains();
     const room = new Room([]);
+    const places = new Places(room);
     const lines = new Map<Line, number>();
     let next = 0;
     let edits = 0;
     for (; next < waiting.length; next++) {
       const work = waiting[next];
-      const line = work instanceof Seat ? undefined : work.line;
+      const isEdit = work instanceof Seat;
+      const line = isEdit ? undefined : work.line;
       if (line?.isBroken) {
         (work as Work).resolve(BROKEN);
         continue;
       }
-      if (!(work instanceof Seat) && work.cancellation?.isCancelled) continue;
+      if (!isEdit && drop(work)) continue;
       const isFirst = sent.length === 0;
       // What an edit will say cannot be kept for another call, so there must be room for it before it is asked.
-      const known = work instanceof Seat ? [] : work.group;
-      if (!isFirst && (!room.fits(new Room(known)) || edits >= this.#limit)) break;
-      const group = work instanceof Seat ? await this.#ask(work, waiting, isFirst) : known;
+      const fits = isEdit ? edits < this.#limit && places.fits(work.places) : room.fits(new Room(work.group));
+      if (!isFirst && !fits) break;
+      const group = isEdit ? await this.#ask(work, waiting, next, isFirst) : work.group;
       if (group === "later") break;
       if (group === undefined) continue;
       room.add(new Room(group));
-      if (work instanceof Seat) edits++;
+      if (isEdit) {
+        edits++;
+        places.add(work.places);
+      }
       const ahead = line && lines.get(line);
-      const after = chains.add(sent.length, group, !(work instanceof Seat) && ahead === undefined);
+      const after = chains.add(sent.length, group, !isEdit && ahead === undefined);
       if (line) lines.set(line, sent.length);
       sent.push({ work, group, after: ahead === undefined ? after : [...new Set([...after, ahead])] });
       this.#speculation.apply(group);
     }
-    return { sent, rest: waiting.slice(next) };
+    return { sent, edits, places, rest: waiting.slice(next) };
   }
 
-  /** Asks an edit for its group: nothing if it has none, `"later"` if others must be sent first. */
+  /**
+   * Asks an edit for its group: nothing if it has none, `"later"` if others must be sent first.
+   *
+   * @param index Where it is among those that wait.
+   */
   async #ask(
     seat: Seat,
     waiting: readonly (Work | Seat)[],
+    index: number,
     isFirst: boolean,
   ): Promise<Group | "later" | undefined> {
     while (!seat.isLeft) {
       let view = this.#speculation.view(seat.places);
       if (view === undefined) {
         if (!isFirst) return "later";
-        if (!await this.#look(waiting, seat)) return undefined;
+        if (!await this.#look(seat, waiting.slice(index))) return undefined;
         view = this.#speculation.view(seat.places)!;
       }
       const decision = await seat.ask(view);
@@ -162,23 +198,33 @@ export class Sitting {
     return undefined;
   }
 
-  /** Reads all that the edits look at, at one moment. */
-  async #look(waiting: readonly (Work | Seat)[], asking: Seat): Promise<boolean> {
+  /** Reads what an edit looks at, and what those behind it look at, at one moment. Returns whether it could. */
+  async #look(seat: Seat, behind: readonly (Work | Seat)[]): Promise<boolean> {
+    const places = new Places(new Room([]));
+    places.add(seat.places);
+    for (const other of behind.slice(0, FORESIGHT * this.#limit)) {
+      if (!(other instanceof Seat) || other.isLeft) continue;
+      if (!places.fits(other.places)) break;
+      places.add(other.places);
+    }
     try {
-      const places = placesOf(waiting);
-      this.#speculation.take(places, await this.#delivery.read(places, asking.timeout));
+      const { paths } = places;
+      this.#speculation.take(paths, await this.#delivery.read(paths, seat.timeout));
       return true;
     } catch (error) {
-      asking.fail(error);
+      seat.fail(error);
+      // The others would wait as long for the same: one after the other, all their times together.
+      const isAway = error instanceof NoAnswer || error instanceof Refused && isTransient(error);
+      if (isAway) { for (const work of behind) if (work instanceof Seat) work.fail(error); }
       return false;
     }
   }
 
   /** Sends one call. Returns what is to be sent again. */
-  async #send(sent: readonly Sent[], waiting: readonly (Work | Seat)[]): Promise<(Work | Seat)[]> {
-    const places = placesOf(waiting);
+  async #send(sent: readonly Sent[], places: Places): Promise<(Work | Seat)[]> {
+    const { paths } = places;
     const groups = sent.map(({ group }) => group);
-    if (places.length > 0) groups.push(places.map((path): Op => ({ kind: "fresh", path })));
+    if (paths.length > 0) groups.push(paths.map(fresh));
     let outcomes: readonly (Outcome | Error)[];
     try {
       const cancellations = cancellationsOf(sent.map(({ work }) => work));
@@ -188,7 +234,7 @@ export class Sitting {
       for (const { work } of sent) fail(work, error);
       return [];
     }
-    const last = places.length > 0 ? outcomes[sent.length] : undefined;
+    const last = paths.length > 0 ? outcomes[sent.length] : undefined;
     const answers = last === undefined || last instanceof Error
       ? []
       : "results" in last
@@ -205,14 +251,14 @@ export class Sitting {
       const isOrphaned = "refusal" in outcome && outcome.refusal.code === "AFTER";
       if ("refusal" in outcome) isAsExpected = false;
       if (isOrphaned || work instanceof Seat && "refusal" in outcome) again.push(work);
-      if (work instanceof Seat) work.answer(withFresh(outcome, work.places, places, answers));
+      if (work instanceof Seat) work.answer(places.withFresh(outcome, work.places, answers));
       else if (!isOrphaned) work.resolve(outcome);
     });
     if (isAsExpected) {
       this.#speculation.confirm();
       this.#conflicts = 0;
     } else if (answers.length > 0) {
-      this.#speculation.take(places, answers);
+      this.#speculation.take(paths, answers);
     } else {
       this.#speculation.forget();
     }
@@ -237,26 +283,48 @@ export function cancellationsOf(
   return cancellations.some((cancellation) => cancellation !== undefined) ? cancellations : undefined;
 }
 
-/** All that edits look at, each place once. */
-function placesOf(works: readonly (Work | Seat)[]): Path[] {
-  const places = new Map<string, Path>();
-  for (const work of works) {
-    if (!(work instanceof Seat) || work.isLeft) continue;
-    for (const path of work.places) places.set(idOf(path), path);
-  }
-  return [...places.values()];
-}
+/** The op that reads a place behind the groups of a call. */
+const fresh = (path: Path): Op => ({ kind: "fresh", path });
 
-/** The outcome of an edit, with what is at its places where it was refused. */
-function withFresh(
-  outcome: Outcome,
-  wanted: readonly Path[],
-  places: readonly Path[],
-  answers: readonly (string | Refusal)[],
-): Outcome {
-  if ("results" in outcome) return outcome;
-  const fresh = wanted.map((path) => answers[places.findIndex((place) => idOf(place) === idOf(path))]);
-  return { refusal: outcome.refusal, fresh: fresh.filter((answer) => answer !== undefined) };
+/** What edits look at, each place once, and the room that it takes in their call. */
+class Places {
+  readonly #room: Room;
+  readonly #indexes: Map<string, number> = new Map();
+  readonly #paths: Path[] = [];
+
+  /** @param room Is charged for each place. */
+  constructor(room: Room) {
+    this.#room = room;
+  }
+
+  get paths(): readonly Path[] {
+    return this.#paths;
+  }
+
+  /** Whether there is room for the places of another edit. */
+  fits(paths: readonly Path[]): boolean {
+    return this.#room.fits(new Room(this.#newOf(paths).map(fresh)));
+  }
+
+  /** Adds the places of an edit. */
+  add(paths: readonly Path[]): void {
+    for (const path of this.#newOf(paths)) {
+      this.#indexes.set(idOf(path), this.#paths.length);
+      this.#paths.push(path);
+      this.#room.add(new Room([fresh(path)]));
+    }
+  }
+
+  /** The outcome of an edit, with what is at its places where it was refused. */
+  withFresh(outcome: Outcome, wanted: readonly Path[], answers: readonly (string | Refusal)[]): Outcome {
+    if ("results" in outcome) return outcome;
+    const found = wanted.map((path) => answers[this.#indexes.get(idOf(path))!]);
+    return { refusal: outcome.refusal, fresh: found.filter((answer) => answer !== undefined) };
+  }
+
+  #newOf(paths: readonly Path[]): readonly Path[] {
+    return paths.filter((path) => !this.#indexes.has(idOf(path)));
+  }
 }
 
 function fail(work: Work | Seat, error: unknown): void {

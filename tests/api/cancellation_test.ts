@@ -106,6 +106,15 @@ const CALLS: Readonly<Record<string, (dict: Loose, options: unknown) => Promise<
   "ref.merge": (dict, options) => dict.at("x").merge({ n: 1 }, options),
 };
 
+/** Fails where something is not settled long after it should be. */
+async function inTime<R>(promise: Promise<R>, what: string): Promise<R> {
+  let timer: ReturnType<typeof setTimeout>;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} hangs`)), 30_000);
+  });
+  return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 /** Whether a call changes something, or would. */
 const READS =
   /^(?:ref\.)?(?:get|getOrThrow|getMany|readMany|has|explain|ttl|keys|values|entries|size|toObject|exists|type|length)$/;
@@ -147,6 +156,73 @@ describe("Calls with a signal", () => {
       await dict.close();
       assertEquals(await text("y"), null, name);
     }
+  });
+
+  it("every method may be cancelled at any step, beside edits, and close() waits for nobody who has gone", async () => {
+    for (const [name, call] of Object.entries(CALLS)) {
+      for (let steps = 0; steps < 8; steps++) {
+        const { dict, hold, count, letGo, text } = await gated();
+        const push = (item: string) => dict.edit((draft: Loose) => draft.x.list.push(item));
+        hold("there");
+        const first = dict.at("x", "list").push("first");
+        await until("it is held", () => count() === 1);
+        const controller = new AbortController();
+        const before = push("before");
+        const cancelled = call(dict, { signal: controller.signal });
+        const after = push("after");
+        for (let step = 0; step < steps; step++) await Promise.resolve();
+        controller.abort(REASON);
+        const error = await cancelled.then(() => `${name} did it`, (error) => error);
+        letGo();
+        // What touches other keys does not wait, so it may have been sent.
+        if (!(error instanceof AmbiguousResultError)) assertEquals(error, REASON, `${name}, ${steps}`);
+        assertEquals([await first, await before, await after], [1, 2, 3], `${name}, ${steps}`);
+        assertEquals(await text(), '{"n":0,"list":["first","before","after"]}', name);
+        await inTime(dict.close(), `close() after ${name}, ${steps} steps`);
+      }
+    }
+  });
+
+  it("edits behind a read that fails end with it, and close() does not wait for them", async () => {
+    const { dict, hold, count, letGo } = await gated({ timeout: 1_000 });
+    hold("back");
+    const controller = new AbortController();
+    const edits = Array.from(
+      { length: 50 },
+      (_, index) =>
+        dict.edit((draft: Loose) => draft.x.n++, index % 5 === 4 ? { signal: controller.signal } : {}),
+    );
+    const errors = Promise.all(edits.map((edit) => edit.then(() => "did it", (error: unknown) => error)));
+    await until("they look", () => count() > 0);
+    controller.abort(REASON);
+    for (const [index, error] of (await errors).entries()) {
+      if (index % 5 === 4) assertEquals(error, REASON);
+      else assertInstanceOf(error, TimeoutError);
+    }
+    assertEquals(count(), 1, "each has read for itself, and waited for a timeout of its own");
+    letGo();
+    await inTime(dict.close(), "close()");
+  });
+
+  it("many calls share one listener of a signal", async () => {
+    const { dict } = await gated();
+    const controller = new AbortController();
+    const { signal } = controller;
+    let listeners = 0;
+    let most = 0;
+    const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+    signal.addEventListener = (
+      ...args: Parameters<typeof add>
+    ) => (most = Math.max(most, ++listeners), add(...args));
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => (listeners--, remove(...args));
+    await Promise.all(Array.from({ length: 100 }, () => dict.at("x", "n").increment(1, { signal })));
+    assertEquals([most, listeners], [1, 0]);
+    assertEquals(await dict.at("x", "n").increment(1, { signal }), 101);
+    assertEquals([most, listeners], [1, 0]);
+    const aborted = Promise.allSettled([dict.get("x", { signal }), dict.at("x", "n").get({ signal })]);
+    controller.abort(REASON);
+    assertEquals((await aborted).map((result) => (result as PromiseRejectedResult).reason), [REASON, REASON]);
+    await dict.close();
   });
 
   it("every change that was sent is told as ambiguous, and resolve() knows what became of it", async () => {

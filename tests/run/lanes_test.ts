@@ -272,6 +272,20 @@ describe("RedisJsonDict without awaiting", () => {
     await size;
   });
 
+  it("RedisJsonDict keeps any number of reads of several keys behind a change", async () => {
+    const lab = newLab();
+    await lab.update({ x: 1, y: 2 });
+    lab.set("x", 3);
+    const reads = Array.from(
+      { length: 20_000 },
+      (_, index) => index % 2 ? lab.getMany(["x", "y"]) : lab.readMany([lab.at("y"), lab.at("x")]),
+    );
+    lab.set("x", 4);
+    const seen = new Set((await Promise.all(reads)).map((read) => JSON.stringify([...read])));
+    assertEquals([...seen].sort(), ["[2,3]", '[["x",3],["y",2]]']);
+    assertEquals(await lab.get("x"), 4);
+  });
+
   it("RedisJsonDict iterates over what was issued before", async () => {
     const lab = newLab();
     lab.set("a", 1);

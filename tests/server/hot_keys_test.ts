@@ -23,12 +23,15 @@ const NEW: Items["x"] = { n: 0, m: 0, list: [] };
 /** A client that counts the calls of scripts, and can hold a call back. */
 class Gate implements RedisClient {
   scripts = 0;
+  /** The most arguments of one call. */
+  longest = 0;
   /** Awaited before each call of a script. */
   before: (args: readonly (string | number)[]) => Promise<unknown> | void = () => {};
 
   async call(command: string, ...args: (string | number)[]): Promise<unknown> {
     if (command === "EVALSHA" || command === "EVAL") {
       this.scripts++;
+      this.longest = Math.max(this.longest, args.length);
       await this.before(args);
     }
     return await client.call(command, ...args);
@@ -81,6 +84,18 @@ describe("Hot keys", () => {
     assertEquals(got.filter((_, index) => index % 2), numbers(500));
     assert(gate.scripts <= 30, `${gate.scripts} calls`);
     assertStrictEquals(runs, 1000);
+  });
+
+  it("2,000 un-awaited edits at a place each are calls that every server takes, and few", async () => {
+    const { gate, other } = await open();
+    const lab = new RedisJsonDict<Record<string, { n: number }[]>>(gate, { prefix: other.prefix });
+    await lab.set("list", times(2000, (n) => ({ n })));
+    gate.scripts = gate.longest = 0;
+    const edits = times(2000, (index) => lab.at("list", index).edit((item) => ++item.n));
+    assertEquals(await Promise.all(edits), numbers(2000));
+    assert(gate.longest < 3999, `${gate.longest} arguments`);
+    assert(gate.scripts <= 80, `${gate.scripts} calls`);
+    assertEquals(await lab.get("list"), times(2000, (index) => ({ n: index + 1 })));
   });
 
   it("edits of different parts leave together, and the refusal of one does not refuse the other", async () => {
