@@ -6,6 +6,7 @@
 
 import { Cluster, type ClusterNode, Redis, type RedisOptions } from "ioredis";
 import type { RedisClient } from "./client.ts";
+import { Connection } from "./connection.ts";
 
 /** A client that the library made, with how to end it. */
 export interface OwnClient {
@@ -47,6 +48,8 @@ export function openClient(
     ? openCluster(url, settings)
     : openServer(url as string | URL, settings, ending.signal);
   const parts = partsOf(client);
+  const nodes = (): readonly Redis[] => client instanceof Cluster ? client.nodes() : [client];
+  Connection.of(client as RedisClient).suspect = () => void nodes().forEach(replaceIfSilent);
   // Without a listener ioredis writes each failed attempt to the console. What failed is told by the calls.
   client.on("error", () => {});
   const quit = async (ms: number = timeout): Promise<void> => {
@@ -81,6 +84,7 @@ function partsOf(client: Redis | Cluster): ReadonlySet<Redis> {
   };
   client.on("+node", (node: Redis) => {
     add(node);
+    Connection.of(node as RedisClient).suspect = () => void replaceIfSilent(node);
     const { duplicate } = node;
     node.duplicate = (options) => {
       const part = duplicate.call(node, options);
@@ -188,6 +192,27 @@ function checkAddress(url: string | URL): URL {
     refuse("what follows the host in the address is no database number");
   }
   return address;
+}
+
+/** How long a connection may be silent when it is asked after a call had no answer, in milliseconds. */
+const SILENCE_TIMEOUT = 1000;
+const asked = new WeakSet<Redis>();
+
+/**
+ * Replaces a connection that is open here only, as when a router has forgotten it, or the other machine is gone. Nothing
+ * tells of that for many minutes.
+ */
+async function replaceIfSilent(client: Redis): Promise<void> {
+  if (asked.has(client) || !/^(?:connect|ready)$/.test(client.status)) return;
+  asked.add(client);
+  const { stream } = client;
+  let isSilent = true;
+  const hear = (): void => void (isSilent = false);
+  stream.once("data", hear);
+  await within(SILENCE_TIMEOUT, client.ping().then(hear, hear)); // it rejects when the connection is lost meanwhile
+  stream.off("data", hear);
+  asked.delete(client);
+  if (isSilent && stream.writableLength === 0) client.disconnect(true); // else it is busy with a large value
 }
 
 /** How long a server may take to answer the greeting of TLS before it is asked without, in milliseconds. */

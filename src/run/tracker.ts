@@ -84,7 +84,7 @@ export class Tracker {
       ...{
         connectTimeout: settings.timeout,
         disconnectTimeout: DISCONNECT_TIMEOUT,
-        commandTimeout: undefined,
+        ...{ commandTimeout: undefined, socketTimeout: undefined },
       },
       // What is sent again would be sent to a connection that is in another state.
       ...{ autoResubscribe: false, maxRetriesPerRequest: 0, enableOfflineQueue: false },

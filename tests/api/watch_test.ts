@@ -544,6 +544,20 @@ describe("Watch and connections that fail", () => {
     await foreign.del("silent:x");
   });
 
+  it("Watch goes on when all its connections fall silent, also that by which it reads", async () => {
+    await using proxy = await FaultProxy.start(server.url);
+    const lab = open({ heartbeat: 1000, timeout: 2000 }, proxy.url);
+    const consumer = new Consumer(lab.at("x").watch());
+    const { copy } = follow(lab);
+    await until("it has begun", () => consumer.values.length === 1);
+    for (let round = 1; round <= 2; round++) {
+      proxy.silence();
+      await foreign.set(`${lab.prefix}x`, round);
+      await until("it is seen", () => consumer.last === round && copy.get("x") === round);
+    }
+    await lab.close();
+  });
+
   it("Watch reads from time to time while there is no connection that tells", async () => {
     await using proxy = await FaultProxy.start(server.url);
     const client = twoWays(server.url, proxy.url);
