@@ -21,6 +21,7 @@
 
 // The dictionary
 export {
+  type Change,
   type Entry,
   type ExpiryOptions,
   type GetOptions,
@@ -76,6 +77,9 @@ export type {
   Synchronous,
 } from "./src/api/edit.ts";
 export type { Live } from "./src/api/live.ts";
+
+// Watching
+export type { DictWatchOptions, Ready, Watch, WatchOptions } from "./src/api/feed.ts";
 
 // Patches
 export type { MergePatch, PatchOperation } from "./src/api/patch.ts";

@@ -35,6 +35,7 @@ const TYPES = [
   "AtPath",
   "BooleanRef",
   "CallOptions",
+  "Change",
   "CompareOptions",
   "ConflictErrorData",
   "ContainerOf",
@@ -48,6 +49,7 @@ const TYPES = [
   "CloseOptions",
   "ConnectOptions",
   "DictOptions",
+  "DictWatchOptions",
   "Draft",
   "DraftOf",
   "DurabilityErrorData",
@@ -99,6 +101,7 @@ const TYPES = [
   "PopOp",
   "PushOp",
   "PutOp",
+  "Ready",
   "RedisClient",
   "RedisJsonDictClass",
   "Ref",
@@ -119,6 +122,8 @@ const TYPES = [
   "TypeOp",
   "UnavailableErrorData",
   "Verdict",
+  "Watch",
+  "WatchOptions",
   "WriteOptions",
   "WrongTypeErrorData",
 ];
@@ -156,6 +161,7 @@ const METHODS = [
   "ttl",
   "update",
   "values",
+  "watch",
 ];
 
 function namedExports(source: string): string[] {

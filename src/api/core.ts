@@ -30,6 +30,8 @@ import type { CallOptions } from "../run/cancellation.ts";
 import { checkKeys, checkOptions, checkTtl, type OptionName } from "../run/option.ts";
 import { ask, type Steps } from "../store/request.ts";
 import { Store } from "../store/store.ts";
+import type { DictWatchOptions, Ready, Watch } from "./feed.ts";
+import { watchItems } from "./watch_items.ts";
 
 /** How a whole value is read. */
 export interface GetOptions extends CallOptions {
@@ -95,6 +97,15 @@ export type OptionsFor<T> = {
   readonly yes: DictOptions;
   readonly [no: number]: DictOptions & { readonly bigints: true };
 }[HoldsJson<T>];
+
+/**
+ * An item of a dictionary that has changed; its value is `undefined` if it is gone.
+ *
+ * @typeParam T The types of the values by key.
+ */
+export type Change<T> = {
+  [K in Key<T>]: { readonly key: K; readonly value: At<T, K> | undefined };
+}[Key<T>];
 
 /** How many keys go into one command. */
 const MAX_KEYS = 10_000;
@@ -189,7 +200,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @param options How it works.
    * @throws {TypeError} If the client does not fit, has a `keyPrefix`, or resends changes that must arrive at most once;
    * or if there is no `prefix`, no such option, or one of the wrong type.
-   * @throws {RangeError} If the timeout is not a positive number of milliseconds.
+   * @throws {RangeError} If the timeout or the heartbeat is not a positive number of milliseconds.
    *
    * @example Bring a client
    * ```ts
@@ -940,6 +951,55 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
     const items = await this.#within("toObject", options).all("toObject");
     const entries = items.map(([key, text]) => [key, this.#decode(text, "toObject", key)] as Entry<T>);
     return Object.fromEntries(entries) as { [K in Key<T>]?: At<T, K> };
+  }
+
+  // ---- Watching ----
+
+  /**
+   * Watches all items: gives each that has another value, whoever writes it, and `undefined` for the value of one that
+   * is gone, also where it expired, was evicted or flushed.
+   *
+   * Values that are replaced soon may be skipped, the last one of an item never is. It begins by reading all items, as
+   * `entries` does: what changes after that is told. With `initial` it gives these, too, then a {@linkcode Ready} whose
+   * `key` is `undefined`, then what changes, without a gap. It remembers about 100 bytes for each item, whatever the
+   * consumer does. Keys that are no Redis strings are no items.
+   *
+   * @param options What it begins with, and what ends it.
+   * @returns The changes, each by itself. It ends by `break`, `return()`, its signal, and {@linkcode RedisJsonDict.close}.
+   * @throws {TypeError} If the options are wrong, or the dictionary is closed.
+   *
+   * The iteration fails with:
+   *
+   * - `UnavailableError` if the server or the client cannot tell of changes, or the user has not got the right.
+   * - `TimeoutError` if the items cannot be read in time at first.
+   * - `CorruptValueError` if the text of an item that is to be given is not JSON.
+   *
+   * @example Keep a copy up to date
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect<Record<string, number>>("redis://localhost:6379", {
+   *   prefix: "doc:watch:",
+   * });
+   * await lab.update({ a: 1, b: 2 });
+   * const copy = new Map<string, number>();
+   * for await (const { key, value } of lab.watch({ initial: true })) {
+   *   if (key === undefined) await lab.delete("a"); // all that was there has come
+   *   else if (value !== undefined) copy.set(key, value);
+   *   else if (copy.delete(key)) break;
+   * }
+   * assertEquals([...copy], [["b", 2]]);
+   * await lab.clear();
+   * ```
+   */
+  watch(options: DictWatchOptions & { readonly initial: true }): Watch<Change<T> | Ready>;
+  /** Without what is there first. */
+  watch(options?: DictWatchOptions & { readonly initial?: false }): Watch<Change<T>>;
+  /** With what is there first, perhaps. */
+  watch(options?: DictWatchOptions): Watch<Change<T> | Ready>;
+  watch(options: DictWatchOptions = {}): Watch<Change<T> | Ready> {
+    return watchItems(this.#store, options) as Watch<Change<T> | Ready>; // what is in Redis is what the user says it is
   }
 
   // ---- Inside a value ----

@@ -55,7 +55,7 @@ export interface RedisJsonDictClass {
    * @returns The dictionary; `await using` closes it.
    * @throws {TypeError} If the address is no address of Redis, or does not fit `tls`; or if there is no `prefix`, no
    * such option, or one of the wrong type.
-   * @throws {RangeError} If the timeout is not a positive number of milliseconds.
+   * @throws {RangeError} If the timeout or the heartbeat is not a positive number of milliseconds.
    *
    * @example Connect for as long as a block lasts
    * ```ts

@@ -19,6 +19,8 @@ import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import type { DraftOf } from "../draft/draft.ts";
 import { edit, type EditOptions, explain, FragmentScope, type Synchronous } from "./edit.ts";
 import { type Live, openLive } from "./live.ts";
+import type { Watch, WatchOptions } from "./feed.ts";
+import { untilFits, watchPlace } from "./watch.ts";
 
 /** How a write treats missing parents. */
 export interface WriteOptions extends CallOptions {
@@ -113,6 +115,82 @@ export interface AnyRef<V> {
   type(
     options?: CallOptions,
   ): Promise<"null" | "boolean" | "number" | "string" | "array" | "object" | undefined>;
+
+  /**
+   * Watches the value: what is there, then each other value, whoever writes it; `undefined` while it is missing. It
+   * hears also of what expires, is evicted or flushed.
+   *
+   * Values that are replaced soon may be skipped, the last one never is. White space and the order of members do not
+   * make another value. Nothing is sent before the first `next`; then all watches of a client and prefix share one more
+   * connection, and each news costs one read. A watch outlives that the server is away, and reads again when it is back.
+   *
+   * @param options What ends it.
+   * @returns The values. It ends by `break`, `return()`, its signal, and `close()` of the dictionary.
+   * @throws {TypeError} If the options are wrong, or the dictionary is closed.
+   *
+   * The iteration fails with:
+   *
+   * - `UnavailableError` if the server or the client cannot tell of changes, or the user has not got the right.
+   * - `TimeoutError` if there is no first value in time.
+   * - `TypeMismatchError`, `CorruptValueError`, `WrongTypeError` as {@linkcode AnyRef.get} does.
+   *
+   * @example Follow a value
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect<{ run: { status: string } }>("redis://localhost:6379", {
+   *   prefix: "doc:ref.watch:",
+   * });
+   * await lab.set("run", { status: "on" });
+   * const seen: unknown[] = [];
+   * for await (const status of lab.at("run", "status").watch()) {
+   *   seen.push(status);
+   *   if (status === "on") await lab.at("run", "status").set("off"); // or any other program does
+   *   else break;
+   * }
+   * assertEquals(seen, ["on", "off"]);
+   * await lab.clear();
+   * ```
+   */
+  watch(options?: WatchOptions): Watch<V | undefined>;
+
+  /**
+   * Waits until the value fits. It watches the value, see {@linkcode AnyRef.watch}, so it may miss a value that is
+   * replaced soon.
+   *
+   * @typeParam W The type of the values that fit.
+   * @param predicate Tells at once whether a value fits; it gets `undefined` while there is none.
+   * @param options What ends it.
+   * @returns The first value that fits.
+   * @throws {TypeError} If the predicate is no function or is asynchronous, or the options are wrong.
+   * @throws {UnavailableError} If the dictionary is closed before, or it cannot be watched.
+   * @throws {TimeoutError} If there is no first value in time.
+   * @throws The reason of the signal, if that ends it.
+   *
+   * @example Wait for another program
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect<{ frames: number }>("redis://localhost:6379", {
+   *   prefix: "doc:ref.until:",
+   * });
+   * await lab.set("frames", 98);
+   * const enough = lab.at("frames").until((frames) => frames !== undefined && frames >= 100, {
+   *   signal: AbortSignal.timeout(60_000),
+   * });
+   * await lab.at("frames").increment(3);
+   * assertEquals(await enough, 101);
+   * await lab.clear();
+   * ```
+   */
+  until<W extends V | undefined>(
+    predicate: (value: V | undefined) => value is W,
+    options?: WatchOptions,
+  ): Promise<W>;
+  /** The same without a type that the predicate tells. */
+  until(predicate: (value: V | undefined) => boolean, options?: WatchOptions): Promise<V | undefined>;
 
   /**
    * Writes the value. In an array, the index at its length adds an element. The expiry of the key stays.
@@ -692,6 +770,14 @@ class JsonRef {
   async keys(options?: CallOptions): Promise<string[] | undefined> {
     const text = await this.#tryRead("keys", options);
     return text === undefined ? undefined : this.#store.codec.decode(text, "keys", this.path) as string[];
+  }
+
+  watch(options: WatchOptions = {}): Watch<Json | undefined> {
+    return watchPlace(this.#store, this.path, options);
+  }
+
+  async until(predicate: (value: never) => unknown, options: WatchOptions = {}): Promise<Json | undefined> {
+    return await untilFits(this.#store, this.path, predicate as (value: unknown) => unknown, options);
   }
 
   async #tryRead(kind: Read["kind"], options: CallOptions | undefined): Promise<string | undefined> {

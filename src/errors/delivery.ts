@@ -195,6 +195,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   WRONGPASS: "the user name or the password in the address is wrong",
   SIZE: "the server accepts no value that long; see its proto-max-bulk-len",
   TLS: "check the address, the certificate and who has signed it",
+  TRACKING: "to watch, the server needs CLIENT TRACKING and the client duplicate(); see docs/guarantees.md",
   TRYAGAIN: "a slot is on its way to another node; wait, or raise the timeout",
 };
 
@@ -213,7 +214,7 @@ export class UnavailableError extends JsonDictError {
    * `"CLUSTERDOWN"`, or `"ERR"` for any other error. A word of ours if the server did not refuse the call: `"CLOSED"` if
    * the client was ended, `"TLS"` if there can be no safe connection, `"MODE"` if the client subscribes or monitors,
    * `"VERSION"` if `ready` met a server that is too old, `"SIZE"` if the server ends each connection over which the
-   * value is sent.
+   * value is sent, `"TRACKING"` if the server or the client cannot report changes.
    */
   readonly reason: string;
 

@@ -18,9 +18,19 @@ import { afterSpace, afterString, afterValue, charactersOf } from "./token.ts";
  */
 export function sameValue(a: string, b: string): boolean | undefined {
   if (a === b) return true;
-  const mine = new Canonical(a).write();
-  const theirs = new Canonical(b).write();
+  const mine = canonicalText(a);
+  const theirs = canonicalText(b);
   return mine === undefined || theirs === undefined ? undefined : mine === theirs;
+}
+
+/**
+ * The text that is the same for equal values.
+ *
+ * @param text Valid JSON text.
+ * @returns `undefined` if a value is nested deeper than {@linkcode MAX_DEPTH}.
+ */
+export function canonicalText(text: string): string | undefined {
+  return new Canonical(text).write();
 }
 
 /**

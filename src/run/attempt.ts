@@ -124,7 +124,10 @@ export class Attempts<R> {
       this.#reject = reject;
     });
     this.#lastCall = performance.now() + timeout * 0.9;
-    this.#timer = setTimeout(() => this.expire(), timeout);
+    this.#timer = setTimeout(() => {
+      this.expire();
+      connection.suspect?.();
+    }, timeout);
     this.#stop = connection.onChange((event) => this.#changed(event));
     job.abandoned?.addEventListener("abort", () => {
       if (!this.#mayBeApplied) this.expire();

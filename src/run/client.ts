@@ -43,7 +43,13 @@ export interface RedisClient {
   /** Ends the connection; with `true` the client connects again. */
   disconnect?(reconnect?: boolean): void;
   /** The clients of the single nodes; only the client of a cluster has this method. */
-  nodes?(role: "master"): readonly RedisClient[];
+  nodes?(role: "master" | "all"): readonly RedisClient[];
+  /**
+   * Makes another client of the same server, given settings to change, as those of ioredis and iovalkey do. Watching
+   * needs it: the new client speaks RESP2, subscribes by `call("subscribe", channel)`, and emits `messageBuffer` with the
+   * channel and what was published.
+   */
+  duplicate?(...settings: never[]): unknown;
 }
 
 /**

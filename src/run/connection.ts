@@ -27,6 +27,8 @@ const connections = new WeakMap<RedisClient, Connection>();
 export class Connection {
   /** The client. */
   readonly client: RedisClient;
+  /** Is called when a call had no answer in time. Only who made the client may do something about it. */
+  suspect: (() => void) | undefined;
   readonly #listeners: Set<(event: ConnectionEvent) => void> = new Set();
   /** Whether it listens to errors all the time, not only during calls. */
   readonly #hears: boolean;

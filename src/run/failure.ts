@@ -242,7 +242,7 @@ const TRANSIENT: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether a refused command may be accepted later. */
-export function isTransient({ reason }: Refused): boolean {
+export function isTransient({ reason }: { readonly reason: string }): boolean {
   return TRANSIENT.has(reason);
 }
 

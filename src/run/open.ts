@@ -6,6 +6,7 @@
 
 import { Cluster, type ClusterNode, Redis, type RedisOptions } from "ioredis";
 import type { RedisClient } from "./client.ts";
+import { Connection } from "./connection.ts";
 
 /** A client that the library made, with how to end it. */
 export interface OwnClient {
@@ -46,23 +47,56 @@ export function openClient(
   const client = Array.isArray(url)
     ? openCluster(url, settings)
     : openServer(url as string | URL, settings, ending.signal);
+  const parts = partsOf(client);
+  const nodes = (): readonly Redis[] => client instanceof Cluster ? client.nodes() : [client];
+  Connection.of(client as RedisClient).suspect = () => void nodes().forEach(replaceIfSilent);
   // Without a listener ioredis writes each failed attempt to the console. The calls report the failure.
   client.on("error", () => {});
   const quit = async (ms: number = timeout): Promise<void> => {
     const endsAt = performance.now() + ms;
     ending.abort();
     // A server that no longer answers must not keep anyone waiting, and one that is gone already is no failure.
-    if (client.status === "ready" && ms > 0) await within(ms, client.quit().catch(() => {}));
-    const isOver = new Promise((resolve) => client.once("end", resolve));
-    const { status } = client;
-    client.disconnect();
+    if (client.status === "ready" && ms > 0) {
+      await within(Math.min(ms, QUIT_TIMEOUT), client.quit().catch(() => {}));
+    }
     // case: between two attempts to connect nothing is open, and ioredis emits no "end".
-    if (status === "end" || status === "close" || status === "reconnecting") return;
-    await within(Math.max(endsAt - performance.now(), DISCONNECT_TIMEOUT), isOver);
+    const open = [client, ...parts].filter(({ status }) => !/^(?:close|reconnecting|end)$/.test(status));
+    const isOver = open.map((it) => new Promise((resolve) => it.once("end", resolve)));
+    client.disconnect();
+    for (const part of open) part.disconnect();
+    await within(Math.max(endsAt - performance.now(), DISCONNECT_TIMEOUT), Promise.all(isOver));
   };
   return { client: client as RedisClient, quit };
 }
 
+/**
+ * The open connections of the client of a cluster. It says that it is over when the first of them is, and those over
+ * which it asks who has which slots it leaves to themselves, with their timers.
+ */
+function partsOf(client: Redis | Cluster): ReadonlySet<Redis> {
+  const parts = new Set<Redis>();
+  const add = (part: Redis): void => {
+    parts.add(part);
+    part.once("end", () => parts.delete(part));
+    const { disconnect } = part;
+    // case: ioredis ends it once more when it is over already. That would only start a timer.
+    part.disconnect = (reconnect) => part.status === "end" ? undefined : disconnect.call(part, reconnect);
+  };
+  client.on("+node", (node: Redis) => {
+    add(node);
+    Connection.of(node as RedisClient).suspect = () => void replaceIfSilent(node);
+    const { duplicate } = node;
+    node.duplicate = (options) => {
+      const part = duplicate.call(node, options);
+      add(part);
+      return part;
+    };
+  });
+  return parts;
+}
+
+/** A server that does not answer QUIT has nothing else to answer, and is left after a while, in milliseconds. */
+const QUIT_TIMEOUT = 1000;
 /** A server that does not close its side is left after a short time, in milliseconds. */
 const DISCONNECT_TIMEOUT = 100;
 
@@ -116,6 +150,7 @@ function openCluster(urls: readonly (string | URL)[], settings: TlsSettings): Cl
   return new Cluster(nodes, {
     redisOptions,
     retryDelayOnFailover: 0, // else it sends a command again whose answer was lost
+    retryDelayOnClusterDown: 0, // we try again ourselves; its timer would outlive the end of the client
     clusterRetryStrategy: (attempt) => Math.min(100 + attempt * 10, 2000),
     slotsRefreshTimeout: 2000,
   });
@@ -157,6 +192,27 @@ function checkAddress(url: string | URL): URL {
     refuse("what follows the host in the address is no database number");
   }
   return address;
+}
+
+/** How long a connection may be silent when it is asked after a call had no answer, in milliseconds. */
+const SILENCE_TIMEOUT = 1000;
+const asked = new WeakSet<Redis>();
+
+/**
+ * Replaces a connection that is open here only, as when a router has forgotten it, or the other machine is gone. Nothing
+ * tells of that for many minutes.
+ */
+async function replaceIfSilent(client: Redis): Promise<void> {
+  if (asked.has(client) || !/^(?:connect|ready)$/.test(client.status)) return;
+  asked.add(client);
+  const { stream } = client;
+  let isSilent = true;
+  const hear = (): void => void (isSilent = false);
+  stream.once("data", hear);
+  await within(SILENCE_TIMEOUT, client.ping().then(hear, hear)); // it rejects when the connection is lost meanwhile
+  stream.off("data", hear);
+  asked.delete(client);
+  if (isSilent && stream.writableLength === 0) client.disconnect(true); // else it is busy with a large value
 }
 
 /** How long a server may take to answer a TLS handshake before it is asked without TLS, in milliseconds. */

@@ -22,6 +22,7 @@ const OPTIONS = {
     example: '["a"]',
   },
   startsWith: { check: checkString, hint: "", example: '"a"' },
+  initial: { check: checkBoolean, hint: "", example: "true" },
   limit: { check: checkCount, hint: "", example: "10" },
   timeout: { check: checkTimeout, hint: ", in milliseconds", example: "5000" },
   signal: { check: checkSignal, hint: "", example: "AbortSignal.timeout(5000)" },

@@ -41,6 +41,13 @@ export interface DictOptions {
    */
   readonly delivery?: Delivery;
   /**
+   * How often a connection that watches is asked whether it is still there, in milliseconds. One that has gone without a
+   * word is noticed within `heartbeat` + `timeout`.
+   *
+   * @default {5000}
+   */
+  readonly heartbeat?: number;
+  /**
    * What the names of records begin with. If it does not end with `json-dict:op:`, that is added, so that no dictionary
    * mistakes the records of another one for its own keys; a hash tag and the id of the call follow. A user of the server
    * who may not use all keys needs the right to these names.
@@ -78,6 +85,8 @@ export interface Settings {
   readonly timeout: number;
   /** Whether a change is sent again when its answer is lost, under the protection of a record. */
   readonly delivery: Delivery;
+  /** How often a connection that hears of changes is asked whether it is there, in milliseconds. */
+  readonly heartbeat: number;
   /** What the names of records begin with, before marker, tag and call id. */
   readonly recordPrefix: string;
   /** How many replicas a change must reach; none when left out. */
@@ -96,12 +105,14 @@ export interface Durability {
 export type Delivery = "exactly-once" | "at-most-once";
 
 const DEFAULT_TIMEOUT = 10_000;
+const DEFAULT_HEARTBEAT = 5_000;
 /** The names of all options. */
 const NAMES: readonly (keyof DictOptions)[] = [
   "prefix",
   "bigints",
   "timeout",
   "delivery",
+  "heartbeat",
   "recordPrefix",
   "durability",
 ];
@@ -122,6 +133,7 @@ export function readOptions(options: DictOptions | undefined): Settings {
     bigints = false,
     timeout = DEFAULT_TIMEOUT,
     delivery = "exactly-once",
+    heartbeat = DEFAULT_HEARTBEAT,
     recordPrefix = RECORD_MARKER,
     durability,
   }: Partial<DictOptions> = options ?? {};
@@ -138,6 +150,7 @@ export function readOptions(options: DictOptions | undefined): Settings {
     throw new TypeError(`Cannot use the option bigints: received ${typeof bigints}, expected a boolean`);
   }
   checkTimeout(timeout);
+  checkHeartbeat(heartbeat);
   if (delivery !== "exactly-once" && delivery !== "at-most-once") {
     throw new TypeError(
       `Cannot use the delivery: received ${String(delivery)}, expected "exactly-once" or "at-most-once"`,
@@ -151,9 +164,18 @@ export function readOptions(options: DictOptions | undefined): Settings {
     bigints,
     timeout,
     delivery,
+    heartbeat,
     recordPrefix: readKey(recordPrefix),
     ...(durability === undefined ? {} : { durability: readDurability(durability, delivery, timeout) }),
   });
+}
+
+function checkHeartbeat(heartbeat: unknown): void {
+  if (typeof heartbeat !== "number") {
+    throw new TypeError(`Cannot use the heartbeat: received ${typeof heartbeat}, expected a number`);
+  }
+  if (heartbeat >= 1 && heartbeat <= MAX_TIMEOUT) return;
+  throw new RangeError(`Cannot use the heartbeat: received ${heartbeat}, expected 1 to ${MAX_TIMEOUT} ms`);
 }
 
 function readDurability(

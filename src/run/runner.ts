@@ -167,6 +167,25 @@ export class Runner {
   }
 
   /**
+   * Sends a read about each of several keys, all at once.
+   *
+   * @param name The command, which takes one key.
+   * @param keys Their whole names.
+   * @returns What the server answered, in their order.
+   * @throws {NoAnswer} If an answer is missing.
+   * @throws {Refused} If the server answered that it would not run one.
+   */
+  async ofEach(name: string, keys: readonly string[]): Promise<readonly unknown[]> {
+    checkLength(this.#connection, keys);
+    return await this.#send({
+      resend: "resend",
+      isRead: true,
+      read: (answers) => answers as readonly unknown[],
+      run: (send) => Promise.all(keys.map((key) => send(name, [key]))),
+    });
+  }
+
+  /**
    * Waits until replicas have what a call has written. Two round trips in a cluster, else one, which takes as long as the
    * replicas need. The connection is blocked meanwhile.
    *
@@ -228,7 +247,7 @@ export class Runner {
   }
 
   async #send<R>(job: Job<R>): Promise<R> {
-    if (this.#flight.isEnded) throw new NoAnswer(false, true);
+    if (this.isEnded) throw new NoAnswer(false, true);
     const attempts = new Attempts(this.#connection, this.#timeout, {
       ...job,
       isResent: this.#isResending,

@@ -108,6 +108,15 @@ export class Reader {
     });
   }
 
+  /** The texts of some keys, `null` where there is none, and what PTTL answers for each. One round trip. */
+  async kept(keys: readonly string[]): Promise<readonly (readonly [text: string | null, ttl: unknown])[]> {
+    const [texts, ttls] = await Promise.all([
+      this.#mget(keys),
+      this.#runner.ofEach("PTTL", keys.map((key) => this.#keyspace.prefix + key)),
+    ]);
+    return texts.map((text, index) => [text, ttls[index]]);
+  }
+
   /**
    * Pages of keys, without the prefix. One round trip each.
    *

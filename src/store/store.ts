@@ -17,12 +17,29 @@ import { Lanes, type Part } from "../run/lanes.ts";
 import type { Settings } from "../run/options.ts";
 import { Runner } from "../run/runner.ts";
 import type { Line } from "../run/sitting.ts";
+import { type Tracked, Tracking, type TrackingListener } from "../run/tracking.ts";
 import { Bursts } from "./bursts.ts";
 import { Codec } from "./codec.ts";
 import { Keyspace } from "./keyspace.ts";
 import { Reader } from "./reader.ts";
 import { drive, type Request, type Steps } from "./request.ts";
 import { Searches } from "./searches.ts";
+
+/** What is at some places of one key, and for how long. */
+export interface Glance {
+  /** For each place its text, or why there is none. */
+  readonly found: readonly (string | Refusal)[];
+  /** Milliseconds until the key expires, `undefined` if it does not. */
+  readonly ttl: number | undefined;
+}
+
+/** The text of a key, and for how long. */
+export interface KeptText {
+  /** Its text, `undefined` if it is no item. */
+  readonly text: string | undefined;
+  /** Milliseconds until the key expires, `undefined` if it does not. */
+  readonly ttl: number | undefined;
+}
 
 /** Runs ops and reads on the values behind one prefix of one client. */
 export class Store {
@@ -37,6 +54,8 @@ export class Store {
   readonly #lanes: Lanes;
   readonly #keyspace: Keyspace;
   readonly #reader: Reader;
+  /** For watches: closing ends what they read, and does not wait for it. */
+  readonly #watching: { readonly runner: Runner; readonly reader: Reader };
   readonly #searches: Searches;
   /** The edits that have a place, by number. */
   readonly #edits: Map<number, Part>;
@@ -64,6 +83,7 @@ export class Store {
       this.#lanes = origin.#lanes;
       this.#keyspace = origin.#keyspace;
       this.#reader = call.timeout === undefined ? origin.#reader : origin.#reader.within(call.timeout);
+      this.#watching = origin.#watching;
       this.#searches = origin.#searches;
       this.#edits = origin.#edits;
       this.#state = origin.#state;
@@ -71,7 +91,7 @@ export class Store {
     }
     this.bursts = new Bursts();
     this.#edits = new Map();
-    this.#state = { nextEdit: 0, isClosed: false, taken: 0, onSettled: undefined };
+    this.#state = { nextEdit: 0, isClosed: false, taken: 0, onSettled: undefined, watches: new Set() };
     if (settings.delivery === "at-most-once" && isResending(client)) {
       const setting = client.nodes ? "retryDelayOnFailover: 0" : "maxRetriesPerRequest: 0";
       throw new TypeError(
@@ -84,6 +104,8 @@ export class Store {
     this.#runner = new Runner(client, settings.timeout);
     this.#keyspace = new Keyspace(settings.prefix, this.#runner.isCluster);
     const reader = this.#reader = new Reader(this.#runner, this.#keyspace, settings.timeout);
+    const runner = new Runner(client, settings.timeout);
+    this.#watching = { runner, reader: new Reader(runner, this.#keyspace, settings.timeout) };
     const sender = new ChangeSender(this.#runner, settings);
     this.#lanes = new Lanes({
       apply: (groups, after, cancellations) => sender.apply(groups, after, cancellations),
@@ -399,10 +421,11 @@ export class Store {
   async *#scan(
     startsWith?: string,
     cancellation?: Cancellation,
+    reader: Reader = this.#reader,
   ): AsyncGenerator<{ readonly keys: readonly string[] }, void> {
     await this.#searches.earlier();
     cancellation?.start();
-    yield* this.#reader.scan("0", this.#lanes, startsWith);
+    yield* reader.scan("0", this.#lanes, startsWith);
   }
 
   async *#items(cancellation?: Cancellation): AsyncGenerator<readonly (readonly [string, string])[], void> {
@@ -429,7 +452,89 @@ export class Store {
     }
   }
 
+  // ---- Watching ----
+
+  /**
+   * Hears of changes, by whomever, from when this is ready.
+   *
+   * @param key Hears of it; of all keys when left out.
+   * @param listener Hears of a key without its prefix; without a key, any of them may have changed.
+   * @param end Ends it when the store closes. It resolves when the listener has left.
+   * @throws {Refused} If the client cannot.
+   */
+  track(
+    key: string | undefined,
+    listener: Pick<TrackingListener, "changed" | "failed">,
+    end: () => Promise<void>,
+  ): Tracked {
+    this.check();
+    const { prefix, heartbeat, timeout } = this.settings;
+    const name = key === undefined ? undefined : this.#keyspace.nameOf(key);
+    const tracked = Tracking.join(this.#client, prefix, { heartbeat, timeout }, {
+      ...(name === undefined ? {} : { name }),
+      changed: (changed) => listener.changed(changed?.slice(prefix.length)),
+      failed: listener.failed,
+    });
+    const { watches } = this.#state;
+    watches.add(end);
+    return {
+      ready: tracked.ready,
+      get failure() {
+        return tracked.failure;
+      },
+      leave: async () => {
+        await tracked.leave();
+        watches.delete(end); // until then, closing waits for it
+      },
+    };
+  }
+
+  /** All keys, page by page, for a watch. */
+  async *watchedKeys(): AsyncGenerator<readonly string[], void> {
+    const pages = this.#scan(undefined, undefined, this.#watching.reader);
+    for await (const { keys } of this.#taking("watch", pages)) yield keys;
+  }
+
+  /** What is at some places of one key, and for how long. One round trip, two if a whole value is not there. */
+  async glance(places: readonly Path[]): Promise<Glance> {
+    this.check();
+    const key = String(places[0][0]);
+    this.#keyspace.check([key]);
+    return await this.#take(() => {
+      this.#searches.goAhead([key]);
+      return this.#lanes.after([key], async () => {
+        const [found, ttl] = await Promise.all([
+          this.#watching.reader.places(places),
+          this.#watching.reader.command("PTTL", key),
+        ]);
+        return { found, ttl: readTtl(ttl) };
+      });
+    });
+  }
+
+  /** The texts of some keys, and for how long. One round trip; none of them need be an item. */
+  async keptTexts(keys: readonly string[]): Promise<readonly KeptText[]> {
+    this.check();
+    return await this.#take(() => {
+      this.#searches.goAhead(keys);
+      return this.#lanes.after(keys, async () => {
+        const kept = await this.#watching.reader.kept(keys);
+        return kept.map(([text, ttl]) => ({ text: text ?? undefined, ttl: readTtl(ttl) }));
+      });
+    });
+  }
+
+  /** The error that tells a caller why a read failed. */
+  readError(error: unknown, operation: string, path: Path): unknown {
+    return toReadError(error, { operation, path, timeout: this.#timeout });
+  }
+
   // ---- What is taken, and closing ----
+
+  /** Whether it takes nothing more. */
+  get isClosed(): boolean {
+    return this.#state.isClosed;
+  }
 
   /** Throws once the store is closed. Sends first what live documents hold back, which was issued earlier. */
   check(): void {
@@ -456,7 +561,7 @@ export class Store {
     try {
       return await this.#run(call);
     } catch (error) {
-      throw toReadError(error, { operation, path, timeout: this.#timeout });
+      throw this.readError(error, operation, path);
     }
   }
 
@@ -481,7 +586,7 @@ export class Store {
   }
 
   /**
-   * Takes nothing more, and waits for what it took; what is not settled then ends as at its deadline.
+   * Takes nothing more, ends the watches, and waits for what it took; what is not settled then ends as at its deadline.
    *
    * @param ms How long it waits, in milliseconds.
    * @returns Whether it was open.
@@ -490,7 +595,15 @@ export class Store {
     this.bursts.send();
     const wasOpen = !this.#state.isClosed;
     this.#state.isClosed = true;
-    if (this.#state.taken === 0) return wasOpen;
+    const unwatched = Promise.all([...this.#state.watches].map((end) => end()));
+    this.#watching.runner.end();
+    if (this.#state.taken > 0) await this.#lastCall(ms);
+    await unwatched;
+    return wasOpen;
+  }
+
+  /** Waits for what was taken, and ends what is not settled in time. */
+  async #lastCall(ms: number): Promise<void> {
     const settled = new Promise<void>((resolve) => {
       const before = this.#state.onSettled;
       this.#state.onSettled = () => {
@@ -501,7 +614,6 @@ export class Store {
     const timer = setTimeout(() => this.#runner.end(), ms);
     await settled;
     clearTimeout(timer);
-    return wasOpen;
   }
 }
 
@@ -519,6 +631,14 @@ interface State {
   taken: number;
   /** Resolves when the last call that was taken is settled; only while the store closes. */
   onSettled: (() => void) | undefined;
+  /** Ends what watches. */
+  readonly watches: Set<() => Promise<void>>;
+}
+
+/** What PTTL has answered. A key that was there a moment ago and has expired is as good as one that expires now. */
+function readTtl(answer: unknown): number | undefined {
+  const ttl = Number(answer);
+  return ttl === -1 ? undefined : Math.max(ttl, 0);
 }
 
 /** Guards of long texts by their SHA-1 instead. */

@@ -13,6 +13,7 @@ import {
   WrongTypeError,
 } from "../../src/errors/value.ts";
 import { JsonDictError } from "../../src/errors/error.ts";
+import type { Watch } from "../../src/api/feed.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 
 const client = testClient();
@@ -43,6 +44,8 @@ const LOOKS: Readonly<Record<string, (path: readonly (string | number)[]) => Pro
   pop: (path) => ref(path).pop(),
   shift: (path) => ref(path).shift(),
   splice: (path) => ref(path).splice(0, 1),
+  watch: (path) => firstOf(ref(path).watch()),
+  until: (path) => ref(path).until(() => true),
 };
 
 /** The methods that plain data is changed by; their errors are of other classes in part. */
@@ -56,6 +59,12 @@ const DRAFTS: typeof LOOKS = {
 
 function ref(path: readonly (string | number)[]): Loose {
   return lab.at("x").at(...path as [string]);
+}
+
+async function firstOf(watch: Watch<unknown>): Promise<unknown> {
+  const { value } = await watch.next();
+  await watch[Symbol.asyncDispose]();
+  return value;
 }
 
 async function bytes(name = X): Promise<string | undefined> {
@@ -101,7 +110,9 @@ describe("Corrupt text", () => {
         values: () => Array.fromAsync(lab.values()),
         entries: () => Array.fromAsync(lab),
         toObject: () => lab.toObject(),
+        watch: () => Array.fromAsync(lab.watch({ initial: true })),
         "ref.get": () => lab.at("x").get(),
+        "ref.watch": () => firstOf(lab.at("x").watch()),
         "ref.getOrInsert": () => lab.at("x").getOrInsert(1),
       };
       for (const [name, read] of Object.entries(reads)) {
@@ -260,7 +271,7 @@ describe("Keys of another Redis type", () => {
         calls[`inside ${name}`] = () => look(["a", 0]);
       }
       // A method that comes later is not forgotten here. The others speak of all keys, or of none.
-      const others = ["ready", "keys", "values", "entries", "toObject", "size", "clear", "popItem"];
+      const others = ["ready", "keys", "values", "entries", "toObject", "size", "clear", "popItem", "watch"];
       const none = ["constructor", "at", "parents", "with", "key", "settled", "close"];
       for (const made of [lab, lab.at("x")]) {
         const isListed = (name: string) =>

@@ -564,7 +564,32 @@ describe("Draft types", () => {
     });
   });
 
+  it("watches have the types of the values", () => {
+    checkOnly(async () => {
+      for await (const value of lab.at("sample", "color").watch()) {
+        same<Same<typeof value, "red" | "blue" | undefined>>();
+      }
+      for await (const { key, value } of lab.watch()) {
+        if (key === "scan_id") same<Same<typeof value, number | undefined>>();
+        // @ts-expect-error no such key
+        if (key === "nothing") break;
+      }
+      for await (const change of lab.watch({ initial: true })) {
+        if (change.key === undefined) same<Same<typeof change.value, undefined>>();
+        else if (change.key === "scan_id") same<Same<typeof change.value, number | undefined>>();
+      }
+      const id = await lab.at("scan_id").until((id) => id !== undefined && id > 5);
+      same<Same<typeof id, number | undefined>>();
+      const red = await lab.at("sample", "color").until((color): color is "red" => color === "red");
+      same<Same<typeof red, "red">>();
+      // @ts-expect-error a predicate tells at once
+      await lab.at("scan_id").until(() => Promise.resolve(true));
+      // @ts-expect-error no such option
+      lab.at("scan_id").watch({ initial: true });
+    });
+  });
+
   it("Ref types are looked at by the compiler alone", () => {
-    assertEquals(checked, 19);
+    assertEquals(checked, 20);
   });
 });

@@ -340,20 +340,37 @@ describe("a network that garbles", () => {
     }
   });
 
-  it("RedisJsonDict ends a call by its deadline where the network is gone without a word", async () => {
+  it("RedisJsonDict ends a call by its deadline where the network is gone without a word, then connects anew", async () => {
     await using proxy = await FaultProxy.start(redisUrl);
     const prefix = uniquePrefix("bad-states");
     const recordPrefix = uniquePrefix("bad-states");
     await using lab = RedisJsonDict.connect<Lab>(proxy.url, { prefix, recordPrefix, timeout: SHORT });
     await lab.set("x", []);
     proxy.silence();
-    await assertRejects(() => lab.get("x"), TimeoutError);
+    const isLate = assertRejects(() => lab.get("x"), TimeoutError);
     const error = await lab.at("x").push(1).catch((error) => error);
     assertEquals(error.code, "AMBIGUOUS_RESULT");
-    proxy.drop();
+    await isLate;
     let verdict: unknown;
     while (verdict === undefined) verdict = await error.resolve().catch(() => undefined);
     assertEquals(verdict, "not-applied");
     assertEquals(await lab.at("x").push(2), 1);
+  });
+
+  it("RedisJsonDict replaces the connection to a server that does nothing for a while, and loses no call by it", async () => {
+    await using scope = await start([], SHORT);
+    const { server, client, lab } = scope;
+    await lab.set("x", []);
+    const connections = async (): Promise<number> =>
+      Number(/total_connections_received:(\d+)/.exec(await client.info("stats"))?.[1]);
+    const before = await connections();
+    Deno.kill(server.pid, "SIGSTOP");
+    const patient = lab.at("x").with({ timeout: LONG }).push(1);
+    await assertRejects(() => lab.get("y"), TimeoutError);
+    await assertRejects(() => lab.get("y"), TimeoutError); // it was replaced meanwhile
+    Deno.kill(server.pid, "SIGCONT");
+    assertEquals(await patient, 1);
+    assertEquals(await lab.get("x"), [1]);
+    assert(await connections() > before);
   });
 });

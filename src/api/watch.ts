@@ -1,0 +1,180 @@
+/**
+ * Watching one place: its values as they change, whoever changes them.
+ *
+ * @module
+ */
+
+import { toError } from "../call/answer.ts";
+import { sameValue } from "../replica/compare.ts";
+import { UnavailableError } from "../errors/delivery.ts";
+import { checkOptions } from "../run/option.ts";
+import { atExpiry, Feed, type Watch, type WatchOptions } from "./feed.ts";
+import type { Json } from "../data/json.ts";
+import { formatPlace, type Path } from "../data/path.ts";
+import type { Glance, Store } from "../store/store.ts";
+
+/** Reads of one key: those that ask while one is under way share the next one, which is sent after they asked. */
+class KeyReads {
+  readonly #store: Store;
+  #isBusy: boolean = false;
+  #next: Map<string, Path> = new Map();
+  #answer: Promise<Glance> | undefined;
+  #current: Promise<unknown> = Promise.resolve();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  get isIdle(): boolean {
+    return !this.#isBusy && this.#answer === undefined;
+  }
+
+  async read(
+    path: Path,
+  ): Promise<{ readonly found: Glance["found"][number]; readonly ttl: number | undefined }> {
+    const id = JSON.stringify(path);
+    const places = this.#next;
+    places.set(id, path);
+    const index = [...places.keys()].indexOf(id);
+    this.#answer ??= this.#send();
+    const { found, ttl } = await this.#answer;
+    return { found: found[index], ttl };
+  }
+
+  /** Sends what is asked for until the read before is over, and in this turn. */
+  #send(): Promise<Glance> {
+    const answer = this.#current.then(() => {
+      const places = [...this.#next.values()];
+      this.#next = new Map();
+      this.#answer = undefined;
+      this.#isBusy = true;
+      return this.#store.glance(places);
+    }).finally(() => this.#isBusy = false);
+    this.#current = answer.catch(() => {});
+    return answer;
+  }
+}
+
+const readsOf = new WeakMap<Store, Map<string, KeyReads>>();
+
+async function readPlace(store: Store, path: Path): Promise<Awaited<ReturnType<KeyReads["read"]>>> {
+  const key = String(path[0]);
+  let ofStore = readsOf.get(store);
+  if (ofStore === undefined) readsOf.set(store, ofStore = new Map());
+  let reads = ofStore.get(key);
+  if (reads === undefined) ofStore.set(key, reads = new KeyReads(store));
+  try {
+    return await reads.read(path);
+  } catch (error) {
+    throw store.readError(error, "watch", path);
+  } finally {
+    if (reads.isIdle && ofStore.get(key) === reads) ofStore.delete(key);
+  }
+}
+
+/** Watches one place. Its state is a mark, the last text and a timer, however much happens. */
+class PlaceFeed extends Feed<Json | undefined> {
+  #isDirty: boolean = true;
+  #isFirst: boolean = true;
+  #text: string | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  protected override note(): void {
+    this.#isDirty = true;
+  }
+
+  protected override async find(): Promise<{ readonly value: Json | undefined } | undefined> {
+    while (this.#isDirty && !this.isOver) {
+      this.#isDirty = false; // before the read: what changes during it is read again
+      clearTimeout(this.#timer);
+      const { found, ttl } = await readPlace(this.store, this.path);
+      if (this.isOver) return undefined;
+      const text = this.#textOf(found);
+      if (text !== undefined && ttl !== undefined) this.#timer = atExpiry(ttl, () => this.hear(undefined));
+      const before = this.#text;
+      this.#text = text;
+      if (!this.#isFirst && text === before) continue;
+      const value = text === undefined ? undefined : this.store.codec.decode(text, "watch", this.path);
+      const isSame = !this.#isFirst && text !== undefined && before !== undefined && sameValue(text, before);
+      this.#isFirst = false;
+      if (!isSame) return { value };
+    }
+    return undefined;
+  }
+
+  #textOf(found: Glance["found"][number]): string | undefined {
+    if (typeof found === "string") return found;
+    if (found.code === "NO_KEY" || found.code === "NOT_FOUND") return undefined;
+    throw toError({ kind: "get", path: this.path }, found, "watch");
+  }
+
+  protected override free(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/**
+ * Watches a place. No I/O before the first `next`.
+ *
+ * @param store Where it is.
+ * @param path The place.
+ * @param options What ends it.
+ * @returns The value that is there, then each other one.
+ * @throws {TypeError} If the options are wrong, or the store is closed.
+ */
+export function watchPlace(store: Store, path: Path, options: WatchOptions): Watch<Json | undefined> {
+  checkOptions("watch", options, ["signal"]);
+  return new PlaceFeed(store, path, options);
+}
+
+/**
+ * Waits until the value at a place fits.
+ *
+ * @param store Where it is.
+ * @param path The place.
+ * @param predicate Tells whether a value fits.
+ * @param options What ends it.
+ * @returns The first value that fits.
+ * @throws {TypeError} If the predicate is no function, or asynchronous.
+ * @throws {UnavailableError} If the store closes before.
+ */
+export async function untilFits(
+  store: Store,
+  path: Path,
+  predicate: (value: Json | undefined) => unknown,
+  options: WatchOptions,
+): Promise<Json | undefined> {
+  if (typeof predicate !== "function") {
+    throw new TypeError(
+      `Cannot wait for ${
+        formatPlace(path)
+      }: received ${typeof predicate}, expected a function that tells whether a value fits`,
+    );
+  }
+  checkOptions("wait", options, ["signal"]);
+  const { signal } = options;
+  const watch = watchPlace(store, path, options);
+  try {
+    for await (const value of watch) {
+      const fits = predicate(value);
+      if (fits instanceof Promise) {
+        fits.catch(() => {});
+        throw new TypeError(
+          `Cannot wait for ${
+            formatPlace(path)
+          }: the function is asynchronous; it must tell at once whether a value fits`,
+        );
+      }
+      if (fits) return value;
+    }
+  } finally {
+    await watch[Symbol.asyncDispose]();
+  }
+  if (signal?.aborted) throw signal.reason;
+  throw new UnavailableError({
+    operation: "wait",
+    path,
+    reason: "CLOSED",
+    cause: new Error("The dictionary was closed"),
+  });
+}

@@ -1,0 +1,120 @@
+/** Tracking: what is left of its connections when those that hear of changes have left. */
+
+import { describe, it } from "@std/testing/bdd";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { EventEmitter } from "node:events";
+import type { RedisClient } from "../../src/run/client.ts";
+import type { Refused } from "../../src/run/failure.ts";
+import { type Tracked, Tracking } from "../../src/run/tracking.ts";
+import { until } from "../support/until.ts";
+
+const SETTINGS = { heartbeat: 20, timeout: 60_000 };
+
+/** A connection of a tracker, which takes a while to end, as all do. */
+class Line extends EventEmitter {
+  status = "connecting";
+  /** Less than a tracker waits, in milliseconds. */
+  slowness = 20;
+  answer: (command: string) => unknown = () => "OK";
+
+  connect(): Promise<void> {
+    this.status = "ready";
+    queueMicrotask(() => this.emit("ready"));
+    return Promise.resolve();
+  }
+
+  async call(command: string): Promise<unknown> {
+    return await this.answer(command);
+  }
+
+  disconnect(): void {
+    if (this.status === "ending") return;
+    this.status = "ending";
+    setTimeout(() => {
+      this.status = "end";
+      this.emit("close");
+      this.emit("end");
+    }, this.slowness);
+  }
+}
+
+/** The client of a cluster with some nodes. */
+class FakeCluster extends EventEmitter {
+  readonly status = "ready";
+  readonly lines: Line[] = [];
+  ports: number[];
+
+  constructor(...ports: number[]) {
+    super();
+    this.ports = ports;
+  }
+
+  call(): Promise<unknown> {
+    return Promise.resolve("OK");
+  }
+
+  /** A node with a port below 0 cannot make another connection. */
+  nodes(): unknown[] {
+    return this.ports.map((port) => ({
+      options: { host: "node", port },
+      ...(port < 0 ? {} : {
+        duplicate: () => {
+          const line = new Line();
+          this.lines.push(line);
+          return line;
+        },
+      }),
+    }));
+  }
+
+  join(failed: (refused: Refused) => void = () => {}): Tracked {
+    return Tracking.join(this as unknown as RedisClient, "x:", SETTINGS, { changed: () => {}, failed });
+  }
+
+  get states(): string[] {
+    return this.lines.map(({ status }) => status);
+  }
+}
+
+describe("Tracking", () => {
+  it("Tracking has closed the connection to a node that left when the last listener has left", async () => {
+    const cluster = new FakeCluster(1, 2);
+    const tracked = cluster.join();
+    await tracked.ready;
+    cluster.lines[1].slowness = 150;
+    cluster.ports = [1];
+    await until("the node is given up", () => {
+      cluster.emit("refresh");
+      return cluster.lines[1].status === "ending";
+    });
+    await tracked.leave();
+    assertEquals(cluster.states, ["end", "end"]);
+  });
+
+  it("Tracking has closed its connections when a listener has left after a refusal", async () => {
+    const cluster = new FakeCluster(1, 2);
+    let refused: Refused | undefined;
+    const tracked = cluster.join((it) => refused = it);
+    for (const line of cluster.lines) {
+      line.answer = () => Promise.reject(Object.assign(new Error("NOPERM no"), { name: "ReplyError" }));
+    }
+    await until("it was refused", () => refused !== undefined);
+    await Promise.all([tracked.leave(), tracked.leave()]);
+    assertEquals(cluster.states, ["end", "end"]);
+    assertEquals(cluster.eventNames(), ["ready", "close", "end"]); // what is known of a client stays known
+  });
+
+  it("Tracking leaves no connection when it cannot start, and starts anew the next time", async () => {
+    const cluster = new FakeCluster(1, -2);
+    for (let round = 1; round <= 2; round++) {
+      assertThrows(() => cluster.join(), Error, "refused");
+      assertEquals(cluster.lines.length, round);
+    }
+    await until("they are closed", () => cluster.states.every((status) => status === "end"));
+    cluster.ports = [1];
+    const tracked = cluster.join();
+    await tracked.ready;
+    await tracked.leave();
+    assert(cluster.states.every((status) => status === "end"));
+  });
+});
