@@ -6,6 +6,7 @@
 
 import { TimeoutError, UnavailableError } from "../errors/delivery.ts";
 import { isTransient } from "../run/failure.ts";
+import { listen, unlisten } from "../run/signal.ts";
 import type { Path } from "../data/path.ts";
 import type { Store } from "../store/store.ts";
 import type { Tracked } from "../run/tracking.ts";
@@ -62,6 +63,8 @@ export abstract class Feed<V> implements Watch<V> {
   protected readonly store: Store;
   /** The place, empty for the whole dictionary. */
   protected readonly path: Path;
+  /** The method that the caller used. */
+  protected readonly operation: string;
   readonly #signal: AbortSignal | undefined;
   #tracked: Tracked | undefined;
   #isOver: boolean = false;
@@ -84,9 +87,11 @@ export abstract class Feed<V> implements Watch<V> {
    * @param store Where it reads.
    * @param path The place, empty for the whole dictionary.
    * @param options What ends it; they are checked.
+   * @param operation The method that the caller used.
    */
-  constructor(store: Store, path: Path, options: WatchOptions) {
+  constructor(store: Store, path: Path, options: WatchOptions, operation: string = "watch") {
     store.check();
+    this.operation = operation;
     this.store = store;
     this.path = path;
     this.#signal = options.signal;
@@ -165,8 +170,8 @@ export abstract class Feed<V> implements Watch<V> {
 
   /** Waits until nothing is missed any more. Only then it may read. */
   async #start(): Promise<void> {
-    const { store, path } = this;
-    const refused = (error: unknown): unknown => store.readError(error, "watch", path);
+    const { store, path, operation } = this;
+    const refused = (error: unknown): unknown => store.readError(error, operation, path);
     const key = path.length === 0 ? undefined : String(path[0]);
     let tracked: Tracked;
     try {
@@ -180,7 +185,7 @@ export abstract class Feed<V> implements Watch<V> {
     } catch (error) {
       throw refused(error);
     }
-    this.#signal?.addEventListener("abort", this.#abort);
+    if (this.#signal) listen(this.#signal, this.#abort);
     const { timeout } = store.settings;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const isLate = await new Promise<boolean>((resolve) => {
@@ -193,7 +198,7 @@ export abstract class Feed<V> implements Watch<V> {
       tracked.ready.then(() => resolve(false));
     });
     clearTimeout(timer);
-    if (isLate) throw new TimeoutError({ operation: "watch", path, timeout, cause: tracked.failure });
+    if (isLate) throw new TimeoutError({ operation, path, timeout, cause: tracked.failure });
   }
 
   readonly #abort = (): void => {
@@ -203,7 +208,7 @@ export abstract class Feed<V> implements Watch<V> {
   #end(): Promise<void> {
     if (this.#left === undefined) {
       this.#isOver = true;
-      this.#signal?.removeEventListener("abort", this.#abort);
+      if (this.#signal) unlisten(this.#signal, this.#abort);
       this.#left = this.#tracked?.leave() ?? Promise.resolve();
       this.free();
       this.#wake?.();

@@ -9,6 +9,7 @@
 
 import { Deferred } from "./deferred.ts";
 import { NoAnswer } from "./failure.ts";
+import { listen, unlisten } from "./signal.ts";
 
 /** What every call takes. */
 export interface CallOptions {
@@ -96,27 +97,4 @@ export class Cancellation {
     this.#rejected.reject(this.#lose === undefined ? reason : this.#lose(cause));
     for (const listener of this.#listeners) listener();
   }
-}
-
-/**
- * Who listens to each signal. A signal gets one listener for all: it would look through its own each time that one is
- * removed, and Node warns of more than ten.
- */
-const listeners: WeakMap<AbortSignal, Set<() => void>> = new WeakMap();
-
-function abortAll(this: AbortSignal): void {
-  for (const abort of listeners.get(this) ?? []) abort();
-}
-
-function listen(signal: AbortSignal, abort: () => void): void {
-  let all = listeners.get(signal);
-  if (!all) listeners.set(signal, all = new Set());
-  if (all.size === 0) signal.addEventListener("abort", abortAll);
-  all.add(abort);
-}
-
-function unlisten(signal: AbortSignal, abort: () => void): void {
-  const all = listeners.get(signal)!;
-  all.delete(abort);
-  if (all.size === 0) signal.removeEventListener("abort", abortAll); // some signals live as long as they have one
 }
