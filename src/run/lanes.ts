@@ -235,6 +235,7 @@ export class Lanes {
     } else if (batch.works.length > 0) await this.#settle(batch.works as readonly Work[]);
     for (const key of batch.keys) if (this.#last.get(key) === batch) this.#last.delete(key);
     for (const read of batch.reads) read();
+    if (batch.reads.length > 0) await undefined; // they are sent in a microtask, and before what follows
     for (const follower of batch.followers) if (--follower.waits === 0) this.#start(follower);
   }
 

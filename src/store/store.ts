@@ -20,6 +20,7 @@ import type { Line } from "../run/sitting.ts";
 import { Bursts } from "./bursts.ts";
 import { Codec } from "./codec.ts";
 import { Keyspace } from "./keyspace.ts";
+import { Places } from "./places.ts";
 import { Reader } from "./reader.ts";
 import { drive, type Request, type Steps } from "./request.ts";
 import { Searches } from "./searches.ts";
@@ -83,7 +84,12 @@ export class Store {
     this.codec = new Codec(settings);
     this.#runner = new Runner(client, settings.timeout);
     this.#keyspace = new Keyspace(settings.prefix, this.#runner.isCluster);
-    const reader = this.#reader = new Reader(this.#runner, this.#keyspace, settings.timeout);
+    const reader = this.#reader = new Reader(
+      this.#runner,
+      this.#keyspace,
+      new Places(this.#runner, this.#keyspace, settings.readWhole),
+      settings.timeout,
+    );
     const sender = new ChangeSender(this.#runner, settings);
     this.#lanes = new Lanes({
       apply: (groups, after, cancellations) => sender.apply(groups, after, cancellations),

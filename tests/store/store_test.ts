@@ -17,6 +17,7 @@ function newStore(): Store {
     timeout: 10_000,
     delivery: "exactly-once",
     recordPrefix: "json-dict:op:",
+    readWhole: 16_384,
   });
 }
 
