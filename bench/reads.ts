@@ -72,4 +72,43 @@ export async function benchReads(bench: Bench): Promise<void> {
     );
   }
   report.table(["size", "way", "server", "ratio", "caller", "ratio"], rows);
+  await benchKnown(bench);
+}
+
+/** The cost of reading a part of a small value that was read before: by GET, or by the script if an option says so. */
+async function benchKnown({ report, client, prefix, isQuick }: Bench): Promise<void> {
+  type Parts = { doc: Record<Place, { nested: { deep: { counter: number } } }> };
+  const [cut, script] = [undefined, 0].map((readWhole) =>
+    new RedisJsonDict<Parts>(client, { prefix, readWhole })
+  );
+  const rows: string[][] = [];
+  for (const bytes of [1e3, 4e3, 16e3]) {
+    const document = makeRuns(bytes);
+    await client.set(`${prefix}doc`, document.text);
+    const read = (lab: typeof cut, place: Place) =>
+      sequential(() => lab.at("doc", place, "nested", "deep").at("counter").getOrThrow());
+    const turns = isQuick ? 100 : 300;
+    for (const place of PLACES) {
+      const times = await measure(client, {
+        get: { turns, batch: sequential(() => client.get(`${prefix}doc`)), command: "get" },
+        cut: { turns, batch: read(cut, place), command: "get" },
+        script: { turns, batch: read(script, place), command: "evalsha" },
+      }, isQuick ? 2 : 7);
+      const { get, cut: ours, script: other } = times;
+      rows.push([
+        size(document.bytes),
+        place,
+        micros(get.server.min),
+        micros(ours.server.min),
+        micros(other.server.min),
+        ratio(ours.server.min / get.server.min),
+        micros(ours.wall.min),
+        micros(other.wall.min),
+      ]);
+    }
+  }
+  report.note(
+    "A part of a value whose length is known, by at(...).get(); ratio: ours over GET of all, at most 2.",
+  );
+  report.table(["size", "place", "GET", "ours", "by script", "ratio", "caller, ours", "by script"], rows);
 }

@@ -7,6 +7,7 @@
 --   length depth segment...
 --   keys depth segment...
 --   exists depth segment...
+--   size depth segment...
 -- Returns: one bulk string for each read: its JSON result, or a refusal "!CODE segment found"
 -- Errors: none of its own
 -- Cost: O(bytes up to the target); only the fragment leaves the server
@@ -73,6 +74,7 @@ local function run(name, first, last)
     if name == 'exists' then return 'false' end
     fail('NO_KEY')
   end
+  if name == 'size' then return format('%d', partial and redis.call('STRLEN', key) or #text) end
   if last < first then
     if partial then load(true) end
     -- What looks like a refusal is no JSON, and still is none behind a space.

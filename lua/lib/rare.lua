@@ -69,23 +69,35 @@ function rare()
   end
 
   -- bracket_end where the guess was wrong, as a string inside holds brackets that are not balanced: counts those
-  -- that are outside strings.
+  -- that are outside strings. What follows a bracket tells of most.
   function extra.exact_bracket_end(i, open, close)
-    local depth, base, far = 1, i + 1, #text + 1
+    local find, byte, text, _ = find, byte, text, nil
+    local depth, base, far, q = 1, i + 1, #text + 1, i
     local o, c = find(text, open, base, true) or far, find(text, close, base, true) or far
     while true do
       local m = o < c and o or c
       if m == far then fail('CORRUPT', i - 1) end
-      local e = end_around(m, base)
+      local b, y, z, w = byte(text, m + 1, m + 4)
+      if b == COMMA then b, y, z = y, z, w end
+      if b == OPEN_OBJECT then b, y = y, z end
+      local e
+      if b ~= LINE_BREAK and (b ~= QUOTE or not y or MAY_FOLLOW_STRING(y)) then
+        if q <= m then q = find(text, '"', m + 1, true) or far end
+        b, _, y = byte(text, q - 1, q + 1)
+        if b == BACKSLASH or not y or MAY_FOLLOW_STRING(y) then e = end_around(m, base) end
+      end
       if e then
         base = e + 1
+        if o < base then o = find(text, open, base, true) or far end
+        if c < base then c = find(text, close, base, true) or far end
+      elseif m == o then
+        depth, base = depth + 1, m + 1
+        o = find(text, open, base, true) or far
       else
-        if m == o then depth = depth + 1 else depth = depth - 1 end
+        depth, base = depth - 1, m + 1
         if depth == 0 then return m end
-        base = m + 1
+        c = find(text, close, base, true) or far
       end
-      if o < base then o = find(text, open, base, true) or far end
-      if c < base then c = find(text, close, base, true) or far end
     end
   end
 

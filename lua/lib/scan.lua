@@ -76,7 +76,8 @@ local function member(i, name, y, c)
       if not steps_made then make_steps() end
       local _, e, before, b, z
       before, _, b, z = byte(text, m - 1, m + 2)
-      if b ~= QUOTE or not z or MAY_FOLLOW_STRING(z) then
+      -- No string holds a line break as it is.
+      if b ~= LINE_BREAK and (b ~= QUOTE or not z or MAY_FOLLOW_STRING(z)) then
         _, e = string_around(m, base)
       end
       if e then
@@ -153,7 +154,9 @@ function make_steps()
       while p and p <= last do
         local r = p + 1
         local b, y, z, w = byte(text, r, p + 4)
-        if b ~= QUOTE then
+        if b == LINE_BREAK or b == COMMA and y == LINE_BREAK then
+          y = OPEN_OBJECT -- no string holds a line break as it is
+        elseif b ~= QUOTE then
           r = p + 2
           if y == QUOTE then
             y = z

@@ -12,6 +12,7 @@ local text, partial
 
 -- The bytes that structure a text. What is no more than SPACE is white space.
 -- @define SPACE 32
+-- @define LINE_BREAK 10
 -- @define QUOTE 34
 -- @define COMMA 44
 -- @define COLON 58

@@ -7,17 +7,32 @@ if not problem then
       text, partial, ttl, edits, key = value.text, value.partial, value.ttl, value.edits, value.key
       from, to, fragment = value.from, value.to, value.fragment
     end
-    local answer
-    if edits == 0 then
+    local answer, in_place
+    if from and edits == 1 and not ttl and #text > 128 then
+      -- Where a change can be made in place. SETRANGE changes the value as a whole or not at all. It is refused where
+      -- the value is longer than the server takes in one piece (proto-max-bulk-len); SET is not.
+      local place, grows = string.format('%.0f', from - 1), #fragment - (to - from + 1)
+      if grows == 0 then
+        in_place = type(redis.pcall('SETRANGE', key, place, fragment)) == 'number'
+      elseif grows > 0 and not partial and #text > LONG and from > #text / 4 then
+        -- A string costs Lua about as much for each byte as all else does, so none is made of what stands before the
+        -- change. A value that grew may take twice its memory: BITOP copies it into as much as it needs. That drops
+        -- an expiry, so a value that has one is written as a whole.
+        local known, allowed = pcall(redis.acl_check_cmd, 'BITOP', 'OR', key, key)
+        in_place = known and allowed and redis.pcall('PTTL', key) == -1
+          and type(redis.pcall('SETRANGE', key, place, fragment .. sub(text, to + 1))) == 'number'
+          and type(redis.pcall('BITOP', 'OR', key, key)) == 'number'
+      end
+    end
+    if in_place then
+      answer = 1
+    elseif edits == 0 then
       if ttl == 0 then
         answer = redis.pcall('PERSIST', key)
       elseif ttl then
         answer = redis.pcall('PEXPIRE', key, string.format('%.0f', ttl))
       end
-    elseif not (from and edits == 1 and not ttl and #fragment == to - from + 1 and #text > 128
-      -- Refused where the value is longer than the server takes in one piece (proto-max-bulk-len); SET is not.
-      and type(redis.pcall('SETRANGE', key, string.format('%.0f', from - 1), fragment)) == 'number')
-    then
+    else
       if from then
         local tail
         if partial then

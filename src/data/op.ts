@@ -248,8 +248,8 @@ export type Group = readonly Op[];
 
 /** One read of one place. */
 export interface Read {
-  /** What to read: the fragment, its type, its length, its member names, or whether it is there. */
-  readonly kind: "get" | "type" | "length" | "keys" | "exists";
+  /** What to read: the fragment, its type, its length, its member names, whether it is there; the bytes of the whole value. */
+  readonly kind: "get" | "type" | "length" | "keys" | "exists" | "size";
   /** Where; only the dictionary key for a whole value. */
   readonly path: Path;
 }

@@ -23,6 +23,7 @@ export function readPlace(document: Document, { kind, path }: Read): string {
     throw new Refused("NO_KEY");
   }
   if (kind === "get" && path.length === 1) return document.reply;
+  if (kind === "size") return String(new TextEncoder().encode(document.text!).length);
   const place = document.walk(path.slice(1));
   if ("at" in place) {
     if (kind === "exists") return "false";

@@ -226,13 +226,13 @@ export class Lanes {
     return batch;
   }
 
-  /** Starts batches whose turn it is, and those whose turn that makes it. A list, since any number may be reads only. */
-  #start(ready: Batch[]): void {
+  /** Starts batches whose turn it is. */
+  #start(ready: readonly Batch[]): void {
     for (const batch of ready) {
       batch.isRunning = true;
       const running = this.#run(batch);
-      if (running) running.then(() => this.#start(this.#finish(batch)));
-      else for (const next of this.#finish(batch)) ready.push(next);
+      if (running) running.then(() => this.#finish(batch));
+      else this.#finish(batch);
     }
   }
 
@@ -244,11 +244,14 @@ export class Lanes {
     return works.every(isSimple) ? this.#settle(works) : new Sitting(this.#delivery).run(works);
   }
 
-  /** Ends a batch. Returns those whose turn it is now. */
-  #finish(batch: Batch): Batch[] {
+  /** Ends a batch, sends the reads behind it, and starts what comes then. */
+  #finish(batch: Batch): void {
     for (const key of batch.keys) if (this.#last.get(key) === batch) this.#last.delete(key);
     for (const read of batch.reads) read();
-    return batch.followers.filter((follower) => --follower.waits === 0);
+    const next = batch.followers.filter((follower) => --follower.waits === 0);
+    // Reads are sent in a microtask, and before what follows. So any number may wait for their turn.
+    if (batch.reads.length > 0) queueMicrotask(() => this.#start(next));
+    else this.#start(next);
   }
 
   async #settle(all: readonly Work[]): Promise<void> {

@@ -14,23 +14,27 @@ import type { Runner } from "../run/runner.ts";
 import { type Page, scanKeys } from "../run/scan.ts";
 import { checkServer } from "../run/server.ts";
 import type { Keyspace } from "./keyspace.ts";
+import type { Places } from "./places.ts";
 
 /** Reads the values of one dictionary. */
 export class Reader {
   readonly #runner: Runner;
   readonly #keyspace: Keyspace;
+  readonly #places: Places;
   readonly #timeout: number;
 
   /** @param timeout How long a part of a cluster may be away during a scan, in milliseconds. */
-  constructor(runner: Runner, keyspace: Keyspace, timeout: number) {
+  constructor(runner: Runner, keyspace: Keyspace, places: Places, timeout: number) {
     this.#runner = runner;
     this.#keyspace = keyspace;
+    this.#places = places;
     this.#timeout = timeout;
   }
 
   /** The same for calls that may take another time, in milliseconds. */
   within(timeout: number): Reader {
-    return new Reader(this.#runner.within(timeout), this.#keyspace, timeout);
+    const runner = this.#runner.within(timeout);
+    return new Reader(runner, this.#keyspace, this.#places.by(runner), timeout);
   }
 
   /** Asks whether the server will do what is needed. One round trip. */
@@ -39,9 +43,9 @@ export class Reader {
     return checkServer(this.#runner, name, new Records(recordPrefix).next(name).name, hasReplicas);
   }
 
-  /** Reads one place by the script. One round trip. */
-  async place(read: Read): Promise<string | Refusal> {
-    return (await this.#run([read]))[0];
+  /** Reads one place. One round trip, shared with other reads of the key in this turn. */
+  place(read: Read): Promise<string | Refusal> {
+    return this.#places.read(read);
   }
 
   /** Sends a plain command about one key. One round trip. */

@@ -21,6 +21,7 @@ import { type Tracked, Tracking, type TrackingListener } from "../run/tracking.t
 import { Bursts } from "./bursts.ts";
 import { Codec } from "./codec.ts";
 import { Keyspace } from "./keyspace.ts";
+import { Places } from "./places.ts";
 import { Reader } from "./reader.ts";
 import { drive, type Request, type Steps } from "./request.ts";
 import { Searches } from "./searches.ts";
@@ -103,9 +104,13 @@ export class Store {
     this.codec = new Codec(settings);
     this.#runner = new Runner(client, settings.timeout);
     this.#keyspace = new Keyspace(settings.prefix, this.#runner.isCluster);
-    const reader = this.#reader = new Reader(this.#runner, this.#keyspace, settings.timeout);
+    const places = new Places(this.#runner, this.#keyspace, settings.readWhole);
+    const reader = this.#reader = new Reader(this.#runner, this.#keyspace, places, settings.timeout);
     const runner = new Runner(client, settings.timeout);
-    this.#watching = { runner, reader: new Reader(runner, this.#keyspace, settings.timeout) };
+    this.#watching = {
+      runner,
+      reader: new Reader(runner, this.#keyspace, places.by(runner), settings.timeout),
+    };
     const sender = new ChangeSender(this.#runner, settings);
     this.#lanes = new Lanes({
       apply: (groups, after, cancellations) => sender.apply(groups, after, cancellations),

@@ -351,10 +351,13 @@ function run({ texts, seeds, fresh }: Case): Expected {
     // Now and then the texts are asked for in between, which must make no difference.
     if ((fresh + index) % 2 === 0) KEYS.forEach((key) => replica.text(key));
   });
-  const kinds = ["get", "type", "length", "keys", "exists"] as const;
+  const kinds = ["get", "type", "length", "keys", "exists", "size"] as const;
   const reads = seeds.flat().map((one, index): Read => {
     const type = (["array", "object", "string"] as const)[one.flag];
-    return { kind: kinds[(one.pick + index) % 5], path: pathFor(one, replica.text(one.key)!, type) };
+    return {
+      kind: kinds[(one.pick + index) % kinds.length],
+      path: pathFor(one, replica.text(one.key)!, type),
+    };
   });
   const anew = new Replica(KEYS.map((key) => [key, replica.text(key)!]));
   const answers = reads.map((read) => {

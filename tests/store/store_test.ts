@@ -18,6 +18,7 @@ function newStore(): Store {
     delivery: "exactly-once",
     recordPrefix: "json-dict:op:",
     heartbeat: 5_000,
+    readWhole: 16_384,
   });
 }
 

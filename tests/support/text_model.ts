@@ -50,6 +50,7 @@ export function applyRead(texts: Texts, read: Read): string {
   try {
     if (text === undefined) return read.kind === "exists" ? "false" : refuse("NO_KEY", 0);
     if (read.path.length === 1 && read.kind === "get") return text;
+    if (read.kind === "size") return String(new TextEncoder().encode(text).length);
     const place = walk(text, read.path);
     if (!place.node) return read.kind === "exists" ? "false" : refuse("NOT_FOUND", place.depth);
     const { node, depth } = place;
