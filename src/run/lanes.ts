@@ -249,9 +249,8 @@ export class Lanes {
     for (const key of batch.keys) if (this.#last.get(key) === batch) this.#last.delete(key);
     for (const read of batch.reads) read();
     const next = batch.followers.filter((follower) => --follower.waits === 0);
-    // Reads are sent in a microtask, and before what follows. So any number may wait for their turn.
-    if (batch.reads.length > 0) queueMicrotask(() => this.#start(next));
-    else this.#start(next);
+    // Reads are sent in a microtask, and before what follows, which may wait for other batches that end now, too.
+    if (next.length > 0) queueMicrotask(() => this.#start(next));
   }
 
   async #settle(all: readonly Work[]): Promise<void> {

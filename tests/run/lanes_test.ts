@@ -168,6 +168,20 @@ describe("Lanes", () => {
     await turn();
   });
 
+  it("Lanes lets a read that is sent in a microtask go before what waits for two keys", async () => {
+    const desk = new Desk();
+    desk.lanes.commit([set("a", "1")]);
+    desk.lanes.commit([set("b", "2")]);
+    let sent = -1;
+    desk.lanes.after(["a"], () => Promise.resolve().then(() => void (sent = desk.batches.length)));
+    desk.lanes.commit([set("a", "3"), set("b", "3")]);
+    await turn();
+    desk.answer(0);
+    desk.answer(1);
+    await turn();
+    assertEquals([sent, desk.batches.length], [2, 3]);
+  });
+
   it("Lanes rejects all of a batch that fails, and goes on", async () => {
     const desk = new Desk();
     const failed = [desk.lanes.commit([set("a", "1")]), desk.lanes.commit([set("a", "2")])];
