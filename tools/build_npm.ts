@@ -41,7 +41,9 @@ await build({
     const esm = `${OUT}/esm/package.json`;
     const { sideEffects } = PACKAGE;
     Deno.writeTextFileSync(esm, JSON.stringify({ ...JSON.parse(Deno.readTextFileSync(esm)), sideEffects }));
-    for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) {
+    Deno.mkdirSync(`${OUT}/docs`, { recursive: true });
+    const docs = [...Deno.readDirSync(`${ROOT}docs`)].map(({ name }) => `docs/${name}`);
+    for (const file of ["README.md", "LICENSE", "CHANGELOG.md", ...docs]) {
       Deno.copyFileSync(ROOT + file, `${OUT}/${file}`);
     }
   },

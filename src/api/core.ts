@@ -27,7 +27,7 @@ import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
 import { type AnyRef, createRef, readMany, type Ref } from "./ref.ts";
 import { type CloseOptions, type DictOptions, readCloseTimeout, readOptions } from "../run/options.ts";
 import type { CallOptions } from "../run/cancellation.ts";
-import { checkOptions, checkTtl, type OptionName } from "../run/option.ts";
+import { checkKeys, checkOptions, checkTtl, type OptionName } from "../run/option.ts";
 import { ask, type Steps } from "../store/request.ts";
 import { Store } from "../store/store.ts";
 import type { DictWatchOptions, Ready, Watch } from "./feed.ts";
@@ -42,18 +42,18 @@ export interface GetOptions extends CallOptions {
   readonly ttl?: number;
 }
 
-/** Which keys are gone through. */
+/** Which keys an iteration returns. */
 export interface KeysOptions extends CallOptions {
   /** Only keys that start with this. Any text is taken literally, `*` too. */
   readonly startsWith?: string;
-  /** No more keys than this; which ones is chance. */
+  /** At most this many keys; which ones is not defined. */
   readonly limit?: number;
 }
 
 /** How a value is written where there may be another one. */
 export interface ReplaceOptions extends CallOptions {
   /**
-   * Whether a value that is there is replaced. Without it, nothing is changed then.
+   * Whether to replace a value that is already there. Otherwise nothing is changed then.
    *
    * @default {false}
    */
@@ -70,7 +70,7 @@ export interface ExpiryOptions extends CallOptions {
 export interface SetOptions extends CallOptions {
   /** The value expires after so many milliseconds (not seconds). Without `ttl` and `keepTtl` it does not expire. */
   readonly ttl?: number;
-  /** The expiry of the value before it stays. */
+  /** Keep the expiry of the value that was there. */
   readonly keepTtl?: boolean;
 }
 
@@ -117,7 +117,7 @@ let setQuit: <T extends object>(dict: RedisJsonDict<T>, quit: Quit) => void;
 let getStore: <T extends object>(dict: RedisJsonDict<T>) => Store;
 
 /**
- * Has a dictionary end its connection when it is closed. Only for `connect`: a client of a user stays theirs.
+ * Makes a dictionary end its connection when it is closed. Only for `connect`: a client of a user stays theirs.
  *
  * @param dict The dictionary.
  * @param quit Ends the connection.
@@ -147,6 +147,10 @@ export function storeOf<T extends object>(dict: RedisJsonDict<T>): Store {
  *
  * Changes of one key keep the order in which they were issued, awaited or not; those that are issued while one is
  * under way leave together as one round trip. A read sees all earlier changes of the same dictionary object.
+ *
+ * Every call may reject with {@linkcode TimeoutError} or {@linkcode UnavailableError}, which changed nothing; a change
+ * also with {@linkcode AmbiguousResultError} and, with the option `durability`, with {@linkcode DurabilityError}. The
+ * methods list only the other errors.
  *
  * | method | Redis | round trips |
  * | --- | --- | --- |
@@ -210,8 +214,8 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * `delivery: "at-most-once"` it needs `maxRetriesPerRequest: 0`, or `retryDelayOnFailover: 0` for a cluster, as
    * ioredis by default sends commands again.
    * @param options How it works.
-   * @throws {TypeError} If the client does not fit, has a `keyPrefix`, or sends changes again that must arrive at most
-   * once, or there is no `prefix`, no such option, or one of the wrong type.
+   * @throws {TypeError} If the client does not fit, has a `keyPrefix`, or resends changes that must arrive at most once;
+   * or if there is no `prefix`, no such option, or one of the wrong type.
    * @throws {RangeError} If the timeout or the heartbeat is not a positive number of milliseconds.
    *
    * @example Bring a client
@@ -237,13 +241,13 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   /**
    * Connects, and finds out whether calls will work: the address, TLS, the user and the password, the number of the
    * database, the version, the rights of the user on the keys and the records, and whether the server takes changes.
-   * Nothing else needs it: every call connects by itself. Two round trips; it changes nothing, but leaves a record as every
-   * change does. Redis 6 tells of missing rights only as far as this change needs them. Of a cluster one node is asked.
+   * No call needs it: each connects by itself. Two round trips; it changes nothing, but leaves a record as every change
+   * does. Redis 6 reports only those missing rights that this needs. In a cluster one node is asked.
    *
    * @param options A signal, or a time of its own.
    * @returns Resolves when calls will work.
-   * @throws {UnavailableError} If something is wrong that waiting does not mend; `reason` and the message say what. At once
-   * for a user, a password, a database, a certificate, a version, or rights; else at the deadline.
+   * @throws {UnavailableError} If something is wrong that waiting does not mend; `reason` and the message say what. At
+   * once for a user, a password, a database, a certificate, a version, or rights; else at the deadline.
    * @throws {TimeoutError} If there is no connection in time; the message says why.
    *
    * @example Before a service takes requests
@@ -300,14 +304,15 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @throws {WrongTypeError} If the key is no Redis string.
    */
   async getOrThrow<K extends Key<T>>(key: K, options?: GetOptions): Promise<At<T, K>> {
-    const value = await this.get(key, options);
-    if (value === undefined) throw new KeyNotFoundError({ operation: "get", path: [key] });
+    const store = this.#within("getOrThrow", options, ["ttl"]);
+    const value = await store.drive(get<At<T, K>>(store, readKey(key), options?.ttl, "getOrThrow"));
+    if (value === undefined) throw new KeyNotFoundError({ operation: "getOrThrow", path: [key] });
     return value;
   }
 
   /**
-   * Reads several values as they are at one moment. One round trip (MGET), two if some are missing. More than
-   * 10,000 keys are read in so many steps, and in a cluster those of each slot for themselves.
+   * Reads several values as they are at one moment. One round trip (MGET), two if some are missing. More than 10,000
+   * keys are read in several steps, and in a cluster those of each slot separately, each at a moment of its own.
    *
    * @param keys The keys.
    * @param options A signal, or a time of its own.
@@ -329,16 +334,13 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    */
   async getMany<K extends Key<T>>(keys: Iterable<K>, options?: CallOptions): Promise<Map<K, At<T, K>>> {
     const store = this.#within("getMany", options);
-    if (typeof keys === "string") {
-      // It would be taken for the keys that its characters name.
-      throw new TypeError("Cannot get many: received a string, expected an array of keys");
-    }
-    const wanted = [...new Set([...keys])];
+    checkKeys("getMany", keys);
+    const wanted = [...new Set(keys)];
     wanted.forEach(readKey);
     const found = new Map<K, At<T, K>>();
     for (let from = 0; from < wanted.length; from += MAX_KEYS) {
       const page = wanted.slice(from, from + MAX_KEYS);
-      const texts = await store.texts(page);
+      const texts = await store.texts(page, "getMany");
       page.forEach((key, index) => {
         const text = texts[index];
         if (text !== undefined) found.set(key, this.#decode<K>(text, "getMany", key));
@@ -380,14 +382,14 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
     if (refs === null || typeof refs !== "object" || !(Symbol.iterator in refs)) {
       throw new TypeError(`Cannot readMany: received ${nameOf(refs)}, expected an array of refs`);
     }
-    // What is in Redis is what the user says it is.
+    // The type of what is in Redis is the user's word.
     return await readMany(store, refs) as {
       -readonly [I in keyof R]: Awaited<ReturnType<R[I]["getOrThrow"]>> | undefined;
     };
   }
 
   /**
-   * Tells whether there is a value; it stays on the server. One round trip (TYPE).
+   * Reports whether there is a value; it stays on the server. One round trip (TYPE).
    *
    * @param key The key.
    * @param options A signal, or a time of its own.
@@ -398,7 +400,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   async has(key: Key<T>, options?: CallOptions): Promise<boolean> {
     const type = await this.#within("has", options).command("has", "TYPE", readKey(key));
     if (type !== "string" && type !== "none") {
-      throw new WrongTypeError({ operation: "has", path: [key], found: String(type) });
+      throw new WrongTypeError({ operation: "has", path: [key], found: type });
     }
     return type === "string";
   }
@@ -465,9 +467,9 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   }
 
   /**
-   * Removes some value and returns it with its key. One round trip where an earlier `popItem` has seen more keys than it
-   * took. Else a scan up to the first key, which goes on where the last one ended: one round trip for each 1000 keys of
-   * the server, whatever their prefix. That the dictionary is empty takes a scan of the whole server.
+   * Removes some value and returns it with its key. One round trip if an earlier `popItem` has seen more keys than it
+   * took. Otherwise a scan up to the first key, which goes on where the last one ended: one round trip for each 1000
+   * keys of the server, whatever their prefix. To find that the dictionary is empty takes a scan of the whole server.
    *
    * @param options A signal, or a time of its own.
    * @returns The key and the value; `undefined` if the dictionary is empty.
@@ -532,8 +534,8 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   }
 
   /**
-   * Writes a value to another key, too, text and expiry included; the value stays on the server. One round trip, atomic.
-   * In a cluster both keys must be in one slot.
+   * Writes a value to another key as well, text and expiry included; the value stays on the server. One round trip,
+   * atomic. In a cluster both keys must be in one slot.
    *
    * @param from The key.
    * @param to The other key.
@@ -619,7 +621,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * value, objects are merged, `null` removes a member. One round trip.
    *
    * @param key The key; it is created if it is not there.
-   * @param patch What to merge; what is no object replaces the value.
+   * @param patch What to merge; anything but an object replaces the value.
    * @param options A signal, or a time of its own.
    * @throws {TypeError} If JSON cannot hold the patch.
    * @throws {CorruptValueError} If the text in Redis is not JSON.
@@ -649,14 +651,14 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * The recipe gets a draft of the dictionary. What it reads becomes a guard, what it writes becomes an op of the
    * same name: `push` stays a push, so pushes of many clients come together; `+= 1` becomes a write that holds
    * only if nobody else changed the number. If somebody did, nothing is changed, and the recipe runs again on the
-   * fresh values. So it must be synchronous, and do nothing but change its draft. What it throws discards all of
-   * it. Edits that touch different parts of a value do not hinder each other.
+   * fresh values. So it must be synchronous, and do nothing but change its draft. If it throws, all of it
+   * is discarded. Edits that touch different parts of a value do not conflict.
    *
-   * Two round trips: one reads the value that the recipe touches first, one commits; one less where nothing is read
-   * or nothing written. Each further key that the recipe reads costs one more, unless `keys` names them before. A
-   * run that was in conflict costs one more.
+   * Two round trips: one reads the value that the recipe touches first, one commits; one less if nothing is read or
+   * nothing is written. Each further key that the recipe reads costs one more, unless `keys` names it. Each run that
+   * was in conflict costs one more.
    *
-   * In a draft, everything works that works with plain data. What JSON cannot say throws: holes in arrays,
+   * In a draft, everything works that works with plain data. What JSON cannot represent throws: holes in arrays,
    * `undefined`, accessors, frozen objects. The number that `push` and `unshift` return does not count as a read,
    * `length` does. `draft.key = value` keeps the expiry of the key; a key that was not there expires after `ttl`.
    *
@@ -664,7 +666,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @param recipe Changes the draft; it may run more than once.
    * @param options How often it may run, and what to read before.
    * @returns What the recipe returned, as plain data.
-   * @throws {ConflictError} If others were faster each time.
+   * @throws {ConflictError} If others changed what the recipe reads, every time it ran.
    * @throws {TypeError} If the recipe is async, or writes what JSON cannot hold.
    * @throws {RangeError} If the recipe writes beyond the end of an array, or reads more than 1000 keys.
    * @throws {CorruptValueError} If the text in Redis is not JSON.
@@ -700,12 +702,16 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   }
 
   /**
-   * Tells what an edit would send now, without sending it: guards, then ops. It reads as the edit does.
+   * Returns what an edit would send now, without sending it: guards, then ops. It reads as the edit does.
    *
+   * @typeParam R What the recipe returns.
    * @param recipe Changes the draft.
    * @param options What to read before.
-   * @returns The guards and the ops; nothing if the recipe changes nothing.
+   * @returns The guards and the ops; none if the recipe changes nothing.
    * @throws {TypeError} If the recipe is async, or writes what JSON cannot hold.
+   * @throws {RangeError} If the recipe writes beyond the end of an array, or reads more than 1000 keys.
+   * @throws {CorruptValueError} If the text in Redis is not JSON.
+   * @throws {WrongTypeError} If a key is no Redis string.
    *
    * @example See what goes over the wire
    * ```ts
@@ -725,14 +731,17 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
     options: DictEditOptions = {},
   ): Promise<Group> {
     const store = this.#within("explain", options, ["ttl", "keys", "attempts"]);
-    return await store.drive(explain(store, new DictScope(store, options.keys, options.ttl), recipe));
+    return await store.drive(
+      explain(store, new DictScope(store, options.keys, options.ttl, "explain"), recipe),
+    );
   }
 
   /**
    * Waits until all changes of live documents are in Redis.
    *
-   * @throws {JsonDictError} If one of them failed, and this was not told yet.
-   * @throws {AggregateError} If several did; it has all of them in `errors`.
+   * @returns Resolves when all of them are applied.
+   * @throws {JsonDictError} If one of them failed, and that was not reported yet.
+   * @throws {AggregateError} If several did; `errors` has all of them.
    */
   settled(): Promise<void> {
     return this.#store.bursts.settled();
@@ -741,7 +750,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   // ---- Expiry ----
 
   /**
-   * Tells when a value expires. One round trip (PTTL and TYPE).
+   * Reports when a value expires. One round trip (PTTL and TYPE).
    *
    * @param key The key.
    * @param options A signal, or a time of its own.
@@ -756,17 +765,16 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
       store.command("ttl", "TYPE", key), // PTTL answers for every type
     ]);
     if (type !== "string" && type !== "none") {
-      throw new WrongTypeError({ operation: "ttl", path: [key], found: String(type) });
+      throw new WrongTypeError({ operation: "ttl", path: [key], found: type });
     }
-    const ttl = Number(left);
-    return ttl === -2 ? undefined : ttl === -1 ? Infinity : ttl;
+    return left === -2 ? undefined : left === -1 ? Infinity : left;
   }
 
   /**
-   * Lets a value expire. One round trip.
+   * Sets when a value expires. One round trip.
    *
    * @param key The key.
-   * @param ttl From now, in milliseconds.
+   * @param ttl Milliseconds from now (not seconds).
    * @param options A signal, or a time of its own.
    * @returns Whether there is a value.
    * @throws {TypeError} If the key is not a well-formed string.
@@ -798,8 +806,8 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   // ---- All items ----
 
   /**
-   * Writes several values, all at once: no other client sees some of them. They expire after `ttl`, without it never.
-   * One round trip. In a cluster this holds for the keys of each slot; each slot has a call of its own.
+   * Writes several values, all at once: no other client sees only some of them. They expire after `ttl`, or never
+   * without it. One round trip. In a cluster this holds for the keys of each slot; each slot has a call of its own.
    *
    * @param values The values by key.
    * @param options Whether they expire.
@@ -830,15 +838,15 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
         `Cannot update ${ops.size} keys at once: at most ${MAX_KEYS} fit in one atomic call`,
       );
     }
-    if (ops.size > 0) await store.applyAll([...ops.values()]);
+    if (ops.size > 0) await store.applyAll([...ops.values()], "update");
   }
 
   /**
-   * Goes through the keys. One round trip (SCAN) for each 1000 keys of the server, whatever their prefix.
+   * Iterates over the keys. One round trip (SCAN) for each 1000 keys of the server, whatever their prefix.
    *
-   * A key that is there all the while comes exactly once; one that comes or goes meanwhile at most once. In a cluster,
-   * all masters are asked, and once more if slots have moved meanwhile: up to five times, so that only a key which
-   * moved each time can be missed.
+   * A key that is there all the time comes exactly once; one that comes or goes meanwhile at most once. In a cluster,
+   * all masters are asked, and again if slots have moved meanwhile: up to five times, so that only a key that moved
+   * each time can be missed.
    *
    * @param options Which keys.
    * @returns The keys, in no order.
@@ -874,7 +882,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   }
 
   /**
-   * Goes through the values. Two round trips (SCAN, MGET) for each 1000 keys of the server.
+   * Iterates over the values. Two round trips (SCAN, MGET) for each 1000 keys of the server.
    *
    * @param options A signal, or a time of its own.
    * @returns The values, in no order.
@@ -891,7 +899,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   }
 
   /**
-   * Goes through the keys with their values. Two round trips (SCAN, MGET) for each 1000 keys of the server.
+   * Iterates over the keys with their values. Two round trips (SCAN, MGET) for each 1000 keys of the server.
    *
    * @param options A signal, or a time of its own.
    * @returns Pairs, in no order.
@@ -938,8 +946,8 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   }
 
   /**
-   * Removes all values, each by itself. A round trip (SCAN) for each 1000 keys of the server, and one for each 500
-   * that are removed; in a cluster, one for each slot.
+   * Removes all values, but not as one atomic change. One round trip (SCAN) for each 1000 keys of the server, and one
+   * for each 500 that are removed; in a cluster, one for each slot.
    *
    * @param options A signal, or a time of its own.
    * @returns How many were removed.
@@ -1036,8 +1044,8 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    */
   at<V>(selector: (dict: Selection<T>) => Selected<V> | undefined): Ref<V>;
   /**
-   * A place by a path in a variable, as `at(...path)`, its key first. Nothing is known of the value there, so the ref has
-   * all methods.
+   * A place by a path in a variable, as `at(...path)`, its key first. The type of the value there is unknown, so the
+   * ref has all methods.
    */
   at<P extends readonly Segment[]>(...path: AnyPath<P>): Ref<unknown>;
   /** A place by its key and any number of segments. */
@@ -1098,15 +1106,16 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   // ---- Ending ----
 
   /**
-   * Closes the dictionary. It takes no more calls, waits for all that it took, and ends the connection if `connect` made
-   * it.
+   * Closes the dictionary: it accepts no more calls, waits for those that it accepted, and ends the connection if
+   * `connect` made it.
    *
-   * What is not settled in time ends: a call that was not sent with `TimeoutError`, one that was sent with
-   * {@linkcode AmbiguousResultError}. An iteration that is at a pause ends at its next step.
+   * A call that is not settled in time rejects: with {@linkcode TimeoutError} if it was not sent, or else with
+   * {@linkcode AmbiguousResultError}. An iteration ends at its next step.
    *
    * @param options How long it may take.
    * @returns Resolves when nothing is under way any more.
-   * @throws {JsonDictError} What a live document failed with, if nobody asked before; the dictionary is closed then, too.
+   * @throws {JsonDictError} If a live document failed, and that was not reported yet; the dictionary is closed all the
+   * same.
    * @throws {AggregateError} If several failed.
    * @throws {RangeError} If `timeout` is not a positive number of milliseconds.
    *
@@ -1144,7 +1153,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
     return this.#store.codec.encode(value, [key]);
   }
 
-  /** What is in Redis is what the user says it is. */
+  /** The type of what is in Redis is the user's word. */
   #decode<K extends Key<T>>(text: string, operation: string, key: string): At<T, K> {
     return this.#store.codec.decode(text, operation, [key]) as At<T, K>;
   }
@@ -1154,27 +1163,32 @@ function apply(store: Store, op: Op, operation: string = op.kind): Promise<strin
   return store.apply(Object.freeze(op), operation);
 }
 
-/** Reads a whole value, and moves its expiry. What is in Redis is what the user says it is. */
-function* get<V>({ codec }: Local, key: string, ttl?: number): Steps<V | undefined> {
+/** Reads a whole value, and moves its expiry. The type of what is in Redis is the user's word. */
+function* get<V>(
+  { codec }: Local,
+  key: string,
+  ttl?: number,
+  operation: string = "get",
+): Steps<V | undefined> {
   const text = ttl === undefined
-    ? yield* ask("command", { operation: "get", name: "GET", key })
-    : yield* touch(key, ttl);
-  return text === null ? undefined : codec.decode(String(text), "get", [key]) as V;
+    ? yield* ask("command", { operation, name: "GET", key })
+    : yield* touch(key, ttl, operation);
+  return text === null ? undefined : codec.decode(text, operation, [key]) as V;
 }
 
 /**
- * Reads a whole value as it moves its expiry. GETEX would do the same without a record; but a copy of it that is kept on
- * its way for long would let a value expire that was made to stay meanwhile.
+ * Reads a whole value and moves its expiry. GETEX would do the same without a record, but a copy of it that arrives late
+ * could set an expiry that a later `persist` has removed.
  */
-function* touch(key: string, ttl: number): Steps<string | null> {
+function* touch(key: string, ttl: number, operation: string): Steps<string | null> {
   const path = [key];
   const group: Group = Object.freeze([
     { kind: "exists", path },
     { kind: "set", path, value: "null", when: "absent" }, // it is there, so nothing is written, and its text returned
     { kind: "expire", path, ttl },
   ]);
-  const outcome = yield* ask("apply", { group, operation: "get" });
+  const outcome = yield* ask("apply", { group, operation });
   if ("results" in outcome) return outcome.results[1];
   if (outcome.refusal.code === "TEST") return null;
-  throw toError({ kind: "get", path }, outcome.refusal);
+  throw toError({ kind: "get", path }, outcome.refusal, operation);
 }

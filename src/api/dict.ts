@@ -1,5 +1,5 @@
 /**
- * The dictionary, which can also connect by itself: then ioredis comes along.
+ * The dictionary with `connect`, which needs ioredis.
  *
  * @module
  */
@@ -13,8 +13,8 @@ import { type OptionsFor, owning, RedisJsonDict as Core } from "./core.ts";
 /** How a dictionary with a connection of its own works. */
 export interface ConnectOptions extends DictOptions {
   /**
-   * How TLS is done, for an address that starts with `rediss://`: as with a certificate that a private authority has
-   * signed. Without it, the authorities count that the runtime knows.
+   * Settings of TLS, for an address that starts with `rediss://`: for example the certificate of a private authority.
+   * Without it, the authorities that the runtime knows are trusted.
    */
   readonly tls?: TlsOptions;
 }
@@ -28,7 +28,16 @@ export type RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>> 
 
 /** The class of dictionaries, which can connect by itself. */
 export interface RedisJsonDictClass {
-  /** Makes a dictionary on a client that stays yours. No I/O. */
+  /**
+   * Makes a dictionary on a client that stays yours. No I/O.
+   *
+   * @typeParam T The types of the values by key.
+   * @param client A `Redis` or `Cluster` of ioredis, or what fits {@linkcode RedisClient}.
+   * @param options How it works.
+   * @throws {TypeError} If the client does not fit, has a `keyPrefix`, or resends changes that must arrive at most once;
+   * or if there is no `prefix`, no such option, or one of the wrong type.
+   * @throws {RangeError} If the timeout is not a positive number of milliseconds.
+   */
   new <T extends OnlyJson<T, bigint> = Record<string, Json>>(
     client: RedisClient,
     options: OptionsFor<T>,
@@ -37,15 +46,15 @@ export interface RedisJsonDictClass {
   readonly prototype: Core;
   /**
    * Makes a dictionary with a connection of its own, which {@linkcode RedisJsonDict.close} ends. It connects in the
-   * background, and again after a loss.
+   * background, and reconnects after a loss. No round trip.
    *
    * @typeParam T The types of the values by key.
    * @param url Where the server is, as `redis://localhost:6379/0`. For a cluster, a list with the addresses of some of
    * its nodes; the user and the password of the first hold for all.
    * @param options How it works.
    * @returns The dictionary; `await using` closes it.
-   * @throws {TypeError} If the address is not one of Redis, or there is no `prefix`, no such option, or one of the wrong
-   * type.
+   * @throws {TypeError} If the address is no address of Redis, or does not fit `tls`; or if there is no `prefix`, no
+   * such option, or one of the wrong type.
    * @throws {RangeError} If the timeout or the heartbeat is not a positive number of milliseconds.
    *
    * @example Connect for as long as a block lasts
@@ -63,9 +72,9 @@ export interface RedisJsonDictClass {
 }
 
 /**
- * The class of dictionaries: the very one of `./core`, and `connect`.
+ * The class of dictionaries: the same class as in `./core`, with `connect`.
  *
- * It is defined here, and not only passed on, so that no bundler goes past it to the class without `connect`.
+ * It is defined here and not only re-exported, so that no bundler skips this file and takes the class without `connect`.
  */
 export const RedisJsonDict: RedisJsonDictClass = /* @__PURE__ */ withConnect();
 

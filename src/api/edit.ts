@@ -11,7 +11,7 @@ import { ConflictError } from "../errors/edit.ts";
 import { CorruptValueError, TypeMismatchError } from "../errors/value.ts";
 import type { Fragment } from "../data/fragment.ts";
 import type { Group, Op } from "../data/op.ts";
-import { type Path, readKey } from "../data/path.ts";
+import { nameOf, type Path, readKey } from "../data/path.ts";
 import { disarmPromises, toPlain } from "../draft/returned.ts";
 import { draftOf, isContainer } from "../draft/proxy.ts";
 import { Session } from "../draft/session.ts";
@@ -80,6 +80,8 @@ export type Local = Pick<Store, "settings" | "codec">;
 
 /** What a recipe works on: where its values come from. */
 export interface Scope {
+  /** The method that the caller used. */
+  readonly operation: string;
   /** The keys that are known before the recipe runs. */
   readonly keys: readonly string[];
   /** Whether a run without values finds more keys. */
@@ -106,15 +108,18 @@ export class DictScope implements Scope {
   #fetched: ReadonlyMap<string, Fragment | undefined> = new Map();
 
   readonly ttl?: number;
+  readonly operation: string;
 
   /**
    * All values of a dictionary.
    *
    * @param keys What is read at first.
    * @param ttl How long the keys live that an edit creates, in milliseconds.
+   * @param operation The method that the caller used.
    */
-  constructor(local: Local, keys: Iterable<string> = [], ttl?: number) {
+  constructor(local: Local, keys: Iterable<string> = [], ttl?: number, operation: string = "edit") {
     this.#local = local;
+    this.operation = operation;
     this.ttl = ttl;
     this.keys = [...new Set([...keys].map(readKey))];
     this.#wanted = new Set(this.keys);
@@ -131,9 +136,9 @@ export class DictScope implements Scope {
   take(answers: readonly (string | Refusal)[]): void {
     this.#fetched = new Map([...this.#wanted].map((key, index) => {
       const answer = answers[index];
-      if (typeof answer === "string") return [key, this.#local.codec.fragment(answer, "edit", [key])];
+      if (typeof answer === "string") return [key, this.#local.codec.fragment(answer, this.operation, [key])];
       if (answer.code === "NO_KEY") return [key, undefined];
-      throw toError({ kind: "get", path: [key] }, answer, "edit");
+      throw toError({ kind: "get", path: [key] }, answer, this.operation);
     }));
   }
 
@@ -148,12 +153,17 @@ export class FragmentScope implements Scope {
   readonly keys: readonly string[];
   readonly isOpen: boolean = false;
   readonly places: readonly Path[];
+  readonly operation: string;
   readonly #local: Local;
   #fragment: Fragment | undefined;
 
-  /** @param path Where it is. */
-  constructor(local: Local, path: Path) {
+  /**
+   * @param path Where it is.
+   * @param operation The method that the caller used.
+   */
+  constructor(local: Local, path: Path, operation: string = "edit") {
     this.#local = local;
+    this.operation = operation;
     this.path = path;
     this.keys = [String(path[0])];
     this.places = [path];
@@ -162,8 +172,8 @@ export class FragmentScope implements Scope {
   want(): void {}
 
   take([answer]: readonly (string | Refusal)[]): void {
-    if (typeof answer !== "string") throw toError({ kind: "get", path: this.path }, answer, "edit");
-    this.#fragment = readContainer(this.#local, answer, "edit", this.path);
+    if (typeof answer !== "string") throw toError({ kind: "get", path: this.path }, answer, this.operation);
+    this.#fragment = readContainer(this.#local, answer, this.operation, this.path);
   }
 
   draft(session: Session): DraftRoot {
@@ -223,10 +233,11 @@ export function* edit<R>(
   if (attempts !== Infinity && (!Number.isInteger(attempts) || attempts < 1)) {
     throw new RangeError(`Cannot edit: attempts is ${String(attempts)}, expected a positive integer`);
   }
+  checkRecipe(scope, recipe);
   let keys = scope.keys;
   if (scope.isOpen) {
     const first = run(local, scope, recipe);
-    // It read nothing, so whatever is there, it does the same.
+    // It read nothing, so it would do the same whatever the values are.
     if (first.end) return yield* applyBlind(first.end, first.ops);
     keys = [...new Set([...keys, ...first.keys])];
     scope.want(first.missing!);
@@ -355,9 +366,10 @@ class Edit {
  * @returns Steps to the guards and the ops.
  */
 export function* explain(local: Local, scope: Scope, recipe: (draft: never) => unknown): Steps<Group> {
+  checkRecipe(scope, recipe);
   while (true) {
     const { places } = scope;
-    if (places.length > 0) scope.take(yield* ask("readAll", { places, operation: "edit" }));
+    if (places.length > 0) scope.take(yield* ask("readAll", { places, operation: scope.operation }));
     const { missing, end, guards, ops } = run(local, scope, recipe);
     if (missing !== undefined) scope.want(missing);
     if (!end) continue;
@@ -419,9 +431,16 @@ function expiring(ops: Group, ttl: number | undefined): Group {
   if (ttl === undefined) return ops;
   return ops.flatMap((op): Op[] => {
     if (op.kind !== "set" || op.path.length > 1) return [op];
-    // Whether the key is there, only the server knows. One that is keeps its expiry in the write that follows.
+    // Only the server knows whether the key is there. If it is, it keeps its expiry in the write that follows.
     return [Object.freeze({ kind: "set", path: op.path, value: "null", when: "absent", ttl }), op];
   });
+}
+
+function checkRecipe({ operation }: Scope, recipe: unknown): void {
+  if (typeof recipe === "function") return;
+  throw new TypeError(
+    `Cannot ${operation}: received ${nameOf(recipe)}, expected a function that changes the draft`,
+  );
 }
 
 function checkCount(keys: readonly string[]): void {
@@ -429,7 +448,7 @@ function checkCount(keys: readonly string[]): void {
   throw new RangeError(`Cannot edit: the recipe uses more than ${MAX_EDIT_KEYS} keys`);
 }
 
-/** Whether a recipe is asynchronous. Looked at in every run: it is a promise that fails for want of a value, too. */
+/** Whether a recipe is asynchronous. Checked in every run: the promise also rejects where a value is missing. */
 function returnsPromise(returned: unknown): boolean {
   if (typeof returned !== "object" || returned === null || draftOf(returned)) return false;
   return disarmPromises(returned) || ("then" in returned && typeof returned.then === "function");

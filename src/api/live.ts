@@ -24,14 +24,15 @@ export type Live<V> = DraftOf<V> & AsyncDisposable;
 /**
  * Opens a live document. One round trip.
  *
- * @param store Where the value is.
+ * @param store Where the changes go.
+ * @param reading The same, with what may end the opening.
  * @param path The object or the array.
  * @returns The document.
  */
-export async function openLive(store: Store, path: Path): Promise<object> {
+export async function openLive(store: Store, reading: Store, path: Path): Promise<object> {
   const { bursts } = store;
-  const text = await store.read({ kind: "get", path }, "open");
-  const fragment = readContainer(store, text, "open", path);
+  const text = await reading.read({ kind: "get", path }, "live");
+  const fragment = readContainer(store, text, "live", path);
   /** Where the burst that is held back began. */
   let origin: Error | undefined;
   let isHeld = false;
@@ -48,7 +49,7 @@ export async function openLive(store: Store, path: Path): Promise<object> {
       if (outbox.failure) {
         throw new TypeError(
           `Cannot change the live document of ${formatPlace(path)}: a write has failed; open it again`,
-          { cause: bursts.told(outbox) },
+          { cause: bursts.report(outbox) },
         );
       }
       if (!isHeld) origin = new Error();

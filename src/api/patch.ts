@@ -60,7 +60,7 @@ export async function patch(store: Store, base: Path, operations: readonly Patch
   const index = owners[refusal.index];
   const op = ops[refusal.index];
   const { code } = refusal;
-  // What is wrong with the whole key is no matter of the patch.
+  // The error concerns the key as a whole, not one operation of the patch.
   if (code === "CORRUPT" || code === "WRONG_TYPE" || code === "LIMIT" || code === "OOM") {
     throw toError(op, refusal, "patch");
   }

@@ -22,7 +22,7 @@ import { type Live, openLive } from "./live.ts";
 import type { Watch, WatchOptions } from "./feed.ts";
 import { untilFits, watchPlace } from "./watch.ts";
 
-/** How a write treats what is missing on its way. */
+/** How a write treats missing parents. */
 export interface WriteOptions extends CallOptions {
   /**
    * Create what is missing on the way: objects, or an array where the next segment is the integer 0.
@@ -35,17 +35,18 @@ export interface WriteOptions extends CallOptions {
   readonly parents?: boolean;
 }
 
-/** How a value is written that is as expected. */
+/** How `compareAndSet` writes. */
 export interface CompareOptions extends CallOptions {
   /**
-   * Of whole values only: the value expires after so many milliseconds (not seconds). Without it, the expiry of the key
-   * stays.
+   * For whole values only: the new value expires after so many milliseconds (not seconds). Without it, the expiry of the
+   * key stays.
    */
   readonly ttl?: number;
 }
 
 /**
- * What can be done with any value. Every method is one round trip and atomic.
+ * What can be done with any value. Every method is one round trip and atomic. As to lost connections and answers, all
+ * methods of refs reject as {@linkcode RedisJsonDict} says.
  *
  * @typeParam V The type of the value.
  */
@@ -92,7 +93,7 @@ export interface AnyRef<V> {
   getOrThrow(options?: CallOptions): Promise<V>;
 
   /**
-   * Tells whether there is a value; the value stays on the server.
+   * Reports whether there is a value; the value stays on the server.
    *
    * @param options A signal, or a time of its own.
    * @returns `false` if it or anything on the way is missing.
@@ -103,7 +104,7 @@ export interface AnyRef<V> {
   exists(options?: CallOptions): Promise<boolean>;
 
   /**
-   * Tells the type of the value; the value stays on the server.
+   * Returns the type of the value; the value stays on the server.
    *
    * @param options A signal, or a time of its own.
    * @returns The type as JSON names it; `undefined` if it or anything on the way is missing.
@@ -195,12 +196,12 @@ export interface AnyRef<V> {
    * Writes the value. In an array, the index at its length adds an element. The expiry of the key stays.
    *
    * @param value What to write.
-   * @param options How to treat what is missing.
-   * @throws {TypeError} If JSON cannot hold the value.
-   * @throws {KeyNotFoundError} If the dictionary has no such key.
+   * @param options How to treat missing parents.
+   * @throws {TypeError} If JSON cannot hold the value, or there is no such option.
+   * @throws {KeyNotFoundError} If the dictionary has no such key, unless the path names only the key.
    * @throws {PathNotFoundError} If a parent is missing.
    * @throws {IndexOutOfRangeError} If the index is beyond the length of the array.
-   * @throws {TypeMismatchError} If the path leads through a scalar.
+   * @throws {TypeMismatchError} If the path leads through a scalar, or names a member of an array.
    * @throws {CorruptValueError} If the text on the way is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    *
@@ -234,10 +235,10 @@ export interface AnyRef<V> {
    * Reads the value, or writes it if there is none: one of many callers writes, all get the same.
    *
    * @param value What to write if there is none.
-   * @param options How to treat what is missing on the way.
+   * @param options How to treat missing parents.
    * @returns The value that is there now.
-   * @throws {TypeError} If JSON cannot hold the value.
-   * @throws {KeyNotFoundError} If the dictionary has no such key, unless the path names only it.
+   * @throws {TypeError} If JSON cannot hold the value, or there is no such option.
+   * @throws {KeyNotFoundError} If the dictionary has no such key, unless the path names only the key.
    * @throws {PathNotFoundError} If a parent is missing.
    * @throws {IndexOutOfRangeError} If the index is beyond the length of the array.
    * @throws {TypeMismatchError} If the path leads through a scalar.
@@ -254,27 +255,29 @@ export interface AnyRef<V> {
    * @param next What to write.
    * @param options Whether it expires; the expiry of a value that is not as expected stays.
    * @returns Whether it was written.
-   * @throws {TypeError} If JSON cannot hold a value, or `ttl` is given for a part of a value.
+   * @throws {TypeError} If JSON cannot hold a value, `ttl` is given for a part of a value, or there is no such option.
    * @throws {RangeError} If `ttl` is not a positive number of milliseconds.
+   * @throws {KeyNotFoundError} If nothing is expected, the dictionary has no such key, and the path names more than it.
    * @throws {PathNotFoundError} If nothing is expected and a parent is missing.
-   * @throws {TypeMismatchError} If the path leads through a scalar.
-   * @throws {LimitError} If the present value is nested more than 1000 levels deep.
+   * @throws {IndexOutOfRangeError} If nothing is expected and the index is beyond the length of the array.
+   * @throws {TypeMismatchError} If the path leads through a scalar, or names a member of an array.
+   * @throws {LimitError} If the present value is nested more than 1000 levels deep and its text is not the expected one.
    * @throws {CorruptValueError} If the text is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
   compareAndSet(expected: V | undefined, next: V, options?: CompareOptions): Promise<boolean>;
 
   /**
-   * The same place for writes that create what is missing on their way, as with `{ parents: true }`. For methods
-   * that take any number of values and so no options: `push`, `unshift`, `splice`.
+   * The same place, for writes that create missing parents, as with `{ parents: true }`. It is for the methods that take
+   * any number of values and so no options: `push`, `unshift`, `splice`.
    *
    * @returns Another ref.
    */
   parents(): Ref<V>;
 
   /**
-   * The same place for calls that take other options. For methods that take any number of values and so no options:
-   * `push`, `unshift`, `splice`. Options of a call go before these.
+   * The same place, for calls with these options. It is for the methods that take any number of values and so no
+   * options: `push`, `unshift`, `splice`. The options of a call itself take precedence.
    *
    * @param options A signal, or a time of its own.
    * @returns Another ref.
@@ -333,8 +336,9 @@ export interface NumberRef<N extends number | bigint> {
    * Adds to the number. Integers are added exactly; other numbers as JavaScript does.
    *
    * @param by What to add, 1 when left out.
-   * @param options How to treat what is missing.
+   * @param options How to treat missing parents, and a missing number.
    * @returns The new number.
+   * @throws {TypeError} If `by` is not a number, or there is no such option.
    * @throws {RangeError} If `by` is not finite.
    * @throws {NumberRangeError} If the result is too large, or an integer beyond 2^53 - 1 without `bigints`.
    * @throws {KeyNotFoundError} If the dictionary has no such key.
@@ -381,7 +385,7 @@ export interface StringRef {
    * Adds text at the end of the string; what is there stays on the server. One round trip, atomic.
    *
    * @param text What to add.
-   * @param options How to treat what is missing.
+   * @param options How to treat missing parents, and a missing string.
    * @returns The new length, in UTF-16 code units as everywhere in JavaScript.
    * @throws {TypeError} If `text` is not a string.
    * @throws {KeyNotFoundError} If the dictionary has no such key.
@@ -429,12 +433,13 @@ export interface ObjectRef<V> {
    * Applies a JSON Merge Patch (RFC 7396), all of it or nothing: members of the patch replace those of the value,
    * objects are merged, `null` removes a member. One round trip.
    *
-   * @param patch What to merge; what is no object replaces the value.
+   * @param patch What to merge; anything but an object replaces the value.
    * @param options A signal, or a time of its own.
-   * @throws {TypeError} If JSON cannot hold the patch.
-   * @throws {KeyNotFoundError} If the dictionary has no such key.
+   * @throws {TypeError} If JSON cannot hold the patch, or there is no such option.
+   * @throws {KeyNotFoundError} If the dictionary has no such key, unless the path names only the key.
    * @throws {PathNotFoundError} If a parent is missing.
-   * @throws {TypeMismatchError} If the path leads through a scalar.
+   * @throws {IndexOutOfRangeError} If the index is beyond the length of the array.
+   * @throws {TypeMismatchError} If the path leads through a scalar, or names a member of an array.
    * @throws {CorruptValueError} If the text is not JSON.
    * @throws {WrongTypeError} If the key is no Redis string.
    */
@@ -524,8 +529,9 @@ export interface ContainerRef<V> {
    * @param recipe Changes the draft; it must be synchronous, and may run more than once.
    * @param options How often it may run.
    * @returns What the recipe returned, as plain data.
-   * @throws {ConflictError} If others were faster each time.
+   * @throws {ConflictError} If others changed what the recipe reads, every time it ran.
    * @throws {TypeError} If the recipe is async, or writes what JSON cannot hold.
+   * @throws {RangeError} If the recipe writes beyond the end of an array.
    * @throws {KeyNotFoundError} If the dictionary has no such key.
    * @throws {PathNotFoundError} If the value is missing.
    * @throws {TypeMismatchError} If the value is neither an object nor an array.
@@ -555,11 +561,19 @@ export interface ContainerRef<V> {
     options?: EditOptions,
   ): Promise<R>;
   /**
-   * Tells what an edit would send now, without sending it: guards, then ops. One round trip, which reads the value.
+   * Returns what an edit would send now, without sending it: guards, then ops. One round trip, which reads the value.
    *
+   * @typeParam R What the recipe returns.
    * @param recipe Changes the draft.
    * @param options A signal, or a time of its own.
-   * @returns The guards and the ops; nothing if the recipe changes nothing.
+   * @returns The guards and the ops; none if the recipe changes nothing.
+   * @throws {TypeError} If the recipe is async, or writes what JSON cannot hold.
+   * @throws {RangeError} If the recipe writes beyond the end of an array.
+   * @throws {KeyNotFoundError} If the dictionary has no such key.
+   * @throws {PathNotFoundError} If the value is missing.
+   * @throws {TypeMismatchError} If the value is neither an object nor an array.
+   * @throws {CorruptValueError} If the text is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
    */
   explain<R>(
     recipe: (draft: DraftOf<ContainerOf<V>>) => Synchronous<R>,
@@ -578,20 +592,20 @@ export interface ContainerRef<V> {
    */
   patch(operations: readonly PatchOperation[], options?: CallOptions): Promise<void>;
   /**
-   * Opens the value as a live document: an object or an array of your own that you change as any other, and whose
+   * Opens the value as a live document: an object or an array of your own that you change like any other, and whose
    * changes go to Redis by themselves. One round trip.
    *
    * All changes made without an `await` in between leave together, as one atomic call, at the end of the turn or
    * with the next call of the dictionary, whichever is first; `settled()` of the dictionary waits for them. They
-   * are ops on what is there then: `push` adds behind what others have pushed, and nothing else is overwritten. What
-   * others change is not seen here; open it again for that, and use `edit` where a change depends on what
-   * is there, such as the index of an element that others may move.
+   * are ops on the value that Redis then has: `push` adds behind what others have pushed, and nothing else is
+   * overwritten. The document does not show what others change; open it again for that. Use `edit` where a change depends
+   * on the present value, such as the index of an element that others may move.
    *
    * What is assigned is copied. If a write fails, because the value was removed, or became another type, or
-   * Redis did not answer, no later change of the document is applied. Whoever asks next learns why: a change throws a
-   * `TypeError` with the error as its cause; `settled()` and `close()` of the dictionary, and the end of the
-   * document, reject with it. If the document is dropped and nobody asked, the rejection is unhandled, which ends most
-   * programs. At its end, `await using` waits for the document's own writes.
+   * Redis did not answer, no later change of the document is applied. The next use reports the error: a change throws a
+   * `TypeError` with the error as its cause; `settled()` and `close()` of the dictionary, and the end of the document,
+   * reject with it. If the document is dropped before that, it is an unhandled rejection, which ends most programs. At
+   * its end, `await using` waits for the document's own writes.
    *
    * @returns The document.
    * @throws {KeyNotFoundError} If the dictionary has no such key.
@@ -618,7 +632,7 @@ export interface ContainerRef<V> {
    * await lab.clear();
    * ```
    */
-  live(): Promise<Live<ContainerOf<V>>>;
+  live(options?: CallOptions): Promise<Live<ContainerOf<V>>>;
 }
 
 /**
@@ -734,8 +748,8 @@ class JsonRef {
 
   async getOrThrow(options?: CallOptions): Promise<Json> {
     return this.#store.codec.decode(
-      await this.#within("getOrThrow", options).read({ kind: "get", path: this.path }),
-      "get",
+      await this.#within("getOrThrow", options).read({ kind: "get", path: this.path }, "getOrThrow"),
+      "getOrThrow",
       this.path,
     );
   }
@@ -894,7 +908,7 @@ class JsonRef {
 
   async explain(recipe: (draft: never) => unknown, options?: CallOptions): Promise<Group> {
     const store = this.#within("explain", options);
-    return await store.drive(explain(store, new FragmentScope(store, this.path), recipe));
+    return await store.drive(explain(store, new FragmentScope(store, this.path, "explain"), recipe));
   }
 
   async patch(operations: readonly PatchOperation[], options?: CallOptions): Promise<void> {
@@ -905,8 +919,8 @@ class JsonRef {
     await merge(this.#within("merge", options), this.path, value, this.#parents);
   }
 
-  live(): Promise<object> {
-    return openLive(this.#store, this.path);
+  async live(options?: CallOptions): Promise<object> {
+    return await openLive(this.#store, this.#within("live", options), this.path);
   }
 
   async #remove(kind: "pop" | "shift", options: CallOptions | undefined): Promise<Json | undefined> {
@@ -920,7 +934,7 @@ class JsonRef {
     return this.#store.within(this.#merge(options));
   }
 
-  /** The options of a call, before those of the ref. */
+  /** The options of a call; those of the ref where it has none. */
   #merge<O extends CallOptions>(options: O | undefined): O {
     const { signal, timeout } = this.#call;
     return { ...options, signal: options?.signal ?? signal, timeout: options?.timeout ?? timeout } as O;
@@ -999,7 +1013,7 @@ function* push(op: PushOp): Steps<number> {
  *
  * @param store Where its ops go.
  * @param args The arguments of `at(...)`: segments, or a selector.
- * @returns The ref; its type is for the caller to say, since it follows from the type of the dictionary.
+ * @returns The ref. The caller gives its type, which follows from the type of the dictionary.
  */
 export function createRef<V>(store: Store, args: readonly (Segment | ((root: never) => unknown))[]): Ref<V> {
   return new JsonRef(store, readPath(args), false) as unknown as Ref<V>; // one class behind all refs

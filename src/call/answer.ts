@@ -56,8 +56,8 @@ export const PARTIAL = "PARTIAL";
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
 /**
- * The outcome of a group: a result for each op, `""` if an op has none; or the refusal of the whole group, with the answer
- * of each of its `fresh` ops.
+ * The outcome of a group: a result for each op, `""` if an op has none; or the refusal of the whole group, with the
+ * answer of each of its `fresh` ops.
  */
 export type Outcome =
   | { readonly results: readonly string[] }
@@ -121,6 +121,84 @@ function readSlots(slots: unknown, expected: number): readonly string[] {
   throw new Error(
     `Cannot read the answer of the script: expected ${expected} strings, received something else`,
   );
+}
+
+/** The plain commands about one key, and what each answers. */
+export interface CommandAnswers {
+  /** The text, if there is one. */
+  readonly GET: string | null;
+  /** Milliseconds; -1 if it does not expire, -2 if there is none. */
+  readonly PTTL: number;
+  /** The Redis type. */
+  readonly TYPE: string;
+}
+
+/**
+ * Reads the answer to a plain command about one key.
+ *
+ * @param name The command.
+ * @param answer What the client returned.
+ * @returns The answer.
+ * @throws {Error} If that is no answer of this command, as from a proxy that garbles replies.
+ */
+export function readCommand<N extends keyof CommandAnswers>(name: N, answer: unknown): CommandAnswers[N] {
+  const isText = typeof answer === "string";
+  if (name === "PTTL") {
+    // Some clients return numbers as texts.
+    if (Number.isInteger(isText ? Number(answer) : answer)) return Number(answer) as CommandAnswers[N];
+    throw unreadable(name, "a number");
+  }
+  if (isText || name === "GET" && answer === null) return answer as CommandAnswers[N];
+  throw unreadable(name, "a text");
+}
+
+/**
+ * Reads the answer to MGET.
+ *
+ * @param count How many keys were asked for.
+ * @param answer What the client returned.
+ * @returns For each key its text, `null` where there is none.
+ * @throws {Error} If that is no answer of MGET.
+ */
+export function readTexts(count: number, answer: unknown): readonly (string | null)[] {
+  const isText = (text: unknown): boolean => typeof text === "string" || text === null;
+  if (Array.isArray(answer) && answer.length === count && answer.every(isText)) return answer;
+  throw unreadable("MGET", `${count} texts`);
+}
+
+/**
+ * Reads the answer to SCAN.
+ *
+ * @param answer What the client returned.
+ * @returns The next cursor, and names of keys.
+ * @throws {Error} If that is no answer of SCAN.
+ */
+export function readPage(answer: unknown): readonly [next: string, names: readonly string[]] {
+  if (Array.isArray(answer) && answer.length === 2 && /^\d+$/.test(String(answer[0])) && isTexts(answer[1])) {
+    return [String(answer[0]), answer[1]];
+  }
+  throw unreadable("SCAN", "a cursor and names");
+}
+
+/**
+ * Reads an answer that is a list of texts.
+ *
+ * @param name The command.
+ * @param answer What the client returned.
+ * @param least How many texts there are at least.
+ * @returns The texts.
+ * @throws {Error} If that is no list of texts.
+ */
+export function readList(name: string, answer: unknown, least: number = 0): readonly string[] {
+  if (isTexts(answer) && answer.length >= least) return answer;
+  throw unreadable(name, "a list of texts");
+}
+
+const isTexts = (list: unknown): list is readonly string[] =>
+  Array.isArray(list) && list.every((text) => typeof text === "string");
+
+function unreadable(name: string, expected: string): Error {
+  return new Error(`Cannot read the answer to ${name}: expected ${expected}, received something else`);
 }
 
 function readRefusal(text: string, index: number): Refusal {

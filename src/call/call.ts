@@ -2,7 +2,7 @@
  * Compiling: groups of ops, or reads, become one call of one script.
  *
  * Pure: no client, no clock, no randomness. The same ops give the same call, byte for byte. `lua/README.md` is the
- * contract between this file and the scripts.
+ * contract between this folder and the scripts.
  *
  * @module
  */

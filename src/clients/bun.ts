@@ -37,11 +37,11 @@ const PAUSE = 100;
 const adapters = new WeakMap<object, RedisClient>();
 
 /**
- * Makes the Redis client of Bun one that a dictionary can use. No I/O; the first call connects it if it is not yet.
+ * Makes the Redis client of Bun one that a dictionary can use. No I/O; the first call connects it if necessary.
  *
- * All that {@link RedisClient} promises holds, and both kinds of delivery: Bun sends no command again by itself. The
- * client stays yours, and may be used for anything else meanwhile; `onconnect` and `onclose` are yours, too. A client
- * that you have closed is connected again by the next call of a dictionary, so close the dictionary first.
+ * Everything that {@link RedisClient} promises holds, with both kinds of delivery: Bun does not resend commands. The
+ * client stays yours, and you may use it for anything else; `onconnect` and `onclose` are yours, too. The next call of a
+ * dictionary reconnects a client that you have closed, so close the dictionary first.
  *
  * @param client The `redis` of Bun, or a `Bun.RedisClient`.
  * @returns The client for the dictionary; the same one each time.
@@ -51,7 +51,7 @@ export function fromBun(client: BunRedisClient): RedisClient {
   const { send, connected } = Object(client) as Partial<BunRedisClient>;
   if (typeof send !== "function" || typeof connected !== "boolean") {
     throw new TypeError(
-      "Cannot use the client: it is none of Bun; pass its redis, or a RedisClient of it",
+      "Cannot use the client: it is no client of Bun; pass its redis, or a RedisClient of it",
     );
   }
   let adapter = adapters.get(client);
@@ -71,7 +71,7 @@ class Adapter implements RedisClient {
     this.#client = client;
   }
 
-  /** Bun tells nobody but one listener of the user when it has connected again, so whoever waits asks it to connect. */
+  /** Bun has one `onconnect`, which is the user's. So a caller that waits for the connection calls `connect`. */
   get status(): string {
     if (this.#client.connected) return "ready";
     return this.#connecting ? "connecting" : "wait";
@@ -90,12 +90,12 @@ class Adapter implements RedisClient {
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
     this.#connecting = undefined;
-    if (failure === undefined) this.#listeners.tell("ready");
-    else this.#listeners.tell("error", failure);
+    if (failure === undefined) this.#listeners.emit("ready");
+    else this.#listeners.emit("error", failure);
   }
 
   call(command: string, ...args: (string | number)[]): Promise<unknown> {
-    // It would keep the command until it is connected again, which nobody would know.
+    // Otherwise it would silently keep the command until it is connected again.
     if (!this.#client.connected) throw new Error("The client is not connected");
     return this.#client.send(command, args.map(String)).catch((error) => {
       throw read(error);

@@ -25,7 +25,7 @@ export class Listeners {
   };
 
   /** Calls all who listen to an event. */
-  tell(event: Event, error?: Error): void {
+  emit(event: Event, error?: Error): void {
     for (const listener of [...this.#listeners.get(event) ?? []]) listener(error);
   }
 }

@@ -75,11 +75,11 @@ const PAUSE = 100;
 const adapters = new WeakMap<object, RedisClient>();
 
 /**
- * Makes a client of node-redis one that a dictionary can use. No I/O; the first call connects it if it is not yet.
+ * Makes a client of node-redis one that a dictionary can use. No I/O; the first call connects it if necessary.
  *
- * All that {@link RedisClient} promises holds, and both kinds of delivery: node-redis sends no command again by itself.
+ * Everything that {@link RedisClient} promises holds, with both kinds of delivery: node-redis does not resend commands.
  * The command timeout and the type mapping of the client do not apply to the dictionary, whose own `timeout` does.
- * The client stays yours, and may be used for anything else meanwhile.
+ * The client stays yours, and you may use it for anything else.
  *
  * @param client What `createClient` of node-redis 5 or 6 returned, or `createCluster` of node-redis from 6.3 on.
  * @returns The client for the dictionary; the same one each time.
@@ -102,20 +102,22 @@ function check(client: NodeRedisClient | NodeRedisCluster): void {
   };
   const { sendCommand, on, options, _keyPrefix } = Object(client) as Record<string, unknown>;
   if (typeof sendCommand !== "function" || typeof on !== "function") {
-    refuse("it is none of node-redis; pass what createClient or createCluster of the package redis returned");
+    refuse(
+      "it is no client of node-redis; pass what createClient or createCluster of the package redis returned",
+    );
   }
   if ("totalClients" in client) {
     refuse("it is a pool, whose commands have no order; pass what createClient returned");
   }
   if ("getSentinelNode" in client) {
-    refuse("it is one of Sentinel, whose commands have no order; use ioredis for that");
+    refuse("it is a Sentinel client, whose commands have no order; use ioredis for that");
   }
   if ("masters" in client && !("isReady" in client)) {
-    refuse("the cluster of this version does not tell whether it is ready; use redis 6.3 or a later one");
+    refuse("the cluster of this version does not show whether it is ready; use redis 6.3 or later");
   }
   if (!("isOpen" in client) || !("isReady" in client)) {
     refuse(
-      "it is none of node-redis 5 or 6; pass what createClient or createCluster of the package redis returned",
+      "it is no client of node-redis 5 or 6; pass what createClient or createCluster of the package redis returned",
     );
   }
   const keyPrefix = _keyPrefix ?? Object(options).keyPrefix;
@@ -143,11 +145,11 @@ class Adapter implements RedisClient {
     this.#isUp = client.isReady;
     client.on("ready", () => {
       this.#wasOpen = this.#isUp = true;
-      this.#listeners.tell("ready");
+      this.#listeners.emit("ready");
     });
-    // It tells so of each connection that is lost, and of each attempt that has failed.
+    // It comes with each lost connection and with each failed attempt to connect.
     client.on("error", (error) => {
-      this.#listeners.tell("error", this.#sender.read(error));
+      this.#listeners.emit("error", this.#sender.read(error));
       this.#down();
     });
     client.on("end", () => this.#down());
@@ -158,9 +160,9 @@ class Adapter implements RedisClient {
     if (this.#isUp && !isReady) {
       this.#isUp = false;
       this.#sender.withdraw();
-      this.#listeners.tell("close");
+      this.#listeners.emit("close");
     }
-    if (!isOpen) this.#listeners.tell("end");
+    if (!isOpen) this.#listeners.emit("end");
   }
 
   get status(): string {
@@ -175,14 +177,14 @@ class Adapter implements RedisClient {
   }
 
   call(command: string, ...args: (string | number)[]): Promise<unknown> {
-    // It would keep the command until it is connected again, which nobody would know.
+    // Otherwise it would silently keep the command until it is connected again.
     if (!this.#client.isReady) throw new Error("The client is not connected");
     const all = [command, ...args.map(String)];
     return this.#sender.send(command, (options) => this.#client.sendCommand(all, options));
   }
 }
 
-/** A cluster. What becomes of a single node is told by the commands that were sent to it. */
+/** A cluster. What happens to a single node shows in the commands that were sent to it. */
 class ClusterAdapter implements RedisClient {
   readonly #cluster: NodeRedisCluster;
   readonly #listeners: Listeners = new Listeners();
@@ -199,18 +201,18 @@ class ClusterAdapter implements RedisClient {
     this.#wasReady = cluster.isReady;
     cluster.on("connect", () => {
       this.#wasReady = true;
-      this.#listeners.tell("ready");
+      this.#listeners.emit("ready");
     });
     for (const event of ["error", "node-error"]) {
-      cluster.on(event, (error) => this.#listeners.tell("error", this.#sender.read(error)));
+      cluster.on(event, (error) => this.#listeners.emit("error", this.#sender.read(error)));
     }
     // A node that is gone keeps what it was given until it is back.
     for (const event of ["node-error", "node-disconnect", "node-reconnecting"]) {
       cluster.on(event, () => this.#sender.withdraw());
     }
     cluster.on("disconnect", () => {
-      this.#listeners.tell("close");
-      this.#listeners.tell("end");
+      this.#listeners.emit("close");
+      this.#listeners.emit("end");
     });
   }
 
@@ -233,7 +235,7 @@ class ClusterAdapter implements RedisClient {
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
     this.#isConnecting = false;
-    if (failure !== undefined) this.#listeners.tell("error", failure);
+    if (failure !== undefined) this.#listeners.emit("error", failure);
   }
 
   call(command: string, ...args: (string | number)[]): Promise<unknown> {
@@ -300,7 +302,7 @@ class Sender {
 
   /**
    * Takes back what node-redis has not written yet. Over the next connection it would arrive too late, and behind what
-   * was sent again meanwhile. What is written has no ear for it.
+   * was sent again meanwhile. It has no effect on commands that were written.
    */
   withdraw(): void {
     for (const ending of this.#endings) ending.abort();

@@ -63,12 +63,12 @@ const MAX_LENGTH = 256 * 1024;
  *
  * Delivery is exactly once, and nothing else: the dictionary refuses `"at-most-once"` with it. Between the dictionary
  * and the server are the connections of `fetch` and the proxies of the service. They may send a request again whose
- * answer was lost, and tell nobody. With records a change that arrives twice is applied once; without, nothing would
- * keep it from being applied twice.
+ * answer was lost, without reporting it. With records a change that arrives twice is applied once; without them it would
+ * be applied twice.
  *
  * @param options Where the database is.
- * @returns The client for the dictionary. Use one for all dictionaries: it has the order of their calls.
- * @throws {TypeError} If the address is not one of HTTP or holds a password, or the token is none.
+ * @returns The client for the dictionary. Use one for all dictionaries: it keeps the order of their calls.
+ * @throws {TypeError} If the address is no HTTP address or holds a password, or the token is not one.
  * @throws {RangeError} If the timeout is not a positive number of milliseconds.
  */
 export function fromUpstash(options: UpstashOptions): RedisClient {
@@ -78,7 +78,7 @@ export function fromUpstash(options: UpstashOptions): RedisClient {
       `Cannot use the timeout: received ${String(timeout)}, expected 1 to ${MAX_TIMEOUT} ms`,
     );
   }
-  // What may be in a header. Anything else fetch refuses, and quotes it.
+  // What a header may hold. `fetch` would refuse anything else, and quote it.
   if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token)) {
     throw new TypeError(
       "Cannot use the token: expected a text without spaces; copy it from the console of the database",
@@ -87,14 +87,14 @@ export function fromUpstash(options: UpstashOptions): RedisClient {
   return new UpstashClient(readAddress(url), token, Math.floor(timeout));
 }
 
-/** What is wrong is said without quoting it: some put the token there. */
+/** Errors never quote the address: some put the token there. */
 function readAddress(url: string | URL): string {
   const refuse = (state: string): never => {
     throw new TypeError(`Cannot use the address: ${state}; it is like https://name.upstash.io`);
   };
   const text = String(url);
-  if (/^rediss?:/i.test(text)) return refuse("it is the one of Redis, not the one of the REST interface");
-  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return refuse("it is none of HTTP");
+  if (/^rediss?:/i.test(text)) return refuse("it is the address of Redis, not of its REST interface");
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return refuse("it is no HTTP address");
   const address = new URL(text);
   if (address.username || address.password || address.search || address.hash) {
     return refuse("it has more than a host and a path; give the token as token");

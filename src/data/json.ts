@@ -8,7 +8,7 @@
  * A value that JSON can hold.
  *
  * The type is mutable, because a value that was read belongs to the reader: nothing else refers to it. With
- * {@linkcode JsonOptions.bigints} a value may also hold `bigint`; name it in your own type then.
+ * {@linkcode DictOptions.bigints} a value may also hold `bigint`; name it in your own type then.
  */
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
@@ -103,8 +103,8 @@ export type OnlyJson<T, More = never> = {
 /**
  * `"yes"` for a type that holds nothing but JSON, else `any`.
  *
- * It picks a type by its index: `any` picks what stands under every number. While `T` is not known, the compiler
- * counts on `"yes"`, for a branch that is `any` says nothing about what comes out.
+ * It serves as an index: `"yes"` picks the member of this name, `any` the one under `[no: number]`. While `T` is not
+ * known, as in generic code, the compiler takes `"yes"`, since the branch `any` does not constrain the result.
  *
  * @typeParam T The type.
  * @typeParam More What else may stand in it: `bigint`, which is up to an option.

@@ -1,8 +1,8 @@
 /**
- * Op descriptors: a change or a read as plain data: a kind, a path and fragments of JSON text.
+ * Op descriptors: a change or a read as plain data, with a kind, a path and fragments of JSON text.
  *
- * Every API method makes these and nothing else. The call stage compiles each {@linkcode Op} to tokens. A `path` begins with the
- * dictionary key.
+ * Every API method makes these and nothing else. The call stage compiles each {@linkcode Op} to tokens. A `path` begins
+ * with the dictionary key.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export interface SetOp {
 export interface AddOp {
   /** The kind of this op. */
   readonly kind: "add";
-  /** Where; after an array, `"-"` is the end. */
+  /** Where. In an array, the last segment `"-"` means the end. */
   readonly path: Path;
   /** JSON text of the value; when left out, the text that the last `copy` of the group remembered. */
   readonly value?: string;
@@ -49,15 +49,15 @@ export interface CopyOp {
 
 /** Remembers a whole value and its expiry for a `put` of the same group. */
 export interface PickOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "pick";
   /** The dictionary key. */
   readonly path: Path;
 }
 
-/** Writes the whole value that the last `pick` of the group has found, with its expiry. */
+/** Writes the whole value that the last `pick` of the group remembered, with its expiry. */
 export interface PutOp {
-  /** The word of this op. */
+  /** The kind of this op. */
   readonly kind: "put";
   /** The dictionary key. */
   readonly path: Path;

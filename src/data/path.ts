@@ -29,20 +29,20 @@ export type KeyOf<T> = [
     : T extends readonly unknown[] ? number
     : T extends object ? (
         string extends keyof T ? Segment
-          : [Extract<T[keyof T], (...args: never) => unknown>] extends [never] ? keyof T // as good as always
+          : [Extract<T[keyof T], (...args: never) => unknown>] extends [never] ? keyof T // nearly always
           : keyof { [K in keyof T as T[K] extends (...args: never) => unknown ? never : K]: K }
       )
     : never,
-  // An editor asks what each parameter of `at(...)` is at most. Were this no `infer`, the compiler would find out by
+  // An editor asks for the constraint of each parameter of `at(...)`. Without this `infer`, the compiler would find it by
   // putting every segment behind every other one.
 ] extends [infer K] ? K & Segment : never;
 
 /**
  * The type of the value behind one segment of a value of type `T`.
  *
- * An optional member loses its `undefined`, for a path that exists leads to a value. An element of an array has the
- * type of the elements, one of a tuple that of its place where the index says which. (An intersection, and not
- * `Exclude`, takes the `undefined` away: so it is seen in generic code, too, that an object `V` fits in a
+ * An optional member loses its `undefined`, because a path that exists leads to a value. An element of an array has the
+ * type of the elements, one of a tuple that of its place if the index is a literal. (An intersection removes the
+ * `undefined`, not `Exclude`: then the compiler sees in generic code, too, that an object `V` fits in a
  * `Record<string, V>`.)
  *
  * @typeParam T The type of the value.
@@ -55,7 +55,7 @@ export type At<T, K> = unknown extends T ? T // any stays any
   : never;
 
 /**
- * Segments of which only the program knows how many there are; `never` for segments that are counted.
+ * Segments whose number is known only at run time; `never` if their type gives the number.
  *
  * @typeParam P The type of the segments.
  */
@@ -76,7 +76,7 @@ export type PathOf<T, P extends readonly Segment[]> = P extends
 /**
  * The type of the value behind segments.
  *
- * @typeParam T The type of the value that they lead away from.
+ * @typeParam T The type of the value that they start from.
  * @typeParam P The type of the segments, a {@linkcode PathOf}`<T, P>`.
  */
 export type AtPath<T, P extends readonly Segment[]> = P extends

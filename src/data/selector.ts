@@ -10,8 +10,8 @@ import { type At, formatPath, type KeyOf, nameOf, type Path, readKey, type Segme
 /**
  * What a selector function is given: every member and element of `T`, and nothing else.
  *
- * There are no methods and no operators on it, optional members are always there, and what is returned carries its
- * own type: a selector is a function from `Selection<T>` to `Selected<V> | undefined`, from which `V` is inferred.
+ * It has no methods and takes no operators, optional members are always there, and each member carries the type of its
+ * place: a selector is a function from `Selection<T>` to `Selected<V> | undefined`, from which `V` is inferred.
  *
  * @typeParam T The type of the value.
  */
@@ -47,7 +47,7 @@ export function readPath(args: readonly unknown[]): Path {
 }
 
 /**
- * Reads the arguments of `at(...)` of a ref, which go on from a place inside the dictionary. The first one is a
+ * Reads the arguments of `at(...)` of a ref, which start from a place inside the dictionary. The first one is a
  * segment like the others, so a number stays an index.
  *
  * @param args The arguments: strings and safe integers, or one function.

@@ -418,7 +418,7 @@ export class Node implements Draftable {
     const { kept, change, child } = place(this.session, value, [...this.#path, index]);
     if (index > target.length) {
       throw new RangeError(
-        `Cannot write element ${index} of ${this.place}: it has ${this.#length()} elements, and ${NO_HOLES}`,
+        `Cannot write element ${index} of ${this.place}: its length is ${this.#length()}, and ${NO_HOLES}`,
       );
     }
     if (index < target.length) this.#forget(index);
@@ -438,7 +438,7 @@ export class Node implements Draftable {
     if (length > 0) this.#length(); // whether it is that long
     if (length > target.length) {
       throw new RangeError(
-        `Cannot make ${this.place} longer: it has ${target.length} elements, and ${NO_HOLES}; use push`,
+        `Cannot make ${this.place} longer: its length is ${target.length}, and ${NO_HOLES}; use push`,
       );
     }
     this.#cut(length, target.length - length, []);
@@ -656,7 +656,7 @@ function nodeOf(value: unknown, method: string): Node {
 }
 
 /** A value that is assigned: what goes into the target, and into the change. */
-export interface Placed {
+interface Placed {
   readonly kept: unknown;
   readonly change: unknown;
   readonly child?: Node;

@@ -38,11 +38,11 @@ export interface Draftable {
 /**
  * Every trap is written on purpose: data goes to the draft, symbols and prototypes to the plain target.
  *
- * Whatever reveals something about the data is a read. A descriptor with the value would reveal too much: the engine asks
- * for the descriptor of each member even when only names are needed (`Object.keys`, `for in`, spread), and the trap cannot
- * distinguish that from a program that inspects it. So a member is described as an accessor: the descriptor reveals that
- * the member exists, its getter reads the value. `Object.assign`, spread, `Object.entries` and the like call `get`
- * themselves.
+ * Whatever reveals something about the data is a read. A descriptor with the value would reveal too much: the engine
+ * asks for the descriptor of each member even when only names are needed (`Object.keys`, `for in`, spread), and the
+ * trap cannot distinguish that from a program that inspects it. So a member is described as an accessor: the descriptor
+ * reveals that the member exists, its getter reads the value. `Object.assign`, spread, `Object.entries` and the like
+ * call `get` themselves.
  */
 const HANDLER: Required<ProxyHandler<object>> = {
   get(target, name) {
@@ -101,7 +101,8 @@ const HANDLER: Required<ProxyHandler<object>> = {
     draft.set(dataName(draft, name), value);
     return true;
   },
-  // It distinguishes an array from an object, as `Array.isArray` does without a trap: so the type counts as read with the draft.
+  // It distinguishes an array from an object, as `Array.isArray` does without a trap. So whoever has the draft has read
+  // its type.
   getPrototypeOf(target) {
     return Reflect.getPrototypeOf(target);
   },
@@ -173,7 +174,7 @@ export function isContainer(value: unknown): value is object {
 }
 
 /** The property descriptor of a plain member. */
-export function dataDescriptor(value: unknown): PropertyDescriptor {
+function dataDescriptor(value: unknown): PropertyDescriptor {
   return { value, writable: true, enumerable: true, configurable: true };
 }
 

@@ -118,8 +118,8 @@ function isPromise(value: object): boolean {
 }
 
 /**
- * Whether a recipe returned promises. Their rejections are marked as handled: without their draft they must fail, and the
- * edit is refused anyway.
+ * Whether a recipe returned promises. Their rejections are marked as handled: without their draft they must fail, and
+ * the edit is refused anyway.
  */
 export function disarmPromises(returned: unknown): boolean {
   const { promises } = survey(returned);

@@ -13,14 +13,14 @@ export type Verdict = "applied" | "not-applied";
 
 /** The data of an {@linkcode AmbiguousResultError}. */
 export interface AmbiguousResultErrorData extends JsonDictErrorData {
-  /** The id of the call, and the function that finds out whether it was applied; none if the dictionary keeps no records. */
+  /** The id of the call, and the function that finds out whether it was applied; none without records. */
   readonly record?: { readonly callId: string; readonly resolve: () => Promise<Verdict> };
   /** Whether some of the call is known to be applied. */
   readonly isPartial?: boolean;
 }
 
 /**
- * Thrown when a change was sent and got no answer by its deadline: it may have been applied, or not, or be applied later.
+ * Thrown when a change was sent and got no answer by its deadline: it may have been applied, or not, or may be later.
  *
  * This is the one error after which the value may have changed. {@linkcode AmbiguousResultError.resolve} finds out.
  *
@@ -65,8 +65,8 @@ export class AmbiguousResultError extends JsonDictError {
   }
 
   /**
-   * Finds out whether the call was applied, and settles it: if it was not, it never will be, even if its request is still
-   * on its way. One round trip; retried until the timeout of the dictionary if there is no answer.
+   * Finds out whether the call was applied, and settles it: if it was not, it never will be, even if its request is
+   * still on its way. One round trip; retried until the timeout of the dictionary if there is no answer.
    *
    * @returns Whether it was applied. A call that the script refused was not.
    * @throws {TimeoutError} If there is no answer in time, or so much time has passed that the record may be gone.
@@ -94,8 +94,8 @@ export interface DurabilityErrorData extends JsonDictErrorData {
 }
 
 /**
- * Thrown, with the option `durability`, when a change was applied but too few replicas are known to have it. It may still
- * reach them, or be lost if the master fails first.
+ * Thrown, with the option `durability`, when a change was applied but too few replicas are known to have it. It may
+ * still reach them, or be lost if the master fails first.
  */
 export class DurabilityError extends JsonDictError {
   static {
@@ -129,8 +129,8 @@ export class DurabilityError extends JsonDictError {
   }
 
   /**
-   * The result of the call, such as a popped value; `undefined` for an edit, or if there is none. It is not shown when the
-   * error is printed.
+   * The result of the call, such as a popped value; `undefined` for an edit, or if there is none. It is not shown when
+   * the error is printed.
    */
   get result(): Json | undefined {
     return this.#result;
@@ -193,7 +193,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   READONLY: "the server is a replica; connect to its master",
   VERSION: "use Redis 6.2.7 or later, or Valkey 7.2 or later",
   WRONGPASS: "the user name or the password in the address is wrong",
-  SIZE: "the server takes no value that long; see its proto-max-bulk-len",
+  SIZE: "the server accepts no value that long; see its proto-max-bulk-len",
   TLS: "check the address, the certificate and who has signed it",
   TRACKING: "to watch, the server needs CLIENT TRACKING and the client duplicate(); see docs/guarantees.md",
   TRYAGAIN: "a slot is on its way to another node; wait, or raise the timeout",
@@ -211,10 +211,10 @@ export class UnavailableError extends JsonDictError {
   readonly code: "UNAVAILABLE" = "UNAVAILABLE";
   /**
    * The reason, in the word of the server, such as `"OOM"`, `"READONLY"`, `"BUSY"`, `"LOADING"`, `"NOPERM"`, `"NOAUTH"`,
-   * `"CLUSTERDOWN"`, or `"ERR"` for any other error; a word of ours if the server did not refuse it: `"CLOSED"` if the client
-   * was ended, `"TLS"` if there can be no safe connection, `"MODE"` if the client subscribes or monitors, `"VERSION"` if
-   * `ready` met a server that is too old, `"SIZE"` if the server ends each connection over which the value is sent,
-   * `"TRACKING"` if the server or the client cannot tell of changes.
+   * `"CLUSTERDOWN"`, or `"ERR"` for any other error. A word of ours if the server did not refuse the call: `"CLOSED"` if
+   * the client was ended, `"TLS"` if there can be no safe connection, `"MODE"` if the client subscribes or monitors,
+   * `"VERSION"` if `ready` met a server that is too old, `"SIZE"` if the server ends each connection over which the
+   * value is sent, `"TRACKING"` if the server or the client cannot tell of changes.
    */
   readonly reason: string;
 

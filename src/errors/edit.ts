@@ -40,7 +40,7 @@ export class ConflictError extends JsonDictError {
       data,
       `${
         cannot(data)
-      }: others changed ${places} each of the ${attempts} times that the recipe ran; read less, or allow more attempts`,
+      }: others changed ${places} each of the ${attempts} times that the recipe ran; read less, or allow more attempts or time`,
     );
     this.paths = paths;
     this.attempts = attempts;

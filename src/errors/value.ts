@@ -30,7 +30,7 @@ export class KeyNotFoundError extends JsonDictError {
 
 /** The data of a {@linkcode PathNotFoundError}. */
 export interface PathNotFoundErrorData extends JsonDictErrorData {
-  /** How many segments of the path do exist. */
+  /** How many segments of the path exist. */
   readonly at: number;
 }
 
@@ -42,7 +42,7 @@ export class PathNotFoundError extends JsonDictError {
 
   /** Always `"PATH_NOT_FOUND"`. */
   readonly code: "PATH_NOT_FOUND" = "PATH_NOT_FOUND";
-  /** How many segments of the path do exist; `path[at]` is the first that does not. */
+  /** How many segments of the path exist; `path[at]` is the first that does not. */
   readonly at: number;
 
   /**
@@ -208,8 +208,8 @@ export class CorruptValueError extends JsonDictError {
   }
 
   /**
-   * The text that was read, if it is available. After `pop` or `popItem` it is the only copy of the removed value. It is not
-   * shown when the error is printed.
+   * The text that was read, if it is available. After `pop` or `popItem` it is the only copy of the removed value. It is
+   * not shown when the error is printed.
    */
   get text(): string | undefined {
     return this.#text;

@@ -62,7 +62,7 @@ export class Document {
     return this.#text;
   }
 
-  /** The whole text as a reply. A text that looks like a refusal or like no value is no JSON; a space in front marks it as text. */
+  /** The whole text as a reply. A space marks one that would look like a refusal or like no value; neither is JSON. */
   get reply(): string {
     const text = this.text!;
     return text === "" || text.startsWith("!") ? ` ${text}` : text;

@@ -2,8 +2,9 @@
  * Replicas: apply ops to known values as the scripts would.
  *
  * Given texts that `decode` accepts, each op and each read gives the reply, the refusal, the text and the expiry that
- * `lua/apply.lua` and `lua/read.lua` give, byte for byte; `tests/properties/replica_fuzz_test.ts` holds them to it. On a text that
- * is not JSON a replica may refuse when a script does not, or with another refusal. So use it only for decoded texts.
+ * `lua/apply.lua` and `lua/read.lua` give, byte for byte; `tests/properties/replica_fuzz_test.ts` compares them. On a
+ * text that is not JSON a replica may refuse when a script does not, or with another refusal. So use it only for decoded
+ * texts.
  *
  * A text is a JavaScript string. If the bytes on the server are not UTF-8, it holds U+FFFD instead; only the caller can
  * know that. The limits of about 512 MB, of a value and of an answer, are not checked.

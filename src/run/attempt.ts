@@ -46,7 +46,7 @@ export interface Job<R> {
   readonly isResent?: boolean;
   /** Called with each refusal that may pass. */
   refused?(refusal: Refused): void;
-  /** Instead of a resend: looks up its recorded answer, and prevents that it is applied later. `undefined` if it was not applied. */
+  /** Instead of a resend: looks up the recorded answer. `undefined` if it was not applied; then it never will be. */
   ask?(send: Send): Promise<{ readonly answer: unknown } | undefined>;
 }
 

@@ -25,7 +25,7 @@ export interface CallOptions {
   readonly timeout?: number;
 }
 
-/** Tells a caller that its change may have been applied. */
+/** The error for a caller whose change may have been applied. */
 export type Lose = (cause: unknown) => Error;
 
 /** What may end one call. */
@@ -45,7 +45,7 @@ export class Cancellation {
     this.#signal = signal;
   }
 
-  /** Whether the caller waits no more. */
+  /** Whether the caller no longer waits. */
   get isCancelled(): boolean {
     return this.#isCancelled;
   }

@@ -30,8 +30,8 @@ export interface RedisClient {
     readonly redisOptions?: { readonly keyPrefix?: string };
   };
   /**
-   * Why the client, or what is behind it, may send a command again by itself and tell nobody; nothing where it does not,
-   * or `options` say it. With it there is no delivery at most once.
+   * Why the client, or something behind it, may resend a command by itself without reporting it. Left out if it does not,
+   * or if `options` show it. A client with this is refused for `delivery: "at-most-once"`.
    */
   readonly resends?: string;
   /** Listens to changes of the connection. */
@@ -80,7 +80,7 @@ export function checkClient(client: unknown): RedisClient {
   return checked;
 }
 
-/** What to do with a client that is none of ours, by the methods that only it has. */
+/** What to do with another kind of client, recognized by the methods that only it has. */
 function adviceFor(client: unknown): string {
   const has = (...names: readonly string[]): boolean => names.every((name) => name in Object(client));
   if (has("sendCommand", "isOpen")) {

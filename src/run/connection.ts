@@ -150,8 +150,8 @@ export class Connection {
   }
 
   /**
-   * Prepares each new connection once: probes an unknown client, and selects the database. No round trip for ioredis with
-   * database 0, else one.
+   * Prepares each new connection once: probes an unknown client, and selects the database. No round trip for ioredis
+   * with database 0, else one.
    *
    * @returns `undefined` if a command can be sent at once. Else a promise; callers that wait for it go on in order.
    */
@@ -171,7 +171,7 @@ export class Connection {
     }
     const lost = new Promise<never>((_, reject) => this.#abandon = reject);
     const preparing = this.#preparing = Promise.race([Promise.all(tasks), lost]);
-    // This handler is registered first, so it runs directly before the waiting callers: no later caller may overtake them.
+    // This handler is registered first, so it runs directly before the waiting callers: no later one may overtake them.
     preparing.then(prepared, () => this.#preparing = undefined);
     return preparing;
   }

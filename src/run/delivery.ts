@@ -93,7 +93,7 @@ export class ChangeSender {
     }
   }
 
-  /** Waits until enough replicas have the change. `undefined` if they have; else an error for each group that was applied. */
+  /** Waits until enough replicas have the change. `undefined` if they have; else an error for each applied group. */
   async #replicate(
     record: RecordName,
     groups: readonly Group[],
@@ -142,7 +142,7 @@ export class ChangeSender {
     return (ahead) => ({ record: name, ttl: recordTtl(timeout), until: until + ahead });
   }
 
-  /** Finds out whether a group whose answer was lost was applied. If it was not, the empty record stops it when it arrives. */
+  /** Finds out whether a group whose answer was lost was applied. If not, the empty record stops it when it arrives. */
   async #resolve(
     record: RecordName,
     groups: readonly Group[],
@@ -213,7 +213,7 @@ class Parcel {
   }
 }
 
-/** A group that is refused, whatever is there. Those that are chained to the one in its place are then computed again. */
+/** A group that is always refused. The groups that are chained to the one that it replaces are then computed again. */
 function refused([{ path: [key] }]: Group): Group {
   return [{ kind: "absent", path: [key] }, { kind: "exists", path: [key] }];
 }

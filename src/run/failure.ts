@@ -1,6 +1,6 @@
 /**
- * Failures: what the errors of a client mean, without what was written and without passwords, and the errors that callers
- * get.
+ * Failures: what the errors of a client mean, without what was written and without passwords, and the errors that
+ * callers get.
  *
  * @module
  */
@@ -41,7 +41,7 @@ export class Refused extends Error {
     this.prototype.name = "Refused";
   }
 
-  /** The first word of the reply, or one of ours: `"CLOSED"`, `"LIMIT"`, `"MODE"`, `"SIZE"`, `"TLS"`. */
+  /** The first word of the reply, or one of ours: `"CLOSED"`, `"LIMIT"`, `"MODE"`, `"SIZE"`, `"TLS"`, `"VERSION"`. */
   readonly reason: string;
 
   /** Reports the cause. */
@@ -159,7 +159,7 @@ function withoutSecrets(message: string, written: readonly (string | number)[]):
  */
 export function answerOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  // A minifier renames the class. The property command alone is no proof: with auto-pipelining, lost commands have it too.
+  // A minifier renames the class. The property `command` is no proof: with auto-pipelining, lost commands have it too.
   if (error.name === "ReplyError" || Object.hasOwn(error, "command") && isAnswer(error.message)) {
     return error.message;
   }

@@ -50,16 +50,16 @@ export function openClient(
   const parts = partsOf(client);
   const nodes = (): readonly Redis[] => client instanceof Cluster ? client.nodes() : [client];
   Connection.of(client as RedisClient).suspect = () => void nodes().forEach(replaceIfSilent);
-  // Without a listener ioredis writes each failed attempt to the console. What failed is told by the calls.
+  // Without a listener ioredis writes each failed attempt to the console. The calls report the failure.
   client.on("error", () => {});
   const quit = async (ms: number = timeout): Promise<void> => {
     const endsAt = performance.now() + ms;
     ending.abort();
-    // A server that answers no more must not keep anyone waiting; nor is it a failure if it is gone already.
+    // A server that no longer answers must not keep anyone waiting, and one that is gone already is no failure.
     if (client.status === "ready" && ms > 0) {
       await within(Math.min(ms, QUIT_TIMEOUT), client.quit().catch(() => {}));
     }
-    // case: between two attempts to connect nothing is open, and ioredis will not tell of an end.
+    // case: between two attempts to connect nothing is open, and ioredis emits no "end".
     const open = [client, ...parts].filter(({ status }) => !/^(?:close|reconnecting|end)$/.test(status));
     const isOver = open.map((it) => new Promise((resolve) => it.once("end", resolve)));
     client.disconnect();
@@ -100,7 +100,7 @@ const QUIT_TIMEOUT = 1000;
 /** A server that does not close its side is left after a short time, in milliseconds. */
 const DISCONNECT_TIMEOUT = 100;
 
-/** What ioredis is told of TLS; nothing where it is as usual. */
+/** The TLS settings for ioredis; none where the defaults hold. */
 type TlsSettings = Pick<RedisOptions, "tls">;
 
 function readTls(url: string | URL | readonly (string | URL)[], tls: TlsOptions | undefined): TlsSettings {
@@ -109,7 +109,7 @@ function readTls(url: string | URL | readonly (string | URL)[], tls: TlsOptions 
     throw new TypeError("Cannot use the option tls: expected an object such as { ca }");
   }
   const [first] = [url].flat();
-  // Else it would be a connection in the clear.
+  // Otherwise the connection would not be encrypted.
   if (!/^rediss:/i.test(String(first))) {
     throw new TypeError("Cannot use the option tls: the address must start with rediss://");
   }
@@ -156,7 +156,7 @@ function openCluster(urls: readonly (string | URL)[], settings: TlsSettings): Cl
   });
 }
 
-/** The parts of an address. What is wrong is said without quoting it: it may hold a password, and not only in its place. */
+/** The parts of an address. Errors never quote it: it may hold a password, and not only where one belongs. */
 function checkAddress(url: string | URL): URL {
   const text = String(url);
   const refuse = (state: string): never => {
@@ -185,7 +185,7 @@ function checkAddress(url: string | URL): URL {
     try {
       decodeURIComponent(part);
     } catch {
-      refuse("the name or the password in the address has a % that is none of its escapes; write %25");
+      refuse("the name or the password in the address has a % that starts no escape; write %25");
     }
   }
   if (!/^\/?\d{0,9}$/.test(address.pathname)) {
@@ -215,10 +215,10 @@ async function replaceIfSilent(client: Redis): Promise<void> {
   if (isSilent && stream.writableLength === 0) client.disconnect(true); // else it is busy with a large value
 }
 
-/** How long a server may take to answer the greeting of TLS before it is asked without, in milliseconds. */
+/** How long a server may take to answer a TLS handshake before it is asked without TLS, in milliseconds. */
 const HANDSHAKE_TIMEOUT = 1000;
 
-/** Finds out why a server ends new connections, or does not answer them, and has the client tell it as its error. */
+/** Finds out why a server ends new connections, or does not answer them, and makes the client emit that as its error. */
 function diagnose(client: Redis, signal: AbortSignal): void {
   let isAsking = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -241,7 +241,7 @@ function diagnose(client: Redis, signal: AbortSignal): void {
   });
 }
 
-/** Asks a server that does not take a connection, by connections that tell no name and no password. */
+/** Asks a server that does not accept a connection, over connections that send no name and no password. */
 async function askServer(client: Redis, signal: AbortSignal): Promise<Error | undefined> {
   const { tls } = client.options;
   const switched = ask(client, { tls: tls ? undefined : { rejectUnauthorized: false } }, signal);
@@ -253,12 +253,12 @@ async function askServer(client: Redis, signal: AbortSignal): Promise<Error | un
   return Object.assign(new Error(reason), { code: "ERR_TLS_PORT" });
 }
 
-/** What a server says to a connection: its refusal, or where TLS is switched anything at all. */
+/** The error that a server replies to a connection; where TLS is switched, any reply counts. */
 async function ask(client: Redis, options: RedisOptions, signal: AbortSignal): Promise<Error | undefined> {
   const probe = client.duplicate({
     ...options,
     ...{ username: undefined, password: undefined, db: 0, connectionName: undefined },
-    ...{ protocol: 2, enableReadyCheck: false, disableClientInfo: true }, // it says nothing of its own
+    ...{ protocol: 2, enableReadyCheck: false, disableClientInfo: true }, // so that it sends nothing by itself
     ...{ lazyConnect: true, retryStrategy: () => null, disconnectTimeout: 0 },
   });
   const ended = new Promise<void>((resolve) => probe.once("end", () => resolve()));

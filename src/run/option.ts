@@ -15,8 +15,12 @@ const OPTIONS = {
   keepTtl: { check: checkBoolean, hint: "", example: "true" },
   parents: { check: checkBoolean, hint: "", example: "true" },
   replace: { check: checkBoolean, hint: "", example: "true" },
-  attempts: { check: () => {}, hint: "", example: "10" }, // the edit says what it needs
-  keys: { check: () => {}, hint: "", example: '["a"]' },
+  attempts: { check: () => {}, hint: "", example: "10" }, // the edit checks it
+  keys: {
+    check: (keys: unknown, operation: string) => checkKeys(operation, keys),
+    hint: "",
+    example: '["a"]',
+  },
   startsWith: { check: checkString, hint: "", example: '"a"' },
   initial: { check: checkBoolean, hint: "", example: "true" },
   limit: { check: checkCount, hint: "", example: "10" },
@@ -27,7 +31,7 @@ const OPTIONS = {
 /** The name of an option of a call. */
 export type OptionName = keyof typeof OPTIONS;
 
-/** What other libraries and the commands of Redis call them. */
+/** Names of options in other libraries and in the commands of Redis. */
 const ALIASES: Readonly<Record<string, string>> = {
   ex: "ttl",
   px: "ttl",
@@ -54,7 +58,7 @@ const ALIASES: Readonly<Record<string, string>> = {
  * Checks the options of one call, before any I/O.
  *
  * @param operation The method, for messages.
- * @param options What the caller gave; nothing is as good as no options.
+ * @param options What the caller gave; may be `undefined`.
  * @param known The options that the method has.
  * @throws {TypeError} If they are no object, if there is no such option, or if one is of the wrong type.
  * @throws {RangeError} If a number is out of its range.
@@ -65,7 +69,7 @@ export function checkOptions(operation: string, options: unknown, known: readonl
   checkNames(operation, options, known, `{ ${first}: ${OPTIONS[first].example} }`);
   for (const name of known) {
     const value = (options as Readonly<Record<string, unknown>>)[name];
-    if (value !== undefined) OPTIONS[name].check(value, operation);
+    if (value !== undefined) OPTIONS[name].check(value, operation, name);
   }
 }
 
@@ -102,7 +106,7 @@ export function checkNames(
   }
 }
 
-/** The name that is meant, as far as that can be told. */
+/** The name that is most likely meant. */
 function findNearest(name: string, known: readonly string[]): string {
   const wanted = name.toLowerCase();
   const alias = Object.hasOwn(ALIASES, wanted) ? ALIASES[wanted] : undefined;
@@ -154,9 +158,21 @@ export function checkTimeout(timeout: unknown): number {
   throw new RangeError(`Cannot use the timeout: received ${timeout}, expected 1 to ${MAX_TIMEOUT} ms`);
 }
 
-function checkBoolean(value: unknown, operation: string): void {
+/**
+ * Checks a list of keys, as far as that it is a list.
+ *
+ * @param operation The method, for messages.
+ * @param keys What the caller gave.
+ * @throws {TypeError} If it is none. A text would be taken for the keys that its characters name.
+ */
+export function checkKeys(operation: string, keys: unknown): asserts keys is Iterable<unknown> {
+  if (typeof keys === "object" && keys !== null && Symbol.iterator in keys) return;
+  throw new TypeError(`Cannot ${operation}: received ${nameOf(keys)}, expected an array of keys`);
+}
+
+function checkBoolean(value: unknown, operation: string, name: OptionName): void {
   if (typeof value === "boolean") return;
-  throw new TypeError(`Cannot ${operation}: received ${nameOf(value)} for a switch; write true or false`);
+  throw new TypeError(`Cannot ${operation}: ${name} is ${nameOf(value)}, expected true or false`);
 }
 
 function checkString(value: unknown, operation: string): void {

@@ -11,9 +11,9 @@ import { RECORD_MARKER } from "./record.ts";
 /** How a dictionary works. */
 export interface DictOptions {
   /**
-   * Put before each key, so that several dictionaries and other data share a server. Usually it ends with a
-   * separator, as `"lab:"`. A prefix that is the beginning of another one shares its keys. `""` must be said: then all
-   * keys of the database are those of the dictionary, and `clear` removes them.
+   * Put before each key, so that several dictionaries and other data can share a server. Usually it ends with a
+   * separator, as `"lab:"`. A prefix that is the beginning of another one shares its keys. There is no default: with
+   * `""` all keys of the database are those of the dictionary, and `clear` removes them.
    */
   readonly prefix: string;
   /**
@@ -32,9 +32,9 @@ export interface DictOptions {
   readonly timeout?: number;
   /**
    * How often a change is applied when a connection is lost. With `"exactly-once"` it is sent again until there is an
-   * answer, and the server keeps a record of it for a while, 2 * `timeout` + 60 seconds, by which a request that
-   * arrives twice is applied once. With `"at-most-once"` it is sent once and there are no records: a lost answer is an
-   * {@linkcode AmbiguousResultError} at once. The client must not send it again either, see
+   * answer, and the server keeps a record of it for a while, 2 * `timeout` + 60 seconds, so that a request that arrives
+   * twice is applied once. With `"at-most-once"` it is sent once and there are no records: a lost answer is an
+   * {@linkcode AmbiguousResultError} at once. The client must not resend it either; see
    * {@linkcode RedisJsonDict.constructor}.
    *
    * @default {"exactly-once"}
@@ -48,18 +48,19 @@ export interface DictOptions {
    */
   readonly heartbeat?: number;
   /**
-   * What the names of records begin with. Where it does not end with `json-dict:op:`, that is added, so that no
-   * dictionary takes the records of another one for its own keys; a hash tag and the id of the call follow. Users of the server who
-   * may not use all keys need the right to it.
+   * What the names of records begin with. If it does not end with `json-dict:op:`, that is added, so that no dictionary
+   * mistakes the records of another one for its own keys; a hash tag and the id of the call follow. A user of the server
+   * who may not use all keys needs the right to these names.
    *
    * @default {"json-dict:op:"}
    */
   readonly recordPrefix?: string;
   /**
-   * Lets a change count only when so many replicas have it, waiting for them for `timeout` milliseconds (half of that of
-   * the dictionary by default). If they do not, it is a {@linkcode DurabilityError}: the change was applied all the same.
-   * This time comes on top of `timeout`. One round trip more for each change, two in a cluster; nothing else is answered on the connection meanwhile. It
-   * makes the loss of a change with its server unlikely, not impossible: Redis may promote a replica without it.
+   * Waits after each change until that many replicas have it, for at most `timeout` milliseconds: half of the `timeout`
+   * of the dictionary by default, and in addition to it. If too few have it by then, the call rejects with
+   * {@linkcode DurabilityError}, though the change was applied. One round trip more for each change, two in a cluster;
+   * nothing else is answered on the connection meanwhile. This makes the loss of a change with its server unlikely, not
+   * impossible: Redis may promote a replica without it.
    */
   readonly durability?: { readonly replicas: number; readonly timeout?: number };
 }
@@ -121,8 +122,8 @@ const NAMES: readonly (keyof DictOptions)[] = [
  *
  * @param options What the caller gave.
  * @returns Everything decided, frozen.
- * @throws {TypeError} If there is no prefix, if there is no such option, if one is of the wrong type, or if two exclude each
- * other.
+ * @throws {TypeError} If there is no prefix, if there is no such option, if one is of the wrong type, or if two exclude
+ * each other.
  * @throws {RangeError} If a number is out of its range.
  */
 export function readOptions(options: DictOptions | undefined): Settings {

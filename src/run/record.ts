@@ -22,7 +22,7 @@ export const RECORD_MARKER = "json-dict:op:";
 /** The end of the name of a record. */
 const RECORD_END = new RegExp(`${RECORD_MARKER}\\{[0-9a-z]{1,4}\\}[\\w-]{12}$`);
 
-/** Practically unique: at a thousand calls a second, two ids with records at the same time meet once in a million years. */
+/** Practically unique: at 1000 calls a second, two records have the same id once in a million years. */
 const ID_BYTES = 9;
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

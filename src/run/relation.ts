@@ -25,7 +25,7 @@ export function isGuard(op: Op): boolean {
   return GUARDS.has(op.kind);
 }
 
-/** How the path of an op relates to a place: inside it; apart from it; or unclear, so that the op may do anything to it. */
+/** How the path of an op relates to a place: inside it, apart from it, or unclear: the op may do anything to it. */
 export function relate(op: Op, place: Path): "inside" | "apart" | "unclear" {
   const { path } = op;
   const common = Math.min(path.length, place.length);

@@ -22,12 +22,10 @@ interface Known {
   hasEvalsha: boolean;
   /** How far its clock is ahead of ours, in milliseconds, as far as we were told. */
   ahead: number;
-  /** Of this runner, and of those for single masters of its cluster. */
-  readonly life: Life;
 }
 
-/** What is under way, and whether anything more is sent. */
-interface Life {
+/** What is under way, at all servers of a client. */
+interface Flight {
   readonly running: Set<Attempts<unknown>>;
   isEnded: boolean;
 }
@@ -39,10 +37,17 @@ export class Runner {
   readonly #timeout: number;
   readonly #isResending: boolean;
   readonly #known: Known;
+  readonly #flight: Flight;
 
   /** @param timeout How long a call may take, all its attempts together, in milliseconds. */
-  constructor(client: RedisClient, timeout: number, known: Known = newKnown()) {
+  constructor(
+    client: RedisClient,
+    timeout: number,
+    known: Known = { hasRead: false, hasEvalsha: true, ahead: 0 },
+    flight: Flight = { running: new Set(), isEnded: false },
+  ) {
     this.#known = known;
+    this.#flight = flight;
     this.#connection = Connection.of(client);
     this.#client = client;
     this.#timeout = timeout;
@@ -57,13 +62,13 @@ export class Runner {
   /** A runner for each master of a cluster that the client knows. */
   masters(): readonly Runner[] {
     return (this.#client.nodes?.("master") ?? []).map((node) =>
-      new Runner(node, this.#timeout, newKnown(this.#known.life))
+      new Runner(node, this.#timeout, undefined, this.#flight)
     );
   }
 
   /** The same for calls that may take another time, in milliseconds. */
   within(timeout: number): Runner {
-    return timeout === this.#timeout ? this : new Runner(this.#client, timeout, this.#known);
+    return timeout === this.#timeout ? this : new Runner(this.#client, timeout, this.#known, this.#flight);
   }
 
   /**
@@ -146,16 +151,19 @@ export class Runner {
   /**
    * Sends a plain command. One round trip.
    *
-   * @param resend Whether it may be sent again, as reads may.
-   * @returns What the server answered.
+   * @param read Parses the answer; if it throws, the answer counts as lost.
+   * @returns What `read` returned.
    * @throws {NoAnswer} If there is none.
    * @throws {Refused} If the server refused to run it.
    * @throws {RangeError} If it is too long to be sent.
    */
-  async command(resend: Resend, name: string, ...args: (string | number)[]): Promise<unknown> {
+  async command<R>(
+    read: (answer: unknown) => R,
+    name: string,
+    ...args: readonly (string | number)[]
+  ): Promise<R> {
     checkLength(this.#connection, args);
-    const isRead = resend === "resend"; // a plain command that changes something has no record
-    return await this.#send({ resend, isRead, read: (answer) => answer, run: (send) => send(name, args) });
+    return await this.#send({ resend: "resend", isRead: true, read, run: (send) => send(name, args) });
   }
 
   /**
@@ -220,16 +228,15 @@ export class Runner {
     throw answer?.status === "rejected" ? answer.reason : new Error("No master is known");
   }
 
-  /** Whether it sends nothing more. */
+  /** Whether nothing is sent any more. */
   get isEnded(): boolean {
-    return this.#known.life.isEnded;
+    return this.#flight.isEnded;
   }
 
   /** Ends all calls under way as their deadline would, and sends nothing more. */
   end(): void {
-    const { life } = this.#known;
-    life.isEnded = true;
-    for (const attempts of [...life.running]) attempts.expire();
+    this.#flight.isEnded = true;
+    for (const attempts of [...this.#flight.running]) attempts.expire();
   }
 
   /** Sends a command whose reply is not needed, if it can be sent at once. */
@@ -240,7 +247,7 @@ export class Runner {
   }
 
   async #send<R>(job: Job<R>): Promise<R> {
-    if (this.isEnded) throw new NoAnswer(false, true);
+    if (this.#flight.isEnded) throw new NoAnswer(false, true);
     const attempts = new Attempts(this.#connection, this.#timeout, {
       ...job,
       isResent: this.#isResending,
@@ -249,17 +256,13 @@ export class Runner {
         if (now !== undefined) this.#known.ahead = Number(now) - Date.now();
       },
     });
-    this.#known.life.running.add(attempts as Attempts<unknown>);
+    this.#flight.running.add(attempts as Attempts<unknown>);
     try {
       return await attempts.result;
     } finally {
-      this.#known.life.running.delete(attempts as Attempts<unknown>);
+      this.#flight.running.delete(attempts as Attempts<unknown>);
     }
   }
-}
-
-function newKnown(life: Life = { running: new Set(), isEnded: false }): Known {
-  return { hasRead: false, hasEvalsha: true, ahead: 0, life };
 }
 
 function isWithoutEvalsha(message: string): boolean {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readCommand, readList, readPage } from "../call/answer.ts";
 import { Refused } from "./failure.ts";
 import type { Lanes } from "./lanes.ts";
 import { isRecord } from "./record.ts";
@@ -59,7 +60,9 @@ export async function* scanKeys(
   };
   const select = async (names: readonly string[]): Promise<readonly string[]> => {
     const unsure = names.filter((name) => name.includes(REPLACEMENT, prefix.length));
-    const types = await Promise.all(unsure.map((name) => runner.command("resend", "TYPE", name)));
+    const types = await Promise.all(
+      unsure.map((name) => runner.command((answer) => readCommand("TYPE", answer), "TYPE", name)),
+    );
     const strangers = new Set(unsure.filter((_, index) => types[index] !== "string"));
     return names.filter((name) => !strangers.has(name) && isNew(name)); // new only once nothing can fail any more
   };
@@ -78,7 +81,7 @@ export async function* scanKeys(
     } catch (error) {
       // A replica may take over from a master that failed.
       giveUpAt ??= performance.now() + timeout;
-      if (runner.isEnded || performance.now() > giveUpAt) throw error;
+      if (performance.now() > giveUpAt || runner.isEnded) throw error;
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
   }
@@ -98,7 +101,7 @@ interface Layout {
  */
 async function readLayout(runner: Runner, masters: readonly Runner[]): Promise<Layout> {
   const lines = await Promise.all(masters.map(async (master) => {
-    const nodes = String(await master.command("resend", "CLUSTER", "NODES"));
+    const [nodes] = await master.command((answer) => readList("CLUSTER NODES", [answer]), "CLUSTER", "NODES");
     const [id, , , , , , , , ...slots] = nodes.split("\n").find((line) =>
       / \S*myself/.test(line)
     )?.split(" ") ?? [];
@@ -112,7 +115,7 @@ async function readLayout(runner: Runner, masters: readonly Runner[]): Promise<L
   const missing = owned.indexOf(0);
   if (missing >= 0) {
     // A master without the slot replies with the address of its owner, and the client learns it.
-    await runner.command("resend", "EXISTS", `{${tagOf(missing)}}`);
+    await runner.command(String, "EXISTS", `{${tagOf(missing)}}`);
     throw new Refused("CLUSTERDOWN", new Error(`No master is known that has slot ${missing}`));
   }
   const text = lines.map(({ id, slots }) => `${id} ${slots.join(" ")}`).sort().join("\n");
@@ -127,9 +130,9 @@ async function* scanServer(
   from: string = "0",
 ): AsyncGenerator<Page, void> {
   const pattern = `${prefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
-  const step = (cursor: string): Promise<unknown> => {
+  const step = (cursor: string) => {
     const args = [cursor, "MATCH", pattern, "COUNT", COUNT, "TYPE", "string"];
-    const answer = runner.command("resend", "SCAN", ...args);
+    const answer = runner.command(readPage, "SCAN", ...args);
     answer.catch(() => {}); // reported when the answer is awaited
     return answer;
   };
@@ -149,7 +152,7 @@ async function* scanServer(
         answer = step(isMoved ? "0" : cursor);
         isMoved = false;
       }
-      const [next, names] = readPage(await answer);
+      const [next, names] = await answer;
       const isOver = next === "0" && !isMoved;
       // Prefetch: the server scans the next page while the caller uses this one.
       cursor = isMoved ? "0" : next;
@@ -164,11 +167,4 @@ async function* scanServer(
     stop();
     await answer.catch(() => {});
   }
-}
-
-function readPage(answer: unknown): [next: string, keys: string[]] {
-  if (Array.isArray(answer) && answer.length === 2 && Array.isArray(answer[1])) {
-    return [String(answer[0]), answer[1]];
-  }
-  throw new Error("Cannot read the answer to SCAN: expected a cursor and keys, received something else");
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readList } from "../call/answer.ts";
 import { Refused } from "./failure.ts";
 import type { Runner } from "./runner.ts";
 
@@ -53,11 +54,8 @@ export async function checkServer(
   hasReplicas: boolean,
 ): Promise<void> {
   const needed = hasReplicas ? [...NEEDED, ...NEEDED_FOR_REPLICAS] : NEEDED;
-  const answer = await runner.command("resend", "EVAL", TEXT, 2, key, record, ...needed);
-  if (!Array.isArray(answer)) {
-    throw new Error("Cannot read the answer to EVAL: expected a list, received something else");
-  }
-  const [version, ...missing] = answer.map(String);
+  const read = (answer: unknown) => readList("EVAL", answer, 1);
+  const [version, ...missing] = await runner.command(read, "EVAL", TEXT, 2, key, record, ...needed);
   if (isOlder(version)) throw new Refused("VERSION", new Error(`the server is Redis ${version}`));
   if (missing.length === 0) return;
   const rights = missing.map((line) => {

@@ -47,7 +47,7 @@ const PATIENCE = 8;
 /** How many edits the first call of a batch has; each further one has twice as many, as long as nobody is in the way. */
 const FIRST_EDITS = 4;
 
-/** How much fewer edits a call has when others were in the way: what is tried in vain must be little beside what is not. */
+/** By what the number of edits in a call is divided after a conflict, so that little work is done in vain. */
 const RETREAT = 32;
 
 /** For how many times the edits of one call what they look at is read at once. */
@@ -271,7 +271,7 @@ export class Sitting {
     const longest = Math.min(PATIENCE * duration * (2 ** this.#conflicts++ - 1), MAX_PAUSE);
     if (longest === 0) return;
     await new Promise((resolve) => setTimeout(resolve, Math.random() * longest));
-    this.#speculation.forget(); // what was fresh before the pause is so no more
+    this.#speculation.forget(); // the values may have changed during the pause
   }
 }
 

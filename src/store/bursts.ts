@@ -1,5 +1,5 @@
 /**
- * Bursts: the changes of live documents, which leave together, and the writes that come of them.
+ * Bursts: the changes of live documents that leave together, and the writes that they become.
  *
  * @module
  */
@@ -7,8 +7,8 @@
 import { Outbox } from "./outbox.ts";
 
 /**
- * Learns that documents were dropped. It stands here, not in a dictionary: a dictionary may be dropped together with
- * its documents, and takes with it all that it would have learned.
+ * Notices that documents were dropped. It does not belong to a dictionary: one that is dropped together with its
+ * documents would not be called any more.
  */
 const drops: FinalizationRegistry<() => void> = new FinalizationRegistry((drop) => drop());
 
@@ -16,13 +16,13 @@ const drops: FinalizationRegistry<() => void> = new FinalizationRegistry((drop) 
 export class Bursts {
   /** Sends what live documents hold back until the end of the turn. */
   readonly #held: Set<() => void> = new Set();
-  /** Those with something under way, or with a failure that nobody was told of. */
+  /** Those with something under way, or with a failure that was not reported. */
   readonly #outboxes: Set<Outbox> = new Set();
 
   /**
    * Opens an outbox.
    *
-   * @param document What is there as long as the document can be used. When it is dropped, an untold failure surfaces.
+   * @param document An object that lives as long as the document. When it is dropped, an unreported failure surfaces.
    */
   open(document: object): Outbox {
     const outbox = new Outbox();
@@ -53,8 +53,8 @@ export class Bursts {
     outbox.follow(write).then(() => this.#tidy(outbox));
   }
 
-  /** The failure of a document, as the cause of what it refuses. It counts as told. */
-  told(outbox: Outbox): unknown {
+  /** The failure of a document, as the cause of what it refuses. It counts as reported. */
+  report(outbox: Outbox): unknown {
     outbox.take();
     this.#tidy(outbox);
     return outbox.failure?.reason;
@@ -63,7 +63,7 @@ export class Bursts {
   /**
    * Waits for the writes that are under way: all of them, or those of one document.
    *
-   * @throws The failure that nobody was told of; an `AggregateError` where there are several.
+   * @throws The failure that was not reported; an `AggregateError` where there are several.
    */
   async settled(outbox?: Outbox): Promise<void> {
     this.send();

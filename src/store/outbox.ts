@@ -1,5 +1,5 @@
 /**
- * Outboxes: the bursts of one live document on their way, and what the first that failed has failed with.
+ * Outboxes: the bursts of one live document that are under way, and the error of the first that failed.
  *
  * @module
  */
@@ -12,20 +12,20 @@ export class Outbox {
   readonly line: Line = { isBroken: false };
   readonly #underWay: Set<Promise<void>> = new Set();
   #failure: { readonly reason: unknown } | undefined;
-  #isTold: boolean = false;
+  #isReported: boolean = false;
   /** Whether nobody holds the document any more. */
   #isDropped: boolean = false;
-  /** How many wait to be told. */
+  /** How many callers wait for the failure. */
   #asking: number = 0;
 
-  /** What the first burst that failed has failed with. */
+  /** The error of the first burst that failed. */
   get failure(): { readonly reason: unknown } | undefined {
     return this.#failure;
   }
 
-  /** Whether there is nothing to wait for, and nothing to tell. */
+  /** Whether there is nothing to wait for, and nothing to report. */
   get isQuiet(): boolean {
-    return this.#underWay.size === 0 && (this.#failure === undefined || this.#isTold);
+    return this.#underWay.size === 0 && (this.#failure === undefined || this.#isReported);
   }
 
   /** Follows a burst. Resolves when it is settled, however it ends. */
@@ -37,7 +37,7 @@ export class Outbox {
     return followed;
   }
 
-  /** Waits for the bursts that are under way. Returns the failure, if nobody was told of it. */
+  /** Waits for the bursts that are under way. Returns the failure, if it was not reported yet. */
   async ask(): Promise<{ readonly reason: unknown } | undefined> {
     this.#asking++;
     await Promise.all(this.#underWay);
@@ -45,14 +45,14 @@ export class Outbox {
     return this.take();
   }
 
-  /** The failure, if nobody was told of it. From here on it counts as told. */
+  /** The failure, if it was not reported yet. From here on it counts as reported. */
   take(): { readonly reason: unknown } | undefined {
-    if (this.#failure === undefined || this.#isTold) return undefined;
-    this.#isTold = true;
+    if (this.#failure === undefined || this.#isReported) return undefined;
+    this.#isReported = true;
     return this.#failure;
   }
 
-  /** The document was dropped, so nobody can ask it: what nobody was told of is an unhandled rejection. */
+  /** The document was dropped, so nobody can ask for a failure: one that was not reported is an unhandled rejection. */
   drop(): void {
     this.#isDropped = true;
     this.#surface();

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readResults, type Refusal } from "../call/answer.ts";
+import { type CommandAnswers, readCommand, readResults, readTexts, type Refusal } from "../call/answer.ts";
 import { compileReads } from "../call/call.ts";
 import type { Read } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
@@ -45,8 +45,8 @@ export class Reader {
   }
 
   /** Sends a plain command about one key. One round trip. */
-  command(name: string, key: string, ...args: (string | number)[]): Promise<unknown> {
-    return this.#runner.command("resend", name, this.#keyspace.prefix + key, ...args);
+  command<N extends keyof CommandAnswers>(name: N, key: string): Promise<CommandAnswers[N]> {
+    return this.#runner.command((answer) => readCommand(name, answer), name, this.#keyspace.prefix + key);
   }
 
   async #run(reads: readonly Read[]): Promise<readonly (string | Refusal)[]> {
@@ -95,10 +95,8 @@ export class Reader {
   /** The Redis types of keys. MGET answers nil for a key that is no string, which must not look like a miss. */
   async #typesOf(keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const names = [...new Set(keys)];
-    const types = await Promise.all(
-      names.map((key) => this.#runner.command("resend", "TYPE", this.#keyspace.prefix + key)),
-    );
-    return new Map(names.map((key, index) => [key, String(types[index])]));
+    const types = await Promise.all(names.map((key) => this.command("TYPE", key)));
+    return new Map(names.map((key, index) => [key, types[index]]));
   }
 
   /** The values of some keys, without those that are not there. One round trip. */
@@ -140,12 +138,11 @@ export class Reader {
     await Promise.all(
       this.#keyspace.bySlot(keys, (key) => key).map(async (part) => {
         const names = part.map((key) => this.#keyspace.prefix + key);
-        const texts = await this.#runner.command("resend", "MGET", ...names);
-        if (!Array.isArray(texts) || texts.length !== names.length) {
-          throw new Error(
-            `Cannot read the answer to MGET: expected ${names.length} values, received something else`,
-          );
-        }
+        const texts = await this.#runner.command(
+          (answer) => readTexts(names.length, answer),
+          "MGET",
+          ...names,
+        );
         part.forEach((key, index) => found.set(key, texts[index]));
       }),
     );

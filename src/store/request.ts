@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Outcome, Refusal } from "../call/answer.ts";
+import type { CommandAnswers, Outcome, Refusal } from "../call/answer.ts";
 import type { Group, Read } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import type { View } from "../run/speculation.ts";
@@ -23,8 +23,8 @@ interface Requests {
   };
   /** Sends a plain command about one key that only reads. */
   readonly command: {
-    readonly ask: { readonly operation: string; readonly name: string; readonly key: string };
-    readonly answer: unknown;
+    readonly ask: { readonly operation: string; readonly name: "GET"; readonly key: string };
+    readonly answer: CommandAnswers["GET"];
   };
   /** Applies a group. */
   readonly apply: {

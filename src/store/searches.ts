@@ -25,6 +25,8 @@ export class Searches {
   readonly #timeout: number;
   /** Those that are under way. */
   readonly #searches: Set<Search> = new Set();
+  /** Resolves when all that were issued so far are over. */
+  #over: Promise<unknown> = Promise.resolve();
   /** Where `popItem` goes on: keys that it has seen, and the cursor behind them. */
   #candidates: readonly string[] = [];
   #cursor: string = "0";
@@ -48,7 +50,7 @@ export class Searches {
 
   /** Resolves when all that was issued so far is settled, searches included. */
   async earlier(): Promise<void> {
-    await Promise.all([this.#lanes.idle(), ...[...this.#searches].map((search) => search.isOver)]);
+    await Promise.all([this.#lanes.idle(), this.#over]);
   }
 
   /**
@@ -65,7 +67,8 @@ export class Searches {
     );
     await this.#run(search, async () => {
       await before;
-      for await (const { keys } of this.#scan("clear")) {
+      cancellation?.start();
+      for await (const { keys } of this.#scan("clear", cancellation)) {
         if (cancellation?.isCancelled) return;
         const removed = await this.#remove(keys.filter((key) => search.claim(key)), cancellation);
         count += removed; // not in one step with the await, during which others count, too
@@ -104,7 +107,7 @@ export class Searches {
       const turn = this.#lanes.enter([key]);
       const act = last.then(async () => {
         if (item) return;
-        const text = await take(turn, key, this.#timeout, cancellation);
+        const text = await this.#take(turn, key, cancellation);
         if (text !== undefined) item = [key, text];
       }).finally(() => turn.leave());
       last = act;
@@ -116,8 +119,9 @@ export class Searches {
       if (known !== undefined) this.goAhead([known]);
       await search.settled();
       await before;
+      cancellation?.start();
       for (let from = this.#cursor; !item && !cancellation?.isCancelled;) {
-        await this.#popFrom(search, from, () => item !== undefined || cancellation?.isCancelled === true);
+        await this.#popFrom(search, from, () => item !== undefined, cancellation);
         if (from === "0") break; // all keys were looked at
         from = "0";
       }
@@ -126,12 +130,17 @@ export class Searches {
   }
 
   /** Looks for an item from a cursor on, and remembers what it has not come to. */
-  async #popFrom(search: Search, from: string, isDone: () => boolean): Promise<void> {
-    for await (const { keys, next } of this.#scan("popItem", from)) {
+  async #popFrom(
+    search: Search,
+    from: string,
+    isFound: () => boolean,
+    cancellation: Cancellation | undefined,
+  ): Promise<void> {
+    for await (const { keys, next } of this.#scan("popItem", cancellation, from)) {
       for (const [index, key] of keys.entries()) {
         search.meet(key);
         await search.settled();
-        if (!isDone()) continue;
+        if (!isFound() && !cancellation?.isCancelled) continue;
         this.#candidates = keys.slice(index + 1);
         this.#cursor = next;
         return;
@@ -141,17 +150,36 @@ export class Searches {
   }
 
   /** Pages of keys. What fails here has changed nothing. */
-  async *#scan(operation: string, from?: string): AsyncGenerator<Page, void> {
+  async *#scan(
+    operation: string,
+    cancellation: Cancellation | undefined,
+    from?: string,
+  ): AsyncGenerator<Page, void> {
     try {
       yield* this.#reader.scan(from);
     } catch (error) {
-      throw toReadError(error, { operation, path: [], timeout: this.#timeout });
+      throw toReadError(error, { operation, path: [], timeout: cancellation?.timeout ?? this.#timeout });
+    }
+  }
+
+  /** Takes the value of a key when its turn has come. */
+  async #take(turn: Turn, key: string, cancellation: Cancellation | undefined): Promise<string | undefined> {
+    await turn.comes;
+    if (cancellation?.isCancelled) return undefined;
+    cancellation?.start();
+    try {
+      const outcome = await turn.commit([{ kind: "take", path: [key] }], cancellation);
+      return "results" in outcome && outcome.results[0] !== "" ? outcome.results[0] : undefined;
+    } catch (error) {
+      const timeout = cancellation?.timeout ?? this.#timeout;
+      throw toChangeError(error, { operation: "popItem", path: [key], timeout }); // here the key is known
     }
   }
 
   /** Does the work of a search, and until it is over that of what is issued meanwhile. */
   async #run(search: Search, work: () => Promise<void>): Promise<void> {
     this.#searches.add(search);
+    this.#over = Promise.all([this.#over, search.isOver]);
     try {
       await work();
       await search.settled();
@@ -159,22 +187,5 @@ export class Searches {
       this.#searches.delete(search);
       search.end();
     }
-  }
-}
-
-/** Takes the value of a key when its turn has come. */
-async function take(
-  turn: Turn,
-  key: string,
-  timeout: number,
-  cancellation: Cancellation | undefined,
-): Promise<string | undefined> {
-  await turn.comes;
-  if (cancellation?.isCancelled) return undefined;
-  try {
-    const outcome = await turn.commit([{ kind: "take", path: [key] }], cancellation);
-    return "results" in outcome && outcome.results[0] !== "" ? outcome.results[0] : undefined;
-  } catch (error) {
-    throw toChangeError(error, { operation: "popItem", path: [key], timeout }); // here the key is known
   }
 }

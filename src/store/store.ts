@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Outcome, type Refusal, toError } from "../call/answer.ts";
+import { type CommandAnswers, type Outcome, type Refusal, toError } from "../call/answer.ts";
 import type { Group, Op, Read } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import { AmbiguousResultError } from "../errors/delivery.ts";
@@ -148,7 +148,7 @@ export class Store {
    *
    * @param group The ops.
    * @param operation The method that the caller used.
-   * @param line If a group of the line before it is not applied, it is refused with `AFTER`.
+   * @param line If an earlier group of this line is not applied, this one is refused with `AFTER`.
    * @returns The result of each op, or why the group was refused.
    */
   async attempt(group: Group, operation: string = group[0].kind, line?: Line): Promise<Outcome> {
@@ -173,10 +173,10 @@ export class Store {
     return outcome.results[0];
   }
 
-  /** Applies ops on any number of keys, all of them or none; in a cluster, all of a slot or none of them. */
-  async applyAll(group: Group): Promise<void> {
+  /** Applies ops on any number of keys, all of them or none; in a cluster, those of each slot for themselves. */
+  async applyAll(group: Group, operation: string): Promise<void> {
     const groups = this.#keyspace.bySlot(group, (op) => String(op.path[0]));
-    const outcomes = await Promise.allSettled(groups.map((part) => this.attempt(part)));
+    const outcomes = await Promise.allSettled(groups.map((part) => this.attempt(part, operation)));
     for (const outcome of outcomes) {
       // What may have been applied says more than what was not sent.
       if (outcome.status === "rejected" && outcome.reason instanceof AmbiguousResultError) {
@@ -187,7 +187,7 @@ export class Store {
       if (outcome.status === "rejected") throw outcome.reason;
       if (!("refusal" in outcome.value)) return;
       const { refusal } = outcome.value;
-      throw toError(groups[index][refusal.index], refusal);
+      throw toError(groups[index][refusal.index], refusal, operation);
     });
   }
 
@@ -330,30 +330,29 @@ export class Store {
    *
    * @returns The result, or why there is none.
    */
-  async tryRead(read: Read): Promise<string | Refusal> {
+  async tryRead(read: Read, operation: string = read.kind): Promise<string | Refusal> {
     this.check();
     const key = String(read.path[0]);
     this.#keyspace.check([key]);
-    return await this.#readBehind([key], read.kind, read.path, () => this.#reader.place(read));
+    return await this.#readBehind([key], operation, read.path, () => this.#reader.place(read));
   }
 
   /** Reads one place; refusals are thrown. */
   async read(read: Read, operation: string = read.kind): Promise<string> {
-    const result = await this.tryRead(read);
+    const result = await this.tryRead(read, operation);
     if (typeof result !== "string") throw toError(read, result, operation);
     return result;
   }
 
   /** Sends a plain command about one key, after all earlier changes of the key. The key comes first. */
-  async command(
+  async command<N extends keyof CommandAnswers>(
     operation: string,
-    name: string,
+    name: N,
     key: string,
-    ...args: (string | number)[]
-  ): Promise<unknown> {
+  ): Promise<CommandAnswers[N]> {
     this.check();
     this.#keyspace.check([key]);
-    return await this.#readBehind([key], operation, [key], () => this.#reader.command(name, key, ...args));
+    return await this.#readBehind([key], operation, [key], () => this.#reader.command(name, key));
   }
 
   /**
@@ -402,7 +401,10 @@ export class Store {
 
   // ---- Iteration ----
 
-  /** The keys that start with something, page by page, without the prefix. Each page is read after all changes that were issued before it. */
+  /**
+   * The keys that start with something, page by page, without the prefix. Each page is read after all changes that were
+   * issued before it.
+   */
   async *keys(operation: string, startsWith: string = ""): AsyncGenerator<readonly string[], void> {
     for await (const { keys } of this.#taking(operation, this.#scan(startsWith))) yield keys;
   }
@@ -417,7 +419,7 @@ export class Store {
     this.check();
     return await this.#read(operation, [], async (cancellation) => {
       let count = 0;
-      for await (const { keys } of this.#scan()) {
+      for await (const { keys } of this.#scan("", cancellation)) {
         if (cancellation?.isCancelled) break;
         count += keys.length;
       }
@@ -430,7 +432,7 @@ export class Store {
     this.check();
     return await this.#read(operation, [], async (cancellation) => {
       const items: (readonly [string, string])[] = [];
-      for await (const page of this.#items()) {
+      for await (const page of this.#items(cancellation)) {
         if (cancellation?.isCancelled) break;
         for (const item of page) items.push(item);
       }
@@ -438,16 +440,19 @@ export class Store {
     });
   }
 
+  /** Pages of keys, behind all that was issued before. From then on the time of the call counts. */
   async *#scan(
     startsWith?: string,
+    cancellation?: Cancellation,
     reader: Reader = this.#reader,
   ): AsyncGenerator<{ readonly keys: readonly string[] }, void> {
     await this.#searches.earlier();
+    cancellation?.start();
     yield* reader.scan("0", this.#lanes, startsWith);
   }
 
-  async *#items(): AsyncGenerator<readonly (readonly [string, string])[], void> {
-    for await (const { keys } of this.#scan()) {
+  async *#items(cancellation?: Cancellation): AsyncGenerator<readonly (readonly [string, string])[], void> {
+    for await (const { keys } of this.#scan("", cancellation)) {
       yield await this.#lanes.after(keys, () => this.#reader.items(keys));
     }
   }
@@ -512,7 +517,7 @@ export class Store {
 
   /** All keys, page by page, for a watch. */
   async *watchedKeys(): AsyncGenerator<readonly string[], void> {
-    const pages = this.#scan(undefined, this.#watching.reader);
+    const pages = this.#scan(undefined, undefined, this.#watching.reader);
     for await (const { keys } of this.#taking("watch", pages)) yield keys;
   }
 

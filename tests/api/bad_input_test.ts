@@ -118,6 +118,7 @@ describe("Corrupt text", () => {
       for (const [name, read] of Object.entries(reads)) {
         const error = await assertRejects(read, CorruptValueError, "", name);
         assertEquals([error.key, error.path, error.code], ["x", ["x"], "CORRUPT_VALUE"], name);
+        assertEquals(error.operation, methodOf(name), name);
         assert(error.message.includes('the text of "x" is not JSON'), error.message);
         assertEquals(await client.get(X), text, name);
       }
@@ -135,6 +136,7 @@ describe("Corrupt text", () => {
           assertEquals(await client.get(X), text, `${name} ${path}`);
           if (error === undefined) continue;
           assertInstanceOf(error, JsonDictError, `${name} ${path}: ${error}`);
+          assertEquals(error.operation, methodOf(name), name);
           refused++;
         }
       }
@@ -206,6 +208,15 @@ describe("Corrupt text", () => {
   });
 });
 
+/** The method that a case calls: its name begins with it. */
+function methodOf(name: string): string {
+  const words = name.replace(/^(?:ref|inside)[ .]?/, "");
+  const method = /^(?:getOrThrow|getOrInsert|getMany|readMany|compareAndSet|toObject|[a-z]+)/.exec(
+    words[0].toLowerCase() + words.slice(1),
+  );
+  return method![0];
+}
+
 describe("Keys of another Redis type", () => {
   const makers: Readonly<Record<string, () => Promise<unknown>>> = {
     list: () => client.rpush(X, "a"),
@@ -273,6 +284,7 @@ describe("Keys of another Redis type", () => {
         assertInstanceOf(error, WrongTypeError, `${name}: ${error}`);
         assertEquals([error.key, error.code], ["x", "WRONG_TYPE"], name);
         if (error.found !== undefined) assertEquals(error.found, type, name);
+        assertEquals(error.operation, methodOf(name), name);
         assertEquals(await client.dumpBuffer(X), before, name);
       }
       assert(await client.pttl(X) > 60_000);
@@ -589,7 +601,7 @@ describe("Arguments of the wrong type", () => {
       );
     }
     await says(() => dict.at("k").set(1, { parent: true }), 'no option "parent"; use parents');
-    await says(() => dict.at("k").set(1, { parents: 1 }), "write true or false");
+    await says(() => dict.at("k").set(1, { parents: 1 }), "parents is 1, expected true or false");
     await says(() => dict.at("k").increment("1"), 'Cannot increment "k" by "1": it is no number');
   });
 
@@ -619,8 +631,26 @@ describe("Arguments of the wrong type", () => {
     for (const entries of [[5], [null], [["a", 1], undefined]]) {
       await refuses(() => dict.update(entries), TypeError, `update of ${String(entries)}`);
     }
-    for (const keys of [5, null, undefined, {}, "text"]) {
+    for (const keys of [5, null, undefined, {}, "text", () => {}]) {
       await refuses(() => dict.getMany(keys), TypeError, `getMany(${String(keys)})`);
+      await assertRejects(() => dict.getMany(keys), TypeError, "Cannot getMany: received");
+      if (keys === undefined) continue;
+      const edits = [() => dict.edit(() => {}, { keys }), () => dict.explain(() => {}, { keys })];
+      for (const edit of edits) await refuses(edit, TypeError, `keys: ${String(keys)}`);
+    }
+  });
+
+  it("TypeError: recipes", async () => {
+    for (const recipe of [5, null, undefined, {}, "text", [], Promise.resolve()]) {
+      for (const place of [dict, dict.at("x"), dict.at("x", 0)]) {
+        await refuses(() => place.edit(recipe), TypeError, `edit(${String(recipe)})`);
+        await refuses(() => place.explain(recipe), TypeError, `explain(${String(recipe)})`);
+        await assertRejects(
+          () => place.edit(recipe),
+          TypeError,
+          "expected a function that changes the draft",
+        );
+      }
     }
   });
 

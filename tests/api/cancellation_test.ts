@@ -17,16 +17,20 @@ const REASON = new Error("the user went away");
 async function gated(options: Partial<DictOptions> = {}) {
   const sent: (readonly (string | number)[])[] = [];
   let held: (() => void)[] = [];
-  let where: "open" | "there" | "back" = "open";
-  let isHeld = (_command: string): boolean => true;
+  /** What is held, and where; another object each time, so that what went through before is let through. */
+  let mode: { readonly at?: "there" | "back"; readonly only?: string } = {};
   const hold = (): Promise<void> => new Promise((resolve) => held.push(resolve));
   const gate = {
     async call(command: string, ...args: (string | number)[]): Promise<unknown> {
-      if (where === "open" || !isHeld(command)) return await client.call(command, ...args);
+      const { at, only } = mode;
+      if (at === undefined || only !== undefined && only !== command) {
+        return await client.call(command, ...args);
+      }
+      const mine = mode;
       sent.push([command, ...args]);
-      if (where === "there") await hold();
+      if (at === "there") await hold();
       const answer = await client.call(command, ...args);
-      if (where === "back") await hold();
+      if (at === "back" && mine === mode) await hold();
       return answer;
     },
   };
@@ -38,13 +42,10 @@ async function gated(options: Partial<DictOptions> = {}) {
     dict,
     sent,
     text: (key = "x") => client.get(prefix + key),
-    hold: (at: "there" | "back", only?: string) => {
-      where = at;
-      isHeld = (command) => only === undefined || command === only;
-    },
+    hold: (at: "there" | "back", only?: string) => void (mode = { at, only }),
     count: () => held.length,
     letGo: () => {
-      where = "open";
+      mode = {};
       held.forEach((resolve) => resolve());
       held = [];
     },
@@ -372,6 +373,60 @@ describe("Calls with a signal", () => {
         "expected an AbortSignal",
       );
     }
+  });
+
+  it("what looks for its keys ends in its own time, too", async () => {
+    const { dict, hold, count, letGo } = await gated({ timeout: 60_000 });
+    const calls: Readonly<Record<string, (options: { timeout: number }) => Promise<unknown>>> = {
+      clear: (options) => dict.clear(options),
+      popItem: (options) => dict.popItem(options),
+      size: (options) => dict.size(options),
+      toObject: (options) => dict.toObject(options),
+    };
+    for (const held of ["SCAN", "EVALSHA", "MGET"]) {
+      for (const [name, call] of Object.entries(calls)) {
+        const isUsed = held === "SCAN" ||
+          (held === "MGET" ? name === "toObject" : /clear|popItem/.test(name));
+        if (!isUsed) continue;
+        await dict.set("x", 1);
+        hold("back", held);
+        const error: Loose = await inTime(call({ timeout: 1_000 }), `${name} while ${held} is held`).catch((
+          error,
+        ) => error);
+        assert(count() > 0, `${name} has not sent ${held}`);
+        if (held === "EVALSHA") assertInstanceOf(error, AmbiguousResultError, `${name}: ${error}`);
+        else {
+          assertInstanceOf(error, TimeoutError, `${name}: ${error}`);
+          assertEquals([error.timeout, error.message.includes("within 1000 ms")], [1_000, true], name);
+        }
+        letGo();
+        await dict.size(); // behind what is left of it
+      }
+    }
+    await inTime(dict.close(), "close()");
+  });
+
+  it("live() takes a signal and a time for what it reads, and knows its options", async () => {
+    const { dict, hold, count, letGo, text } = await gated();
+    await assertRejects(() => dict.at("x").live({ ex: 5 } as never), TypeError, 'there is no option "ex"');
+    await assertRejects(
+      () => dict.at("x").live({ signal: AbortSignal.abort(REASON) }),
+      Error,
+      REASON.message,
+    );
+    hold("back");
+    const late = dict.at("x").with({ timeout: 1_000 }).live();
+    await until("it is held", () => count() === 1);
+    await assertRejects(() => late, TimeoutError, "within 1000 ms");
+    letGo();
+    // What ends the opening does not end what is written later.
+    const controller = new AbortController();
+    const live = await dict.at("x").live({ signal: controller.signal });
+    controller.abort(REASON);
+    live.n = 5;
+    await dict.settled();
+    assertEquals(await text(), '{"n":5,"list":[]}');
+    await dict.close();
   });
 
   it("close() waits for what is left of a call that was cancelled", async () => {

@@ -238,7 +238,7 @@ describe("RedisJsonDict.edit()", () => {
     assertStrictEquals(
       error.message,
       'Cannot edit at ["positions"][0] of "sample": others changed ["positions"][0] of "sample" each of the 3 times ' +
-        "that the recipe ran; read less, or allow more attempts",
+        "that the recipe ran; read less, or allow more attempts or time",
     );
     assertStrictEquals(runs, 3);
     assertStrictEquals(await text("sample"), '{"color":"red","positions":[13],"runs":[]}');

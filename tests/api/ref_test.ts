@@ -77,7 +77,7 @@ describe("Ref reads", () => {
     await client.set(X, '{"a":[1]}');
     assertEquals(await lab.at("x", "a", 0).getOrThrow(), 1);
     const noPath = await assertRejects(() => lab.at("x", "a", 3, "b").getOrThrow(), PathNotFoundError);
-    assertEquals([noPath.path, noPath.at, noPath.operation], [["x", "a", 3, "b"], 2, "get"]);
+    assertEquals([noPath.path, noPath.at, noPath.operation], [["x", "a", 3, "b"], 2, "getOrThrow"]);
     const noKey = await assertRejects(() => lab.at("nothing", "a").getOrThrow(), KeyNotFoundError);
     assertEquals([noKey.key, noKey.path], ["nothing", ["nothing", "a"]]);
     await assertRejects(() => lab.at("nothing").getOrThrow(), KeyNotFoundError);

@@ -118,7 +118,7 @@ for (const kind of KINDS) {
 describe("fromNodeRedis()", () => {
   it("fromNodeRedis() refuses a cluster of node-redis 5", () => {
     const cluster = createCluster5({ rootNodes: [] });
-    assertThrows(() => fromNodeRedis(cluster as never), TypeError, "use redis 6.3 or a later one");
+    assertThrows(() => fromNodeRedis(cluster as never), TypeError, "use redis 6.3 or later");
     assertEquals(cluster.isOpen, false);
   });
 });

@@ -22,14 +22,14 @@ const VERSIONS = [["6", createClient], ["5", createClient5 as unknown as typeof 
 describe("fromNodeRedis()", () => {
   it("fromNodeRedis() refuses clients whose commands have no order, or that change keys", () => {
     const cases: [unknown, string][] = [
-      [undefined, "it is none of node-redis"],
-      [{}, "it is none of node-redis"],
-      [beside, "it is none of node-redis"],
+      [undefined, "it is no client of node-redis"],
+      [{}, "it is no client of node-redis"],
+      [beside, "it is no client of node-redis"],
       [createClientPool(), "it is a pool, whose commands have no order"],
       [createClientPool5(), "it is a pool, whose commands have no order"],
       [
         createSentinel({ name: "m", sentinelRootNodes: [{ host: "127.0.0.1", port: 1 }] }),
-        "it is one of Sentinel",
+        "it is a Sentinel client",
       ],
       [createClient({ keyPrefix: "app:" } as never), 'it has keyPrefix "app:"; give the dictionary a prefix'],
       [createCluster({ rootNodes: [], keyPrefix: "app:" } as never), 'it has keyPrefix "app:"'],

@@ -18,10 +18,10 @@ function shown(error: unknown): string {
 describe("fromUpstash()", () => {
   it("fromUpstash() refuses wrong addresses and tokens before any I/O, and shows none of them", () => {
     const addresses: [unknown, string][] = [
-      ["redis://localhost:6379", "it is the one of Redis"],
-      ["localhost", "it is none of HTTP"],
-      [undefined, "it is none of HTTP"],
-      ["https://", "it is none of HTTP"],
+      ["redis://localhost:6379", "it is the address of Redis"],
+      ["localhost", "it is no HTTP address"],
+      [undefined, "it is no HTTP address"],
+      ["https://", "it is no HTTP address"],
       [`https://default:${TOKEN}@x.upstash.io`, "give the token as token"],
       [`https://x.upstash.io/?_token=${TOKEN}`, "give the token as token"],
     ];

@@ -40,13 +40,6 @@ export function assertStrictEquals<T>(actual: unknown, expected: T, msg?: string
   }
 }
 
-/** Fails if the two are the same by `Object.is`. */
-export function assertNotStrictEquals<T>(actual: T, expected: T, msg?: string): void {
-  if (Object.is(actual, expected)) {
-    throw new AssertionError({ message: msg, actual, expected, operator: "notStrictEqual" });
-  }
-}
-
 /** Fails if `actual` is null or undefined. */
 export function assertExists<T>(actual: T, msg = "Expected a value"): asserts actual is NonNullable<T> {
   if (actual === null || actual === undefined) fail(msg);

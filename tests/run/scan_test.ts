@@ -5,6 +5,9 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { RedisJsonDict } from "../../src/api/dict.ts";
 import { CorruptValueError } from "../../src/errors/value.ts";
+import { NoAnswer } from "../../src/run/failure.ts";
+import { Runner } from "../../src/run/runner.ts";
+import { scanKeys } from "../../src/run/scan.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 
 const client = testClient();
@@ -156,5 +159,20 @@ describe("RedisJsonDict iteration", () => {
       for (let item = await lab.popItem(); item; item = await lab.popItem()) taken.push(item[0]);
     }));
     assertEquals([taken.length, new Set(taken).size], [50, 50]);
+  });
+
+  it("scanKeys() of a cluster that does not answer ends with its runner, and asks nobody again", async () => {
+    let calls = 0;
+    const call = () => (calls++, new Promise<never>(() => {}));
+    const emitter = { status: "ready", on: () => {}, off: () => {}, call };
+    const runner = new Runner({ ...emitter, nodes: () => [emitter] } as never, 60_000);
+    const page = scanKeys(runner, "prefix:", 60_000).next();
+    const isOver = assertRejects(() => page, NoAnswer);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assert(calls > 0);
+    calls = 0;
+    runner.end();
+    await isOver;
+    assertEquals(calls, 0);
   });
 });

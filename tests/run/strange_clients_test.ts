@@ -50,6 +50,44 @@ describe("answers of the server", () => {
     assertEquals(await lab.get("x"), [1]);
   });
 
+  it("RedisJsonDict takes a garbled answer to any command for a lost one, and asks again", async () => {
+    const garbage = [undefined, null, 5, "OK", [], [5], {}, ["0"], [["a"], "0"]];
+    // What may be an answer to the command cannot be told from one.
+    const isFit = (command: string, reply: unknown): boolean =>
+      command === "GET" && (reply === null || reply === "OK") || command === "TYPE" && reply === "OK" ||
+      command === "PTTL" && reply === 5 ||
+      (command === "MGET" || command === "EVAL") && Array.isArray(reply) && reply[0] === "0";
+    const reads: Readonly<Record<string, (lab: RedisJsonDict<Lab>) => Promise<unknown>>> = {
+      get: (lab) => lab.get("x"),
+      has: (lab) => lab.has("x"),
+      ttl: (lab) => lab.ttl("x"),
+      getMany: (lab) => lab.getMany(["x", "y"]),
+      keys: (lab) => Array.fromAsync(lab.keys()),
+      entries: (lab) => Array.fromAsync(lab),
+      readMany: (lab) => lab.readMany([lab.at("x", 0), lab.at("y")]),
+      ready: (lab) => lab.ready(),
+      edit: (lab) => lab.edit((draft) => draft.x.length),
+    };
+    for (const [name, read] of Object.entries(reads)) {
+      for (const reply of garbage) {
+        let isGarbled = false;
+        const seen = new Set<string>();
+        const lab = await dictOf(async (command, ...args) => {
+          const answer = await call(command, ...args);
+          if (!isGarbled || seen.has(command) || command === "SCRIPT") return answer;
+          seen.add(command);
+          return isFit(command, reply) ? answer : reply;
+        });
+        await lab.set("x", [1]);
+        await lab.get("x");
+        const expected = await read(lab);
+        isGarbled = true;
+        assertEquals(await read(lab), expected, `${name} and ${JSON.stringify(reply)}`);
+        assert(seen.size > 0);
+      }
+    }
+  });
+
   it("RedisJsonDict distinguishes answers from lost answers by their form", () => {
     const make = (message: string, more: object): Error => Object.assign(new Error(message), more);
     const command = { name: "evalsha", args: [] };

@@ -122,6 +122,22 @@ describe("Hot keys", () => {
     assertEquals(await lab.get("x"), { n: 102, m: 2, list: [1] });
   });
 
+  it("an edit that has waited for long has all its time when its turn comes", async () => {
+    const { gate, other } = await open();
+    const lab = new RedisJsonDict<Items>(gate, { prefix: other.prefix, timeout: 1_000 });
+    let calls = 0;
+    gate.before = async () => {
+      calls++;
+      if (calls === 1) await new Promise(() => {}); // the call ahead of the edit is never sent, and times out
+      if (calls === 2) await other.at("x", "n").set(100);
+    };
+    const ahead = endOf(lab.at("x", "m").set(7));
+    const edit = lab.edit((draft) => ++draft.x.n);
+    assertInstanceOf(await ahead, AmbiguousResultError);
+    assertStrictEquals(await edit, 101);
+    assertEquals(await lab.get("x"), { n: 101, m: 0, list: [] });
+  });
+
   it("edits of different keys do not wait for each other", async () => {
     const { gate, lab } = await open();
     const { promise, resolve } = Promise.withResolvers<void>();

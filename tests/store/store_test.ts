@@ -48,7 +48,7 @@ describe("Store.attempt()", () => {
 
   it("Store.attempt() changes nothing on any key if one op is refused, and names it", async () => {
     const store = newStore();
-    await store.applyAll([set(["a"], ' {"n": 1}'), set(["b"], " [1]")]);
+    await store.applyAll([set(["a"], ' {"n": 1}'), set(["b"], " [1]")], "update");
     const groups: [Op[], string][] = [
       [[set(["a", "n"], "2"), { kind: "toggle", path: ["b", 0] }], "TYPE at 1"],
       [[set(["b", 0], "2"), set(["a", "x", "y"], "2")], "NOT_FOUND at 1"],
@@ -66,7 +66,7 @@ describe("Store.attempt()", () => {
 
   it("Store.attempt() applies ops behind guards that hold", async () => {
     const store = newStore();
-    await store.applyAll([set(["a"], '{"v": 1.0}'), set(["b"], "0")]);
+    await store.applyAll([set(["a"], '{"v": 1.0}'), set(["b"], "0")], "update");
     const outcome = await store.attempt([
       { kind: "test", path: ["a"], value: '{"v":1}' },
       { kind: "test", path: ["a"], value: '{"v": 1.0}', by: "bytes" },
@@ -118,7 +118,7 @@ describe("Store.attempt()", () => {
 
   it("Store.attempt() orders groups of several keys with single ones, however they are issued", async () => {
     const store = newStore();
-    await store.applyAll([set(["a"], "[]"), set(["b"], "[]"), set(["c"], "[]")]);
+    await store.applyAll([set(["a"], "[]"), set(["b"], "[]"), set(["c"], "[]")], "update");
     const push = (key: string, value: number): Op => ({ kind: "push", path: [key], items: [String(value)] });
     const pairs: [string, string][] = [["a", "b"], ["b", "c"], ["c", "a"]];
     const done: Promise<Outcome>[] = [];
@@ -141,12 +141,12 @@ describe("Store.attempt()", () => {
       { kind: "set", path: ["a"], value: "1", ttl: 90_000 },
       { kind: "set", path: ["b"], value: "1", ttl: 90_000 },
       { kind: "set", path: ["c"], value: "1" },
-    ]);
+    ], "update");
     await store.applyAll([
       { kind: "increment", path: ["a"], by: "1" },
       { kind: "persist", path: ["b"] },
       { kind: "expire", path: ["c"], ttl: 90_000 },
-    ]);
+    ], "update");
     assert(await client.pttl(`${prefix}a`) > 60_000);
     assertEquals(await client.pttl(`${prefix}b`), -1);
     assert(await client.pttl(`${prefix}c`) > 60_000);
@@ -175,10 +175,10 @@ describe("Store.apply() and applyAll()", () => {
     const store = newStore();
     await client.sadd(`${store.settings.prefix}s`, "x");
     const error = await assertRejects(
-      () => store.applyAll([set(["a"], "1"), { kind: "delete", path: ["s"] }]),
+      () => store.applyAll([set(["a"], "1"), { kind: "delete", path: ["s"] }], "update"),
       WrongTypeError,
     );
-    assertEquals([error.key, error.operation, error.found], ["s", "delete", "set"]);
+    assertEquals([error.key, error.operation, error.found], ["s", "update", "set"]);
   });
 });
 
@@ -195,7 +195,7 @@ describe("Store.read() and texts()", () => {
 
   it("Store.texts() gives undefined where there is nothing, and needs no key", async () => {
     const store = newStore();
-    await store.applyAll([set(["a"], "1"), set(["b"], '""')]);
+    await store.applyAll([set(["a"], "1"), set(["b"], '""')], "update");
     assertEquals(await store.texts(["b", "c", "a"]), ['""', undefined, "1"]);
     assertEquals(await store.texts([]), []);
   });

@@ -336,7 +336,7 @@ export function decimalOf(text: string): string {
 }
 
 /** JSON equality. */
-export function equalTexts(a: string, b: string): boolean {
+function equalTexts(a: string, b: string): boolean {
   const marked = (text: string): unknown =>
     JSON.parse(text, (_name, value, context?: { source: string }) => {
       if (typeof value === "number") return `number ${decimalOf(context!.source)}`;
