@@ -81,6 +81,16 @@ export type { Live } from "./src/api/live.ts";
 // Watching
 export type { DictWatchOptions, Ready, Watch, WatchOptions } from "./src/api/feed.ts";
 
+// Caching
+export {
+  cached,
+  type CachedDict,
+  type CacheEntry,
+  type CacheMap,
+  type CacheStatistics,
+  type Frozen,
+} from "./src/api/cached.ts";
+
 // Patches
 export type { MergePatch, PatchOperation } from "./src/api/patch.ts";
 

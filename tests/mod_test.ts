@@ -21,6 +21,7 @@ const VALUES = [
   "TypeMismatchError",
   "UnavailableError",
   "WrongTypeError",
+  "cached",
 ];
 
 /** What it exports for the compiler. */
@@ -34,6 +35,10 @@ const TYPES = [
   "At",
   "AtPath",
   "BooleanRef",
+  "CacheEntry",
+  "CacheMap",
+  "CacheStatistics",
+  "CachedDict",
   "CallOptions",
   "Change",
   "CompareOptions",
@@ -60,6 +65,7 @@ const TYPES = [
   "ExpireOp",
   "ExpiryOptions",
   "FreshOp",
+  "Frozen",
   "GetOptions",
   "Group",
   "Has",

@@ -114,6 +114,7 @@ const MAX_KEYS = 10_000;
 type Quit = (ms: number) => Promise<void>;
 
 let setQuit: <T extends object>(dict: RedisJsonDict<T>, quit: Quit) => void;
+let getStore: <T extends object>(dict: RedisJsonDict<T>) => Store;
 
 /**
  * Makes a dictionary end its connection when it is closed. Only for `connect`: a client of a user stays theirs.
@@ -125,6 +126,17 @@ let setQuit: <T extends object>(dict: RedisJsonDict<T>, quit: Quit) => void;
 export function owning<T extends object>(dict: RedisJsonDict<T>, quit: Quit): RedisJsonDict<T> {
   setQuit(dict, quit);
   return dict;
+}
+
+/**
+ * What is behind a dictionary.
+ *
+ * @param dict The dictionary.
+ * @returns Its store.
+ * @throws {TypeError} If it is none.
+ */
+export function storeOf<T extends object>(dict: RedisJsonDict<T>): Store {
+  return getStore(dict);
 }
 
 /**
@@ -182,6 +194,10 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   static {
     setQuit = (dict, quit) => {
       dict.#quit = quit;
+    };
+    getStore = (dict) => {
+      if (#store in Object(dict)) return dict.#store;
+      throw new TypeError("Cannot use what is given as the dictionary: it is none; pass a RedisJsonDict");
     };
     // On the prototype and not in the class body, where declarations do not carry a name that is computed.
     Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), {

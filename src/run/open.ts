@@ -82,12 +82,12 @@ function partsOf(client: Redis | Cluster): ReadonlySet<Redis> {
     // case: ioredis ends it once more when it is over already. That would only start a timer.
     part.disconnect = (reconnect) => part.status === "end" ? undefined : disconnect.call(part, reconnect);
   };
-  client.on("+node", (node: Redis) => {
-    add(node);
-    Connection.of(node as RedisClient).suspect = () => void replaceIfSilent(node);
-    const { duplicate } = node;
-    node.duplicate = (options) => {
-      const part = duplicate.call(node, options);
+  client.on("+node", (member: Redis) => {
+    add(member);
+    Connection.of(member as RedisClient).suspect = () => void replaceIfSilent(member);
+    const { duplicate } = member;
+    member.duplicate = (options) => {
+      const part = duplicate.call(member, options);
       add(part);
       return part;
     };

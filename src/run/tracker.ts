@@ -50,6 +50,8 @@ export class Tracker {
   readonly #settings: TrackerSettings;
   readonly #events: TrackerEvents;
   #isOn: boolean = false;
+  /** When the last question was sent that the server has answered since. */
+  #heardAt: number = -Infinity;
   #wasOn: boolean = false;
   #failure: unknown;
   /** Counts connections and their ends, so that what belongs to an earlier one is known. */
@@ -107,6 +109,12 @@ export class Tracker {
     return this.#isOn;
   }
 
+  /** Whether it was on until a moment ago, at most as long ago as a silent connection goes unnoticed. */
+  get isFresh(): boolean {
+    const { heartbeat, timeout } = this.#settings;
+    return this.#isOn && performance.now() - this.#heardAt <= heartbeat + timeout;
+  }
+
   /** Why it is not on, as far as that is known. */
   get failure(): unknown {
     return this.#failure;
@@ -123,7 +131,9 @@ export class Tracker {
     try {
       const id = await this.#call("CLIENT", "ID");
       await this.#call("CLIENT", "TRACKING", "ON", "REDIRECT", String(id), "BCAST", ...prefix);
+      const askedAt = performance.now();
       await this.#call("subscribe", CHANNEL); // in lower case, or ioredis does not know what it is
+      this.#heardAt = askedAt;
     } catch (error) {
       if (epoch === this.#epoch) this.#refused(error);
       return;
@@ -150,6 +160,7 @@ export class Tracker {
 
   /** Asks a connection whether it is there. One that is half open tells nothing by itself. */
   async #beat(epoch: number): Promise<void> {
+    const askedAt = performance.now();
     try {
       await this.#call("ping");
     } catch (error) {
@@ -159,7 +170,9 @@ export class Tracker {
         return this.#drop(error);
       }
     }
-    if (epoch === this.#epoch) this.#timer = setTimeout(() => this.#beat(epoch), this.#settings.heartbeat);
+    if (epoch !== this.#epoch) return;
+    this.#heardAt = askedAt;
+    this.#timer = setTimeout(() => this.#beat(epoch), this.#settings.heartbeat);
   }
 
   #drop(reason: unknown): void {

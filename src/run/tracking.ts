@@ -27,6 +27,8 @@ export interface TrackingListener {
 export interface Tracked {
   /** Resolves when nothing is missed any more, so that a read sees all that will not be told. */
   readonly ready: Promise<void>;
+  /** Whether it heard of all that had happened a moment ago: at most `heartbeat` and `timeout` ago, when a connection is silent. */
+  readonly isFresh: boolean;
   /** Why it is not ready yet, as far as that is known. */
   readonly failure: Error | undefined;
   /** Hears no more. The last one closes the connection, and this resolves when that is done. */
@@ -146,8 +148,12 @@ export class Tracking {
     if (this.#isOn) isReady();
     else this.#waiting.add(isReady);
     const failureOf = (): Error | undefined => this.#failure;
+    const isFresh = (): boolean => !this.#isOver && this.#areAll((tracker) => tracker.isFresh);
     return {
       ready,
+      get isFresh() {
+        return isFresh();
+      },
       get failure() {
         return failureOf();
       },
@@ -161,9 +167,16 @@ export class Tracking {
   }
 
   get #isOn(): boolean {
-    if (this.#client.nodes === undefined) return this.#trackers.get("")?.isOn ?? false;
-    return this.#masters.length > 0 &&
-      this.#masters.every((address) => this.#trackers.get(address)?.isOn ?? false);
+    return this.#areAll((tracker) => tracker.isOn);
+  }
+
+  /** Whether there is a tracker of the server, or of each master, and all are so. */
+  #areAll(isSo: (tracker: Tracker) => boolean): boolean {
+    const addresses = this.#client.nodes === undefined ? [""] : this.#masters;
+    return addresses.length > 0 && addresses.every((address) => {
+      const tracker = this.#trackers.get(address);
+      return tracker !== undefined && isSo(tracker);
+    });
   }
 
   get #failure(): Error | undefined {

@@ -34,6 +34,14 @@ export interface Glance {
   readonly ttl: number | undefined;
 }
 
+/** Who is told of writes. Without keys, any of them may be written. */
+export interface WriteListener {
+  /** A write begins; nothing of it is applied yet. */
+  begin(keys: readonly string[] | undefined): void;
+  /** It is over, however it ended. */
+  end(keys: readonly string[] | undefined): void;
+}
+
 /** The text of a key, and for how long. */
 export interface KeptText {
   /** Its text, `undefined` if it is no item. */
@@ -92,7 +100,14 @@ export class Store {
     }
     this.bursts = new Bursts();
     this.#edits = new Map();
-    this.#state = { nextEdit: 0, isClosed: false, taken: 0, onSettled: undefined, watches: new Set() };
+    this.#state = {
+      nextEdit: 0,
+      isClosed: false,
+      taken: 0,
+      onSettled: undefined,
+      watches: new Set(),
+      writers: new Set(),
+    };
     if (settings.delivery === "at-most-once" && isResending(client)) {
       const setting = client.nodes ? "retryDelayOnFailover: 0" : "maxRetriesPerRequest: 0";
       throw new TypeError(
@@ -145,10 +160,11 @@ export class Store {
     this.check();
     const keys = [...new Set(group.map((op) => String(op.path[0])))];
     this.#checkKeys(keys, operation);
-    return await this.#change(operation, group[0].path, (cancellation) => {
-      this.#searches.goAhead(keys);
-      return this.#lanes.commit(group, cancellation, line);
-    });
+    return await this.#writing(keys, () =>
+      this.#change(operation, group[0].path, (cancellation) => {
+        this.#searches.goAhead(keys);
+        return this.#lanes.commit(group, cancellation, line);
+      }));
   }
 
   /**
@@ -183,13 +199,19 @@ export class Store {
   /** Removes all keys that are there. Returns how many there were. */
   async clear(): Promise<number> {
     this.check();
-    return await this.#change("clear", [], (cancellation) => this.#searches.clear(cancellation));
+    return await this.#writing(
+      undefined,
+      () => this.#change("clear", [], (cancellation) => this.#searches.clear(cancellation)),
+    );
   }
 
   /** Removes some item. Returns its key and text, nothing if there is none. */
   async popItem(): Promise<readonly [string, string] | undefined> {
     this.check();
-    return await this.#change("popItem", [], (cancellation) => this.#searches.popItem(cancellation));
+    return await this.#writing(
+      undefined,
+      () => this.#change("popItem", [], (cancellation) => this.#searches.popItem(cancellation)),
+    );
   }
 
   // ---- Methods that are written as steps ----
@@ -227,10 +249,11 @@ export class Store {
       }
       case "commit": {
         const { edit, group } = request;
-        return await this.#change(
-          "edit",
-          group[0].path,
-          (cancellation) => this.#commit(edit, group, cancellation),
+        const keys = group.map((op) => String(op.path[0]));
+        return await this.#writing(
+          keys,
+          () =>
+            this.#change("edit", group[0].path, (cancellation) => this.#commit(edit, group, cancellation)),
         );
       }
       case "leave":
@@ -484,6 +507,9 @@ export class Store {
     watches.add(end);
     return {
       ready: tracked.ready,
+      get isFresh() {
+        return tracked.isFresh;
+      },
       get failure() {
         return tracked.failure;
       },
@@ -498,6 +524,44 @@ export class Store {
   async *watchedKeys(): AsyncGenerator<readonly string[], void> {
     const pages = this.#scan(undefined, undefined, this.#watching.reader);
     for await (const { keys } of this.#taking("watch", pages)) yield keys;
+  }
+
+  /** Whether reads may go to replicas, which may be behind what is told of changes. */
+  get readsReplicas(): boolean {
+    const { scaleReads = "master" } = { ...this.#client.options } as { readonly scaleReads?: unknown };
+    return scaleReads !== "master";
+  }
+
+  /** Tells when writes of this dictionary begin and end, by whatever handle. Returns what ends that. */
+  onWrite(listener: WriteListener): () => void {
+    const { writers } = this.#state;
+    writers.add(listener);
+    return () => void writers.delete(listener);
+  }
+
+  /** Does what may write to some keys, or to any. */
+  async #writing<R>(keys: readonly string[] | undefined, write: () => Promise<R>): Promise<R> {
+    const listeners = [...this.#state.writers];
+    for (const listener of listeners) listener.begin(keys);
+    try {
+      return await write();
+    } finally {
+      for (const listener of listeners) listener.end(keys);
+    }
+  }
+
+  /** The text of a key behind all earlier changes of it, and what PTTL said just before. One round trip, two for no text. */
+  async expiring(key: string): Promise<{ readonly text: string | undefined; readonly ttl: number }> {
+    const path = [key];
+    this.check();
+    this.#checkKeys([key], "get");
+    const [ttl, [found]] = await this.#readBehind([key], "get", path, () =>
+      // In this order: what has an expiry only after that is another value, and its news is on the way.
+      Promise.all([this.#reader.command("PTTL", key), this.#reader.places([path])]));
+    if (typeof found !== "string" && found.code !== "NO_KEY") {
+      throw toError({ kind: "get", path }, found);
+    }
+    return { text: typeof found === "string" ? found : undefined, ttl: Number(ttl) };
   }
 
   /** What is at some places of one key, and for how long. One round trip, two if a whole value is not there. */
@@ -638,6 +702,8 @@ interface State {
   onSettled: (() => void) | undefined;
   /** Ends what watches. */
   readonly watches: Set<() => Promise<void>>;
+  /** Who is told of writes. */
+  readonly writers: Set<WriteListener>;
 }
 
 /** What PTTL has answered. A key that was there a moment ago and has expired is as good as one that expires now. */

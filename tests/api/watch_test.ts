@@ -13,6 +13,7 @@ import type { Watch } from "../../src/api/feed.ts";
 import { startRedis } from "../../tools/redis_server.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";
 import { HOSTILE_NAMES } from "../support/names.ts";
+import { twoWays } from "../support/two_ways.ts";
 import { until } from "../support/until.ts";
 
 type Items = Record<string, unknown>;
@@ -510,23 +511,6 @@ describe("RedisJsonDict.watch()", () => {
 });
 
 describe("Watch and connections that fail", () => {
-  /** A client whose other connections go by another way. */
-  function twoWays(url: string, away: string): RedisClient & { end(): Promise<unknown> } {
-    const client = new Redis(url);
-    const { call, on, off } = client;
-    return {
-      get status() {
-        return client.status;
-      },
-      options: client.options as RedisClient["options"],
-      call: (...args) => Reflect.apply(call, client, args),
-      on: (...args) => Reflect.apply(on, client, args),
-      off: (...args) => Reflect.apply(off, client, args),
-      duplicate: (settings: object) => new Redis(away, settings),
-      end: () => client.quit(),
-    } as RedisClient & { end(): Promise<unknown> };
-  }
-
   it("Ref.watch() notices a connection that falls silent within heartbeat + timeout", async () => {
     await using proxy = await FaultProxy.start(server.url);
     const client = twoWays(server.url, proxy.url);

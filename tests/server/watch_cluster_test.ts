@@ -3,6 +3,7 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cluster } from "ioredis";
+import { cached, type CachedDict } from "../../src/api/cached.ts";
 import { RedisJsonDict } from "../../src/api/dict.ts";
 import type { DictOptions } from "../../src/run/options.ts";
 import { UnavailableError } from "../../src/errors/delivery.ts";
@@ -39,13 +40,15 @@ async function trackers(on = cluster): Promise<number> {
     .length;
 }
 
-/** All watches at once: one for each key, and one for all. */
+/** All watches at once: one for each key, and one for all; and a cache. */
 class Watchers {
   readonly seen: Map<string, unknown> = new Map();
   readonly copy: Map<string, unknown> = new Map();
+  readonly #cached: CachedDict<Items>;
   readonly #over: Promise<unknown>[];
 
   constructor(lab: RedisJsonDict<Items>, keys: readonly string[]) {
+    this.#cached = cached(lab, new Map());
     this.#over = keys.map(async (key) => {
       for await (const value of lab.at(key).watch()) this.seen.set(key, value);
     });
@@ -66,6 +69,10 @@ class Watchers {
       () => [...values].every(([key, value]) => this.seen.get(key) === value && this.copy.get(key) === value),
     );
     assertEquals(await Promise.race([isShown, failed]), undefined);
+    await until(`${what}, through a cache`, async () => {
+      const found = await Promise.all([...values.keys()].map((key) => this.#cached.get(key)));
+      return [...values.values()].every((value, index) => value === found[index]);
+    });
   }
 }
 
