@@ -18,6 +18,7 @@ function newStore(): Store {
     delivery: "exactly-once",
     recordPrefix: "json-dict:op:",
     readWhole: 16_384,
+    hints: true,
   });
 }
 
