@@ -6,7 +6,7 @@
 
 import { Redis } from "ioredis";
 import { compile, type compileReads } from "../src/call/call.ts";
-import { readOutcomes } from "../src/call/answer.ts";
+import { readNear, readOutcomes } from "../src/call/answer.ts";
 import type { Op } from "../src/data/op.ts";
 import { APPLY, READ } from "../src/call/scripts.gen.ts";
 import { CJSON, CJSON_READ, GET_SET, NOTHING } from "./rivals.ts";
@@ -59,10 +59,12 @@ export class Bench {
   /** Sends an op as the library does, without what surrounds it in the client. */
   sender(op: (turn: number) => Op): (turn: number) => Promise<unknown> {
     // Compiled before: these figures are about the server.
-    const calls = [0, 1].map((turn) => {
-      const group = [op(turn)];
-      return { group, call: compile(this.prefix, [group]) };
-    });
+    const compileAll = (near?: number) =>
+      [0, 1].map((turn) => {
+        const group = [op(turn)];
+        return { group, call: compile(this.prefix, [group], undefined, [], near) };
+      });
+    let [near, calls]: [number | undefined, ReturnType<typeof compileAll>] = [undefined, compileAll()];
     return async (turn) => {
       const { group, call } = calls[turn % 2];
       const answer = await this.client.evalsha(
@@ -72,6 +74,9 @@ export class Bench {
         ...call.args,
       );
       const [outcome] = readOutcomes([group], answer);
+      // As the library does: the next call says where this one was.
+      const told = readNear([group], answer);
+      if (told !== near) [near, calls] = [told, compileAll(told)];
       if ("refusal" in outcome) throw new Error(`Cannot measure a refused op: ${outcome.refusal.code}`);
     };
   }

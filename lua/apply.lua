@@ -2,6 +2,7 @@
 -- KEYS: the keys of the values, each once; behind them that of the record, where the call has one
 -- ARGV: one flat list of tokens: ops, each preceded by its modifiers; lua/README.md gives their meaning
 --   modifier once key ttl until
+--   modifier near bytes
 --   modifier ;
 --   modifier after group
 --   modifier @ key
@@ -39,7 +40,8 @@
 --   fresh depth segment...
 --   pick depth segment...
 --   put depth segment...
--- Returns: one bulk string for each op: its JSON result, "" for none, or a refusal "!CODE segment found"
+-- Returns: one bulk string for each op: its JSON result, "" for none, or a refusal "!CODE segment found"; behind
+--   that of a single change in a long value the `near` for the next one
 -- Errors: LATE and the time of the server, where the call came after its time; Redis's own (OOM, READONLY, ...),
 --   before anything is written; PARTIAL and an error of Redis, where a write failed behind another one
 -- Cost: O(bytes up to the target) to find, O(bytes of the value) to write; one write command a changed key,
@@ -252,6 +254,9 @@ repeat
       modifiers = modifiers or {}
       modifiers[name] = true
       i = i + 1
+    elseif name == 'near' then
+      near = tonumber(tokens[i + 1])
+      i = first
     elseif name == 'after' then
       orphaned = orphaned or refused and refused[tonumber(tokens[i + 1])]
       i = first
@@ -333,9 +338,22 @@ repeat
     if others then
       -- @include "lib/queue.lua"
     end
+    -- A change in one place of a long value: the next one is likely to be there, too. The record does without.
+    local told
+    if done == 1 and not others and from and from > 0 then
+      local n = partial and redis.call('STRLEN', key) or #text
+      if n > PREFIX then
+        local reach = to + 1024
+        if reach > n / 4 * 3 then reach = n + n / 8 end -- then nothing is gained by less than all
+        told = string.format('%.0f', reach)
+      end
+    end
     -- @include "lib/record.lua"
     -- @include "lib/write.lua"
-    if not problem then return replies end
+    if not problem then
+      replies[done + 1] = told
+      return replies
+    end
 
     -- @include "lib/failure.lua"
   end

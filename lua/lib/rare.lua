@@ -71,7 +71,7 @@ function rare()
   -- bracket_end where the guess was wrong, as a string inside holds brackets that are not balanced: counts those
   -- that are outside strings. What follows a bracket tells of most.
   function extra.exact_bracket_end(i, open, close)
-    local find, byte, text, _ = find, byte, text, nil
+    local _
     local depth, base, far, q = 1, i + 1, #text + 1, i
     local o, c = find(text, open, base, true) or far, find(text, close, base, true) or far
     while true do

@@ -1,26 +1,33 @@
 -- The value of one key: reading it, as little of it as will do.
 --
 -- State: key, its name in Redis. text and partial are set here; prefix is its first bytes, where
--- they are read already.
-local key
+-- they are read already. near says how much of the first value to read first, where the call does.
+-- @define PREFIX 16384
+local key, near
 
 -- Sets text to the value, false where there is no such key. Without whole, of a long value only to its first
 -- bytes, which is all that an early target needs: if the first name on the path stands in them, or if that is not a
 -- name and the value is very long.
 local function load(whole, name)
-  local PREFIX = 16384
   partial = false
   if whole then
     text = redis.call('GET', key)
     return
   end
-  text = prefix or redis.call('GETRANGE', key, '0', '16383')
+  local most = near and key == KEYS[1] and near or PREFIX
+  text = prefix or redis.call('GETRANGE', key, '0', string.format('%.0f', most - 1))
   prefix = nil
   local n = #text
-  if n == PREFIX then
+  if n == most then
     n = redis.call('STRLEN', key)
-    if n > PREFIX then
-      if name and byte(name) == QUOTE then partial = find(text, name, 1, true) else partial = n > 16 * PREFIX end
+    if n > most then
+      if most ~= PREFIX then
+        partial = true
+      elseif name and byte(name) == QUOTE then
+        partial = find(text, name, 1, true)
+      else
+        partial = n > 16 * PREFIX
+      end
       if not partial then text = redis.call('GET', key) end
     end
   elseif n == 0 and redis.call('EXISTS', key) == 0 then

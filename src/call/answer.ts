@@ -73,7 +73,8 @@ export type Outcome =
  */
 export function readOutcomes(groups: readonly Group[], slots: unknown): readonly Outcome[] {
   const expected = groups.reduce((sum, group) => sum + group.length, 0);
-  const texts = readSlots(slots, expected);
+  const hasNear = readNear(groups, slots) !== undefined;
+  const texts = readSlots(hasNear ? (slots as readonly unknown[]).slice(0, 1) : slots, expected);
   let from = 0;
   return groups.map((group) => {
     const results = texts.slice(from, from += group.length);
@@ -82,6 +83,23 @@ export function readOutcomes(groups: readonly Group[], slots: unknown): readonly
     const fresh = results.map(readResult).filter((_, place) => group[place].kind === "fresh");
     return { refusal: readRefusal(results[index], index), fresh };
   });
+}
+
+/**
+ * Reads from the answer to a call of one op how much of the value the next call of its key should read first.
+ *
+ * @param groups The groups that were compiled.
+ * @param slots The answer of the script.
+ * @returns Bytes; `undefined` if the answer does not tell, as of a short value.
+ */
+export function readNear(groups: readonly Group[], slots: unknown): number | undefined {
+  if (!isSingle(groups) || !Array.isArray(slots) || slots.length !== 2) return undefined;
+  return typeof slots[1] === "string" && /^[1-9]\d{0,9}$/.test(slots[1]) ? Number(slots[1]) : undefined;
+}
+
+/** Whether a call does only one op. */
+export function isSingle(groups: readonly Group[]): boolean {
+  return groups.length === 1 && groups[0].length === 1;
 }
 
 /**

@@ -40,6 +40,7 @@ export interface Once {
  * there is none.
  * @param once The record; none if the call is never sent again.
  * @param after For each group the indexes of the earlier groups that must be applied for it to be applied.
+ * @param near How many bytes of the first value to read first, as an earlier answer has told; only a hint.
  * @returns The call.
  */
 export function compile(
@@ -47,8 +48,10 @@ export function compile(
   groups: readonly Group[],
   once?: Once,
   after: readonly (readonly number[])[] = [],
+  near?: number,
 ): Call {
   const writer = new TokenWriter(prefix, once);
+  if (near !== undefined) writer.modifier("near", String(near));
   groups.forEach((group, index) => {
     if (index > 0) writer.startGroup();
     for (const place of after[index] ?? []) writer.modifier("after", String(place + 1));

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Outcome, readOutcomes, readVerdict } from "../call/answer.ts";
+import { isSingle, type Outcome, readNear, readOutcomes, readVerdict } from "../call/answer.ts";
 import { compile, type Once } from "../call/call.ts";
 import { decode } from "../data/decoder.ts";
 import type { Json } from "../data/json.ts";
@@ -18,12 +18,16 @@ import type { Runner } from "./runner.ts";
 
 /** A longer record is shortened when its answer has arrived, in characters. */
 const MAX_RECORD = 4096;
+/** Of how many long values it is kept where the last change was. */
+const MAX_NEARS = 1000;
 
 /** Sends changes, and applies each once. */
 export class ChangeSender {
   readonly #runner: Runner;
   readonly #settings: Settings;
   readonly #records: Records;
+  /** How much of a long value a change should read first, by key: where the last one was. */
+  readonly #nears: Map<string, number> = new Map();
 
   /** @param runner Sends the calls. */
   constructor(runner: Runner, settings: Settings) {
@@ -50,12 +54,20 @@ export class ChangeSender {
     const timeout = cancellations[0]?.timeout ?? this.#settings.timeout;
     const runner = this.#runner.within(timeout);
     const abandoned = abandon(groups, cancellations);
+    const key = String(groups[0][0].path[0]);
+    // The same for all attempts: each must be the call that may have reached the server.
+    const near = isSingle(groups) ? this.#nears.get(key) : undefined;
+    const read = (sent: readonly Group[], answer: unknown): readonly Outcome[] => {
+      const outcomes = readOutcomes(sent, answer);
+      if (this.#settings.hints && isSingle(sent)) this.#note(key, readNear(sent, answer));
+      return outcomes;
+    };
     if (delivery === "at-most-once") {
       const parcel = new Parcel(groups, cancellations, () => (cause) => new NoAnswer(true, false, cause));
       return await runner.run(
-        (_, isFirst) => compile(prefix, parcel.pack(isFirst), undefined, after),
+        (_, isFirst) => compile(prefix, parcel.pack(isFirst), undefined, after, near),
         "never",
-        (answer) => readOutcomes(parcel.groups, answer),
+        (answer) => read(parcel.groups, answer),
         undefined,
         abandoned,
       );
@@ -75,9 +87,9 @@ export class ChangeSender {
     };
     const parcel: Parcel = new Parcel(groups, cancellations, lose);
     const running: Promise<readonly Outcome[]> = runner.run(
-      (ahead, isFirst) => compile(prefix, parcel.pack(isFirst), onceFor(ahead), after),
+      (ahead, isFirst) => compile(prefix, parcel.pack(isFirst), onceFor(ahead), after, near),
       "resend",
-      (answer) => readOutcomes(parcel.groups, answer),
+      (answer) => read(parcel.groups, answer),
       (ahead) => compile("", [], onceFor(ahead)),
       abandoned,
     );
@@ -91,6 +103,12 @@ export class ChangeSender {
       if (!(error instanceof NoAnswer) || !error.sent) throw error;
       return groups.map((_, index) => lose(index)(error.cause));
     }
+  }
+
+  #note(key: string, near: number | undefined): void {
+    this.#nears.delete(key);
+    if (near !== undefined) this.#nears.set(key, near);
+    if (this.#nears.size > MAX_NEARS) this.#nears.delete(this.#nears.keys().next().value!);
   }
 
   /** Waits until enough replicas have the change. `undefined` if they have; else an error for each applied group. */

@@ -87,7 +87,7 @@ describe("compile()", () => {
     assertEquals([...new Set(OPS.map(([op]) => op.kind))].sort(), Object.keys(APPLY_OPS).sort());
     const written = new Set(OPS.flatMap(([, text]) => text.split("|")));
     for (const name of Object.keys(APPLY_MODIFIERS)) {
-      assert(written.has(name) || ["@", ";", "once", "after"].includes(name), name);
+      assert(written.has(name) || ["@", ";", "once", "after", "near"].includes(name), name);
     }
   });
 
@@ -98,6 +98,12 @@ describe("compile()", () => {
     assertStrictEquals(call.args.join("|"), "once|3|80000|1700000000000|set|0|1|@|2|set|0|1|;|set|0|1");
     const empty = compile("p:", [], once);
     assertEquals([empty.keys, empty.args], [["op:{x}id"], ["once", "1", "80000", "1700000000000"]]);
+  });
+
+  it("compile() says behind the record how much of the first value to read first", () => {
+    const once = { record: "r", ttl: 1, until: 2 };
+    assertStrictEquals(compile("", [[set("a")]], once, [], 99).args.join("|"), "once|2|1|2|near|99|set|0|1");
+    assertStrictEquals(compile("", [[set("a")]], undefined, [], 99).args.join("|"), "near|99|set|0|1");
   });
 
   it("compile() names the groups that must be applied for another one, counted from 1", () => {
@@ -162,7 +168,7 @@ describe("compileReads()", () => {
   const read = (kind: Read["kind"], ...path: (string | number)[]): Read => ({ kind, path });
 
   it("compileReads() writes each read as its word, the depth and the segments", () => {
-    const kinds = ["get", "type", "length", "keys", "exists"] as const;
+    const kinds = ["get", "type", "length", "keys", "exists", "size"] as const;
     assertEquals([...kinds].sort(), Object.keys(READ_OPS).sort());
     for (const kind of kinds) {
       const call = compileReads("p:", [read(kind, "k", "a", 0)]);

@@ -12,7 +12,7 @@ const OTHER = `${prefix}b`;
 await client.script("LOAD", READ.text);
 
 /** Of a large value so many bytes are read first. */
-const FIRST = Number(READ.text.match(/local PREFIX = (\d+)\n/)?.[1]);
+const FIRST = Number(READ.text.match(/ and near or (\d+)$/m)?.[1]);
 
 /** A client of a server that a test started for itself, closed with its scope. */
 function clientOf(url: string): Redis & Disposable {

@@ -28,21 +28,13 @@ const BATCH = 25;
 
 /** A script that takes a value longer than so many bytes for a long one, of which it reads a part first. */
 function withPrefix(script: string, bytes: number): string {
-  const size = Number(script.match(/local PREFIX = (\d+)\n/)?.[1]);
   // Without its short way, which is for short values.
   let text = script
     .replace(/^local function at_once\(.*?^end\n/ms, "")
     .replace("local single = at_once(record and 5 or 1)\n", "local single\n");
-  for (
-    const [from, to] of [
-      [/local PREFIX = \d+\n/g, `local PREFIX = ${bytes}\n`],
-      [new RegExp(`'${size - 1}'`, "g"), `'${bytes - 1}'`],
-      [/n > \d+ \* PREFIX/g, "n > PREFIX"],
-    ] as const
-  ) {
-    assertEquals([...text.matchAll(from)].length, 1, `The script must hold ${from} once`);
-    text = text.replace(from, to);
-  }
+  const load = text.match(/^local function load\(.*?^end\n/ms)![0];
+  assertEquals(load.match(/\b16384\b/g)?.length, 3, "load must speak of the first bytes three times");
+  text = text.replace(load, load.replace("16 * 16384", "16384").replaceAll("16384", String(bytes)));
   return text;
 }
 

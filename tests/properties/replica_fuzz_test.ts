@@ -18,13 +18,15 @@ import {
   valueText,
 } from "../support/json_text.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
-import { inPieces } from "../support/in_pieces.ts";
+import { inPieces, readingFirst } from "../support/in_pieces.ts";
 
 const client = testClient();
-/** The script, and one that takes every value for one that many ops work on. */
+/** The script, one that takes every value for one that many ops work on, and some that read the start of a value first. */
 const SCRIPTS = [
   ["", String(await client.script("LOAD", APPLY.text))],
   [" in pieces", String(await client.script("LOAD", inPieces(APPLY.text)))],
+  [" with 30 bytes read first", String(await client.script("LOAD", readingFirst(APPLY.text, 30)))],
+  [" with 150 bytes read first", String(await client.script("LOAD", readingFirst(APPLY.text, 150)))],
 ] as const;
 const readSha = String(await client.script("LOAD", READ.text));
 const BATCH = 50;

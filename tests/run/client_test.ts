@@ -142,6 +142,13 @@ describe("RedisJsonDict options", () => {
     assertThrows(make({ prefix: "a\ud800" }), TypeError, "lone surrogate");
     for (const bigints of [1, "true", null]) {
       assertThrows(make({ prefix: "", bigints }), TypeError, "bigints");
+      assertThrows(make({ prefix: "", hints: bigints }), TypeError, "hints");
+    }
+    for (const readWhole of ["5", null, {}, 5n]) {
+      assertThrows(make({ prefix: "", readWhole }), TypeError, "Cannot use the option readWhole");
+    }
+    for (const readWhole of [-1, 0.5, NaN, Infinity]) {
+      assertThrows(make({ prefix: "", readWhole }), RangeError, "Cannot use the option readWhole");
     }
     for (const timeout of ["5", null, 5n]) {
       assertThrows(make({ prefix: "", timeout }), TypeError, "Cannot use the timeout");

@@ -19,6 +19,7 @@ function newStore(): Store {
     recordPrefix: "json-dict:op:",
     heartbeat: 5_000,
     readWhole: 16_384,
+    hints: true,
   });
 }
 

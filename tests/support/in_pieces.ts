@@ -16,3 +16,10 @@ function withFew(text: string, few: string): string {
   if (changed === text) throw new Error("Cannot find `local few` in the script");
   return changed;
 }
+
+/** A script that reads only so many bytes of a value at first, as one that was told where its target was. */
+export function readingFirst(text: string, bytes: number): string {
+  const changed = text.replace(/^ *local most = .*$/m, `local most = ${bytes}`);
+  if (changed === text) throw new Error("Cannot find `local most` in the script");
+  return changed;
+}
