@@ -17,8 +17,8 @@ import { END, type Peer, type Result, START, type Wish } from "./worker.ts";
 
 /** How much longer than a call may take the worker is waited for, in milliseconds. */
 const GRACE = 2_000;
-/** How long the worker may take to start, in milliseconds. */
-const START_TIMEOUT = 15_000;
+/** How long the worker may take to start, in milliseconds. Deno may check the types of all of it first. */
+const START_TIMEOUT = 60_000;
 /** The longest wait without a look at what has come, in milliseconds. */
 const STEP = 500;
 /** After the bell, a reply may still be on its way. */
