@@ -15,6 +15,8 @@ export interface ArraySite {
   readonly lab: { run<R>(begin: () => Task<R>): R };
   /** The elements, in which the moment is seen while it lasts. */
   elements(moment: Moment): unknown[];
+  /** The index of a value that is one of the elements. */
+  indexOf(value: unknown): number | undefined;
   /** The elements of another array, if a value is one of a facade; else the value. */
   spread(value: unknown, moment: Moment): unknown;
   /** Changes the array by plain code, as one guarded write. */
@@ -41,6 +43,9 @@ const OPS: readonly (readonly [string, MethodOf])[] = [
 /** The methods that change what is there by what is there. */
 const EDITS: readonly string[] = ["sort", "reverse", "fill", "copyWithin"];
 
+/** The methods that look for an element. */
+const SEARCHES: ReadonlySet<string> = new Set(["includes", "indexOf", "lastIndexOf"]);
+
 /** The methods by name. */
 export const ARRAY_METHODS: ReadonlyMap<string, MethodOf> = new Map([
   ...Object.getOwnPropertyNames(Array.prototype)
@@ -62,6 +67,9 @@ function reading(site: ArraySite, name: string): (...args: unknown[]) => unknown
     const moment = new Moment();
     try {
       const elements = site.elements(moment);
+      // What is searched for is the element, whatever object stands for it.
+      const index = site.indexOf(args[0]);
+      if (index !== undefined && index < elements.length && SEARCHES.has(name)) elements[index] = args[0];
       // A callback is given the array, which must be the one that it can change.
       const given = args.map((arg, index) => {
         if (name === "concat") return site.spread(arg, moment);

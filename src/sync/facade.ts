@@ -34,6 +34,9 @@ const SOURCE: TextSource = {
   textOf: (value) => proxies.get(value)!.text(),
 };
 
+/** How many objects and arrays are remembered. */
+const MAX_SITES = 1000;
+
 /** A dictionary, as its facade sees it. */
 export class Lab {
   /** What waits. */
@@ -42,11 +45,13 @@ export class Lab {
   readonly local: Local;
   /** The facade itself. */
   readonly root: object;
-  /** The sites that are in use. One place is one object, so that it equals itself. */
-  readonly #sites: Map<string, WeakRef<InnerSite>> = new Map();
-  readonly #drops: FinalizationRegistry<string> = new FinalizationRegistry((id) => {
-    if (this.#sites.get(id)?.deref() === undefined) this.#sites.delete(id);
-  });
+  /** The site that the engine walks over. There is one at most. */
+  walking: Site | undefined;
+  /**
+   * The sites that were used last. One place is one object, so that it equals itself. No weak references: a program that
+   * waits never lets go of what they refer to.
+   */
+  readonly #sites: Map<string, InnerSite> = new Map();
 
   /**
    * Makes the facade of a dictionary.
@@ -65,13 +70,16 @@ export class Lab {
     if (typeof value !== "object" || value === null) return value;
     const isArray = Array.isArray(value);
     const id = JSON.stringify([isArray, ...path]);
-    let site = this.#sites.get(id)?.deref();
-    if (site === undefined) {
-      site = new InnerSite(this, path, isArray);
-      this.#sites.set(id, new WeakRef(site));
-      this.#drops.register(site, id);
+    const site = this.#sites.get(id) ?? new InnerSite(this, path, isArray);
+    this.#sites.delete(id);
+    this.#sites.set(id, site); // now it is the last
+    if (this.#sites.size > MAX_SITES) {
+      for (const oldest of this.#sites.keys()) {
+        this.#sites.delete(oldest);
+        break;
+      }
     }
-    if (moment) site.glimpse = { value, moment };
+    moment?.glimpse(site, value);
     return site.proxy;
   }
 
@@ -129,16 +137,26 @@ abstract class Site {
   protected abstract begin(): readonly string[];
   /** What the walk has read; with `isFresh` it is read once more. */
   protected abstract seen(name: string, isFresh: boolean): unknown;
+  /** Forgets what a walk has read. */
+  protected abstract forget(): void;
 
   names(): readonly string[] {
+    this.lab.walking?.stop();
+    this.lab.walking = this;
     this.#walk = new Walk(this.begin());
     return this.#walk.names;
+  }
+
+  /** The walk is over. */
+  stop(): void {
+    this.#walk = undefined;
+    this.forget();
   }
 
   get(name: string): unknown {
     const state = this.#walk?.read(name);
     if (state !== undefined) return this.seen(name, state === "late");
-    this.#walk = undefined;
+    if (this.#walk) this.stop();
     if (name === "toJSON") return this.#toJson();
     return this.read(name);
   }
@@ -214,6 +232,11 @@ class RootSite extends Site {
   protected begin(): readonly string[] {
     this.#values = undefined;
     return this.#names = this.lab.run(() => this.#items.keys());
+  }
+
+  protected forget(): void {
+    this.#names = [];
+    this.#values = undefined;
   }
 
   protected seen(name: string, isFresh: boolean): unknown {
@@ -299,6 +322,16 @@ export class InnerSite extends Site implements ArraySite {
     return value.map((element, index) => this.lab.show([...this.path, index], element, moment));
   }
 
+  /** The index of a value that is an element of this array, and no other place. */
+  indexOf(value: unknown): number | undefined {
+    const site = siteOf(value);
+    if (!(site instanceof InnerSite) || site.lab !== this.lab) return undefined;
+    const { path } = site;
+    const isElement = path.length === this.path.length + 1 &&
+      this.path.every((each, at) => each === path[at]);
+    return isElement ? Number(path.at(-1)) : undefined;
+  }
+
   spread(value: unknown, moment: Moment): unknown {
     const site = siteOf(value);
     return site instanceof InnerSite && site.isArray ? site.elements(moment) : value;
@@ -323,6 +356,10 @@ export class InnerSite extends Site implements ArraySite {
     return Object.getOwnPropertyNames(this.#seen);
   }
 
+  protected forget(): void {
+    this.#seen = null;
+  }
+
   protected seen(name: string, isFresh: boolean): unknown {
     if (isFresh) this.#seen = this.#whole();
     if (this.isArray && name === "length") return (this.#seen as Json[]).length;
@@ -331,8 +368,7 @@ export class InnerSite extends Site implements ArraySite {
 
   /** What callbacks see, while they run. */
   get #held(): Json | undefined {
-    if (this.glimpse?.moment.holds === false) this.glimpse = undefined;
-    return this.glimpse?.value;
+    return this.glimpse?.moment.holds ? this.glimpse.value : undefined;
   }
 
   /** Reads all of it. */

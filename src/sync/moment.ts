@@ -8,6 +8,8 @@
  * @module
  */
 
+import type { Json } from "../data/json.ts";
+
 /** How many changes this thread has begun, through whatever facade. */
 let changes = 0;
 
@@ -19,9 +21,15 @@ export function countChange(): void {
 /** For how long the engine may be between two traps of one operation, in milliseconds. */
 const PAUSE = 1;
 
+/** What is seen at one place, and when. */
+export interface Glimpsed {
+  glimpse: { readonly value: Json; readonly moment: Moment } | undefined;
+}
+
 /** The time of one call of an Array method, in which its callbacks see what the method has read. */
 export class Moment {
   readonly #changes: number = changes;
+  readonly #places: Glimpsed[] = [];
   #isOver: boolean = false;
 
   /** Whether what was read in it still counts. */
@@ -29,9 +37,16 @@ export class Moment {
     return !this.#isOver && this.#changes === changes;
   }
 
+  /** Shows at a place what was read. */
+  glimpse(place: Glimpsed, value: Json): void {
+    place.glimpse = { value, moment: this };
+    this.#places.push(place);
+  }
+
   /** Ends it. */
   end(): void {
     this.#isOver = true;
+    for (const place of this.#places) if (place.glimpse?.moment === this) place.glimpse = undefined;
   }
 }
 
@@ -45,7 +60,7 @@ export class Moment {
 export class Walk {
   /** What is walked over. */
   readonly names: readonly string[];
-  #changes: number = changes;
+  readonly #changes: number = changes;
   /** How many names were described. */
   #described: number = 0;
   /** How many values were read. */
@@ -76,15 +91,13 @@ export class Walk {
    * The engine asks for a value.
    *
    * @returns `"read"` if what was read answers, `"late"` if it must be read once more for this name and those that follow;
-   * nothing if it is not the walk that asks.
+   * nothing if it is not the walk that asks, or something was changed since it began.
    */
   read(name: string): "read" | "late" | undefined {
     const isNext = this.names[this.#described - 1] === name && this.#read === this.#described - 1;
-    if (!isNext || this.#isLoop || this.#isOver) return undefined;
+    if (!isNext || this.#isLoop || this.#isOver || this.#changes !== changes) return undefined;
     this.#read++;
-    if (this.#goesOn()) return "read";
-    this.#changes = changes;
-    return "late";
+    return this.#goesOn() ? "read" : "late";
   }
 
   #goesOn(): boolean {
