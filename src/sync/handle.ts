@@ -47,6 +47,7 @@ import {
 import { readPath, readSegments, type Selected, type Selection } from "../data/selector.ts";
 import type { Draft, DraftOf } from "../draft/draft.ts";
 import type { CallOptions } from "../run/cancellation.ts";
+import type { AmbiguousResultError, Verdict } from "../errors/delivery.ts";
 import { type CloseOptions, readCloseTimeout } from "../run/options.ts";
 import type { Bridge } from "./bridge.ts";
 
@@ -410,6 +411,22 @@ export class BlockingDict<T> {
   at<P extends readonly Segment[]>(...path: AnyPath<P>): BlockingRef<unknown>;
   at(...args: readonly (string | number | ((root: never) => unknown))[]): unknown {
     return new WaitingRef(this.#bridge, new Place(this.#local, readPath(args), false, {}));
+  }
+
+  /**
+   * Finds out whether the call was applied whose answer was lost, and settles it; as the method `resolve` of the error, which
+   * returns the same when it comes from here, but is typed as a promise.
+   *
+   * @param error What the call threw.
+   * @returns Whether it was applied.
+   * @throws {TimeoutError} If there is no answer in time.
+   * @throws {TypeError} If there is no record of the call.
+   */
+  resolve(error: AmbiguousResultError): Verdict {
+    if (error.callId === undefined) {
+      throw new TypeError("Cannot resolve: there is no record of the call; read the value instead");
+    }
+    return error.resolve() as unknown as Verdict; // the worker has been waited for
   }
 
   /**
