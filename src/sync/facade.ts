@@ -115,7 +115,7 @@ abstract class Site {
     this.lab = lab;
     this.proxy = new Proxy(target, HANDLER);
     // The console looks at the target.
-    Object.defineProperty(target, INSPECT, { value: () => this.plain(), configurable: true });
+    Object.defineProperty(target, INSPECT, { value: () => this.#show(), configurable: true });
     targets.set(target, this);
     proxies.set(this.proxy, this);
   }
@@ -169,6 +169,15 @@ abstract class Site {
   /** The engine looks for more names elsewhere, as only `for in` does. */
   loop(): void {
     this.#walk?.loop();
+  }
+
+  /** What the console shows: all of it, or why it cannot be read. Who only looks should not be thrown at. */
+  #show(): unknown {
+    try {
+      return this.plain();
+    } catch (error) {
+      return error instanceof Error ? `[${error.name}: ${error.message}]` : error;
+    }
   }
 
   /** A member of that name, which `JSON.stringify` does not call; else what it calls. Either way all is read. */

@@ -1,7 +1,7 @@
 /** The facade: plain JavaScript on it, and the text in Redis after it. */
 
 import { describe, it } from "@std/testing/bdd";
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import {
   connect,
   CorruptValueError,
@@ -341,6 +341,7 @@ describe("Errors of ./sync", () => {
     assertThrows(() => b.c = 1, KeyNotFoundError);
     assertThrows(() => list.push(1), KeyNotFoundError);
     assertThrows(() => Object.keys(b), KeyNotFoundError);
+    assertMatch(Deno.inspect(b), /^\[KeyNotFoundError: Cannot get at /); // who only looks is not thrown at
   });
 
   it("wrong arguments of connect() throw before a worker is started", () => {
