@@ -37,4 +37,6 @@ export {
   type BlockingRef,
   type Waiting,
 } from "./src/sync/handle.ts";
+export type { ConnectOptions } from "./src/api/dict.ts";
+export type { TlsOptions } from "./src/run/open.ts";
 export * from "./core.ts";
