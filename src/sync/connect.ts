@@ -14,9 +14,6 @@ import { Lab, siteOf } from "./facade.ts";
 import { BlockingDict } from "./handle.ts";
 import { startWorker } from "./worker.ts";
 
-/** Only for the compiler: what the facade is of. */
-declare const TYPE: unique symbol;
-
 /**
  * A dictionary that is used like a plain object. Its members are the values, `any` where a value can be any JSON; `using`
  * closes it.
@@ -28,7 +25,7 @@ declare const TYPE: unique symbol;
  */
 export type Facade<T> = { [K in keyof T]: DraftOf<T[K]> } & Disposable & {
   /** Only for the compiler; it has no value. */
-  readonly [TYPE]?: T;
+  readonly "~types"?: T;
 };
 
 /**
