@@ -30,12 +30,12 @@
 
 export { connect, dictionary, type Facade } from "./src/sync/connect.ts";
 export { toPlain } from "./src/sync/facade.ts";
-export {
-  type AnyBlockingRef,
-  type BlockingContainerRef,
+export type {
+  AnyBlockingRef,
+  BlockingContainerRef,
   BlockingDict,
-  type BlockingRef,
-  type Waiting,
+  BlockingRef,
+  Waiting,
 } from "./src/sync/handle.ts";
 export type { ConnectOptions } from "./src/api/dict.ts";
 export type { TlsOptions } from "./src/run/open.ts";

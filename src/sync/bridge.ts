@@ -109,6 +109,11 @@ export class Bridge {
 
   #perform(request: Request, timeout: number | undefined): unknown {
     const target = targetOf(request);
+    if (request.kind === "leave") {
+      this.#held.delete(request.edit);
+      // Where there is no worker, there is nothing to leave, and the error that the edit ends with says more.
+      if (this.#isClosed || this.#end !== undefined) return undefined;
+    }
     this.#check(target);
     this.#checkHeld(request, target);
     const ms = timeout ?? this.settings.timeout;
@@ -127,7 +132,6 @@ export class Bridge {
 
   /** In an edit, its keys are its own: whoever waits for them there waits for ever. */
   #checkHeld(request: Request, { operation }: JsonDictErrorData): void {
-    if (request.kind === "leave") this.#held.delete(request.edit);
     if (this.#held.size === 0) return;
     const keys = keysOf(request);
     for (const [edit, held] of this.#held) {

@@ -162,6 +162,13 @@ describe("connect() of ./sync", () => {
     assertEquals(await textOf(lab, "c"), '{"inside":[{ "n": 1.0 }]}');
     assertEquals(await textOf(other, "d"), '{ "n": 1.0 }');
     assertEquals(toPlain(other.all), toPlain(lab) as Any);
+    dictionary(lab as Facade<Record<string, Any>>).edit((draft) => {
+      draft.e = { inside: [lab.a] }; // in a recipe, too, as long as it is no key of the edit
+      if (draft.c) draft.e.copy = lab.b;
+    });
+    assertEquals(await textOf(lab, "e"), '{"inside":[{"n":1}],"copy":{"n":1}}');
+    const returned = dictionary(lab as Facade<Record<string, Any>>).edit((draft) => draft.c && [lab.b]);
+    assertEquals(structuredClone(toPlain(returned)), [{ n: 1 }]);
     lab.c.inside.push(lab.a, 2);
     lab.c.inside.fill(lab.a, 2);
     assertEquals(toPlain(lab.c.inside), [{ n: 1 }, { n: 1 }, { n: 1 }]);

@@ -203,6 +203,17 @@ describe("Bridge", () => {
     assertEquals(peer.isEnded, true);
   });
 
+  it("Bridge lets an edit end with the error of its commit, though it can leave nothing any more", () => {
+    const peer = new FakePeer();
+    const bridge = new Bridge(settings, () => peer);
+    const answers: unknown[] = [7, { answers: ["1"], isCertain: true }]; // to join and look; none to the commit
+    peer.onSend = (id) => answers.length > 0 ? { id, answer: answers.shift() } : undefined;
+    const edit = (): unknown => bridge.run(() => items.edit((draft: { n: number }) => draft.n += 1));
+    const error = assertThrows(edit, AmbiguousResultError, "the worker has not answered");
+    assertEquals(error.operation, "edit");
+    assertEquals(answers, []);
+  });
+
   it("Bridge knows of a worker that has ended by itself", () => {
     let end = (): void => {};
     const bridge = new Bridge(settings, (onEnd) => {
