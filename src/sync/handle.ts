@@ -230,27 +230,55 @@ export class BlockingDict<T> {
     this.#items = new Items(local);
   }
 
-  /** Connects, and finds out whether calls will work; see `RedisJsonDict.ready`. */
+  /**
+   * Connects, and finds out whether calls will work; see `RedisJsonDict.ready`.
+   *
+   * @param options A time of its own.
+   */
   ready(options?: CallOptions): void {
     this.#bridge.run(() => this.#items.ready(options));
   }
 
-  /** Reads a value; `undefined` if there is none. */
+  /**
+   * Reads a value; `undefined` if there is none.
+   *
+   * @param key The key.
+   * @param options Whether its expiry is moved.
+   * @returns The value; `undefined` if there is none.
+   */
   get<K extends Key<T>>(key: K, options?: GetOptions): At<T, K> | undefined {
     return this.#bridge.run(() => this.#items.get(key, options)) as At<T, K> | undefined;
   }
 
-  /** Reads a value that must be there. */
+  /**
+   * Reads a value that must be there.
+   *
+   * @param key The key.
+   * @param options Whether its expiry is moved.
+   * @returns The value.
+   */
   getOrThrow<K extends Key<T>>(key: K, options?: GetOptions): At<T, K> {
     return this.#bridge.run(() => this.#items.getOrThrow(key, options)) as At<T, K>;
   }
 
-  /** Reads several values as they are at one moment; the map holds those that are there. */
+  /**
+   * Reads several values as they are at one moment; the map holds those that are there.
+   *
+   * @param keys The keys.
+   * @param options A time of its own.
+   * @returns A map of those that are there, in the order of the keys.
+   */
   getMany<K extends Key<T>>(keys: Iterable<K>, options?: CallOptions): Map<K, At<T, K>> {
     return this.#bridge.run(() => this.#items.getMany(keys, options)) as Map<K, At<T, K>>;
   }
 
-  /** Reads several places at one moment; `undefined` where there is nothing. */
+  /**
+   * Reads several places at one moment; `undefined` where there is nothing.
+   *
+   * @param refs Refs of this dictionary.
+   * @param options A time of its own.
+   * @returns Their values in the same order.
+   */
   readMany<const R extends readonly { readonly path: Path; getOrThrow(): unknown }[]>(
     refs: R,
     options?: CallOptions,
@@ -261,52 +289,114 @@ export class BlockingDict<T> {
     };
   }
 
-  /** Tells whether there is a value. */
+  /**
+   * Tells whether there is a value.
+   *
+   * @param key The key.
+   * @param options A time of its own.
+   * @returns Whether there is one.
+   */
   has(key: Key<T>, options?: CallOptions): boolean {
     return this.#bridge.run(() => this.#items.has(key, options));
   }
 
-  /** Writes a value, whatever was there. Without `ttl` and `keepTtl` it does not expire. */
+  /**
+   * Writes a value, whatever was there. Without `ttl` and `keepTtl` it does not expire.
+   *
+   * @param key The key.
+   * @param value The value.
+   * @param options Whether it expires.
+   */
   set<K extends Key<T>>(key: K, value: At<T, K>, options?: SetOptions): void {
     this.#bridge.run(() => this.#items.set(key, value, options));
   }
 
-  /** Removes a value. Returns whether there was one. */
+  /**
+   * Removes a value.
+   *
+   * @param key The key.
+   * @param options A time of its own.
+   * @returns Whether there was one.
+   */
   delete(key: Key<T>, options?: CallOptions): boolean {
     return this.#bridge.run(() => this.#items.delete(key, options));
   }
 
-  /** Removes a value and returns it; of many callers one gets it. */
+  /**
+   * Removes a value and returns it; of many callers one gets it.
+   *
+   * @param key The key.
+   * @param options A time of its own.
+   * @returns The value that was removed; `undefined` if there was none.
+   */
   pop<K extends Key<T>>(key: K, options?: CallOptions): At<T, K> | undefined {
     return this.#bridge.run(() => this.#items.pop(key, options)) as At<T, K> | undefined;
   }
 
-  /** Removes some value and returns it with its key. */
+  /**
+   * Removes some value and returns it with its key.
+   *
+   * @param options A time of its own.
+   * @returns The key and the value; `undefined` if the dictionary is empty.
+   */
   popItem(options?: CallOptions): Entry<T> | undefined {
     return this.#bridge.run(() => this.#items.popItem(options)) as Entry<T> | undefined;
   }
 
-  /** Reads a value, or writes it if there is none: one of many callers writes, all get the same. */
+  /**
+   * Reads a value, or writes it if there is none: one of many callers writes, all get the same.
+   *
+   * @param key The key.
+   * @param value What to write if there is none.
+   * @param options Whether it expires if it is written.
+   * @returns The value that is there now.
+   */
   getOrInsert<K extends Key<T>>(key: K, value: At<T, K>, options?: ExpiryOptions): At<T, K> {
     return this.#bridge.run(() => this.#items.getOrInsert(key, value, options)) as At<T, K>;
   }
 
-  /** Gives a value another key. Returns whether it was done. */
+  /**
+   * Gives a value another key.
+   *
+   * @param from The key.
+   * @param to The other key.
+   * @param options Whether a value that is there is replaced.
+   * @returns Whether it was done.
+   */
   rename(from: Key<T>, to: Key<T>, options?: ReplaceOptions): boolean {
     return this.#bridge.run(() => this.#items.rename(from, to, options));
   }
 
-  /** Writes a value to another key, too. Returns whether it was done. */
+  /**
+   * Writes a value to another key, too.
+   *
+   * @param from The key.
+   * @param to The other key.
+   * @param options Whether a value that is there is replaced.
+   * @returns Whether it was done.
+   */
   copy(from: Key<T>, to: Key<T>, options?: ReplaceOptions): boolean {
     return this.#bridge.run(() => this.#items.copy(from, to, options));
   }
 
-  /** Applies a JSON Patch (RFC 6902) to a value, all of it or nothing. */
+  /**
+   * Applies a JSON Patch (RFC 6902) to a value, all of it or nothing.
+   *
+   * @param key The key.
+   * @param operations The operations.
+   * @param options A time of its own.
+   */
   patch(key: Key<T>, operations: readonly PatchOperation[], options?: CallOptions): void {
     this.#bridge.run(() => this.#items.patch(key, operations, options));
   }
 
-  /** Applies a JSON Merge Patch (RFC 7396) to a value, all of it or nothing. */
+  /**
+   * Applies a JSON Merge Patch (RFC 7396) to a value, all of it or nothing.
+   *
+   * @param key The key.
+   * @param patch What to merge.
+   * @param options A time of its own.
+   */
   merge<K extends Key<T>>(key: K, patch: MergePatch<At<T, K>>, options?: CallOptions): void {
     this.#bridge.run(() => this.#items.merge(key, patch, options));
   }
@@ -324,27 +414,57 @@ export class BlockingDict<T> {
     return this.#bridge.run(() => this.#items.edit(recipe, options)) as R;
   }
 
-  /** Tells what an edit would send now, without sending it. */
+  /**
+   * Tells what an edit would send now, without sending it.
+   *
+   * @param recipe Changes the draft.
+   * @param options What to read before.
+   * @returns The guards and the ops.
+   */
   explain<R>(recipe: (draft: Draft<T>) => Synchronous<R>, options?: DictEditOptions): Group {
     return this.#bridge.run(() => this.#items.explain(recipe, options));
   }
 
-  /** Tells in how many milliseconds a value expires: `Infinity` for never, `undefined` if there is none. */
+  /**
+   * Tells in how many milliseconds a value expires: `Infinity` for never, `undefined` if there is none.
+   *
+   * @param key The key.
+   * @param options A time of its own.
+   * @returns Milliseconds from now; `Infinity` if it does not expire, `undefined` if there is none.
+   */
   ttl(key: Key<T>, options?: CallOptions): number | undefined {
     return this.#bridge.run(() => this.#items.ttl(key, options));
   }
 
-  /** Lets a value expire in so many milliseconds. Returns whether there is one. */
+  /**
+   * Lets a value expire in so many milliseconds.
+   *
+   * @param key The key.
+   * @param ttl From now, in milliseconds.
+   * @param options A time of its own.
+   * @returns Whether there is a value.
+   */
   expire(key: Key<T>, ttl: number, options?: CallOptions): boolean {
     return this.#bridge.run(() => this.#items.expire(key, ttl, options));
   }
 
-  /** Ends the expiry of a value. Returns whether it had one. */
+  /**
+   * Ends the expiry of a value.
+   *
+   * @param key The key.
+   * @param options A time of its own.
+   * @returns Whether it had an expiry.
+   */
   persist(key: Key<T>, options?: CallOptions): boolean {
     return this.#bridge.run(() => this.#items.persist(key, options));
   }
 
-  /** Writes several values, all at once. */
+  /**
+   * Writes several values, all at once.
+   *
+   * @param values The values by key, or pairs.
+   * @param options Whether they expire.
+   */
   update(
     values: { readonly [K in Key<T>]?: At<T, K> } | Iterable<Readonly<Entry<T>>>,
     options?: ExpiryOptions,
@@ -352,18 +472,33 @@ export class BlockingDict<T> {
     this.#bridge.run(() => this.#items.update(values, options));
   }
 
-  /** The keys, in no order. */
+  /**
+   * Goes through the keys, all of them at once.
+   *
+   * @param options Which keys.
+   * @returns The keys, in no order.
+   */
   keys(options?: KeysOptions): Key<T>[] {
     return [...this.#bridge.run(() => this.#items.keys(options))] as Key<T>[];
   }
 
-  /** The values, in no order. */
+  /**
+   * Goes through the values, all of them at once.
+   *
+   * @param options A time of its own.
+   * @returns The values, in no order.
+   */
   values(options?: CallOptions): At<T, Key<T>>[] {
     const entries = this.#bridge.run(() => this.#items.entries("values", options));
     return entries.map(([, value]) => value as At<T, Key<T>>);
   }
 
-  /** The keys with their values, in no order. */
+  /**
+   * Goes through the keys with their values, all of them at once.
+   *
+   * @param options A time of its own.
+   * @returns Pairs, in no order.
+   */
   entries(options?: CallOptions): Entry<T>[] {
     return this.#bridge.run(() => this.#items.entries("entries", options)) as Entry<T>[];
   }
@@ -373,17 +508,32 @@ export class BlockingDict<T> {
     return this.entries()[Symbol.iterator]();
   }
 
-  /** Counts the keys. */
+  /**
+   * Counts the keys.
+   *
+   * @param options A time of its own.
+   * @returns How many there are.
+   */
   size(options?: CallOptions): number {
     return this.#bridge.run(() => this.#items.size(options));
   }
 
-  /** Removes all values, each by itself. Returns how many. */
+  /**
+   * Removes all values, each by itself.
+   *
+   * @param options A time of its own.
+   * @returns How many were removed.
+   */
   clear(options?: CallOptions): number {
     return this.#bridge.run(() => this.#items.clear(options));
   }
 
-  /** Reads everything. */
+  /**
+   * Reads everything.
+   *
+   * @param options A time of its own.
+   * @returns A plain object.
+   */
   toObject(options?: CallOptions): { [K in Key<T>]?: At<T, K> } {
     return this.#bridge.run(() => this.#items.toObject(options)) as { [key: string]: Json } as {
       [K in Key<T>]?: At<T, K>;

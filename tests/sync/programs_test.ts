@@ -124,7 +124,7 @@ describe("Programs on ./sync", () => {
     await fc.assert(
       fc.asyncProperty(value, program, async (first, statements) => {
         dictionary(lab as Facade<Record<string, Any>>).clear();
-        const model: Any = { a: structuredClone(first), b: [[1, 2], { a: [] }] };
+        let model: Any = { a: structuredClone(first), b: [[1, 2], { a: [] }] };
         for (const key of Object.keys(model)) lab[key] = model[key];
         for (const each of statements) {
           const ways = [...containersOf(model)];
@@ -134,6 +134,7 @@ describe("Programs on ./sync", () => {
           const copy = structuredClone(each);
           const expected = use(follow(model, way), copy);
           const found = toPlain(use(follow(lab, way), each));
+          model = JSON.parse(JSON.stringify(model)); // in JSON, an element that was filled in twice is two
           assertEquals(found, structuredClone(expected), `${use} at ${JSON.stringify(way)}`);
           const texts = await client.mget(
             Object.keys(model).map((key) => prefix + key).concat(`${prefix}none`),
