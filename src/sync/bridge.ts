@@ -21,7 +21,7 @@ const GRACE = 2_000;
 const START_TIMEOUT = 60_000;
 /** The longest wait without a look at what has come, in milliseconds. */
 const STEP = 500;
-/** After the bell, a reply may still be on its way. */
+/** The wait for a reply that the bell has announced, and that is still on its way, in milliseconds. */
 const SOON = 1;
 
 /** How many round trips one after the other a request may take; one when it is not here. */
@@ -40,7 +40,7 @@ export class Bridge {
   /** How the dictionary works. */
   readonly settings: Settings;
   readonly #peer: Peer;
-  /** How many replies have come, as far as this side knows. */
+  /** How many replies were taken. */
   #heard: number = 0;
   #next: number = START + 1;
   /** Why there is no worker any more; nothing while there is one. */
@@ -203,18 +203,17 @@ export class Bridge {
     const { bell } = this.#peer;
     let endsAt = performance.now() + limit;
     while (true) {
-      const reply = this.#peer.take();
+      const rung = Atomics.load(bell, 0);
+      const reply = rung === this.#heard ? undefined : this.#peer.take();
       if (reply !== undefined) {
+        this.#heard = (this.#heard + 1) | 0; // as the bell counts, which may come to its end
         if (reply.id === id && "isWorking" in reply) endsAt = performance.now() + limit;
         else if (reply.id === id || reply.id === END) return reply as Result;
         continue;
       }
       const left = endsAt - performance.now();
       if (left <= 0) return undefined;
-      const rung = Atomics.load(bell, 0);
-      const isSoon = rung !== this.#heard;
-      this.#heard = rung;
-      Atomics.wait(bell, 0, rung, Math.min(left, isSoon ? SOON : STEP));
+      Atomics.wait(bell, 0, rung, Math.min(left, rung === this.#heard ? STEP : SOON));
     }
   }
 

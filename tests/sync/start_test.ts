@@ -118,18 +118,27 @@ describe("The start of ./sync", () => {
 /** A worker that does what a test wants. */
 class FakePeer implements Peer {
   readonly bell: Int32Array = new Int32Array(new SharedArrayBuffer(4));
-  readonly replies: Reply[] = [{ id: 0, answer: undefined }];
+  readonly #replies: Reply[] = [];
   isEnded = false;
   /** What it replies. */
   onSend: (id: number) => Reply | undefined = () => undefined;
 
+  constructor() {
+    this.reply({ id: 0, answer: undefined });
+  }
+
+  reply(reply: Reply): void {
+    this.#replies.push(reply);
+    Atomics.add(this.bell, 0, 1);
+  }
+
   send(id: number): void {
     const reply = this.onSend(id);
-    if (reply) this.replies.push(reply);
+    if (reply) this.reply(reply);
   }
 
   take(): Reply | undefined {
-    return this.replies.shift();
+    return this.#replies.shift();
   }
 
   end(): void {
@@ -168,27 +177,34 @@ describe("Bridge", () => {
     }
   });
 
-  it("Bridge waits on while the worker says that it is at work", () => {
+  it("Bridge waits on while the worker says that it is at work", async () => {
     const peer = new FakePeer();
     const bridge = new Bridge(settings, () => peer);
-    let left = 3;
-    peer.onSend = (id) => ({ id, isWorking: true });
-    const take = peer.take.bind(peer);
-    let next = performance.now() + 1000;
-    peer.take = () => {
-      const reply = take();
-      if (reply !== undefined || performance.now() < next) return reply;
-      next = performance.now() + 1000;
-      return left-- > 0 ? { id: 1, isWorking: true } : { id: 1, answer: ["a"] };
-    };
+    // It tells it each second, for longer than it may be silent.
+    const ring = `onmessage = ({ data: bell }) => {
+      let left = 5;
+      const timer = setInterval(() => {
+        Atomics.add(bell, 0, 1);
+        Atomics.notify(bell, 0);
+        if (--left === 0) clearInterval(timer);
+      }, 1000);
+      postMessage("ready");
+    };`;
+    const worker = new Worker(`data:text/javascript,${encodeURIComponent(ring)}`, { type: "module" });
+    const isReady = new Promise((resolve) => worker.onmessage = resolve);
+    worker.postMessage(peer.bell);
+    await isReady;
+    let told = 0;
+    peer.take = () => ++told < 5 ? { id: 1, isWorking: true } : { id: 1, answer: ["a"] };
     assertEquals(bridge.run(() => items.keys()), ["a"]);
+    worker.terminate();
   });
 
   it("Bridge tells at once that the worker has failed, and drops replies that nobody waits for", () => {
     const peer = new FakePeer();
     const bridge = new Bridge(settings, () => peer);
     peer.onSend = (id) => {
-      peer.replies.push({ id: id - 1, answer: "late" });
+      peer.reply({ id: id - 1, answer: "late" });
       return { id, answer: '"found"' };
     };
     assertEquals(bridge.run(() => items.get("a")), "found");
