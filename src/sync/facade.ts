@@ -20,7 +20,7 @@ import { Codec } from "../store/codec.ts";
 import { ask, type Steps } from "../store/request.ts";
 import { ARRAY_METHODS, type ArraySite } from "./array.ts";
 import type { Bridge } from "./bridge.ts";
-import { Moment, Walk } from "./moment.ts";
+import { type Moment, Operation, Walk } from "./moment.ts";
 
 const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
@@ -166,6 +166,11 @@ abstract class Site {
     return this.#walk?.describe(name) || this.has(name);
   }
 
+  /** The length of an array, for the engine, which asks for it as for any other name. */
+  length(): unknown {
+    return this.#walk?.describe("length") ? this.seen("length", false) : this.read("length");
+  }
+
   /** The engine looks for more names elsewhere, as only `for in` does. */
   loop(): void {
     this.#walk?.loop();
@@ -184,10 +189,9 @@ abstract class Site {
   #toJson(): unknown {
     let plain: Json | undefined = this.plain();
     if (isContainer(plain) && Object.hasOwn(plain, "toJSON")) return this.read("toJSON");
-    const moment = new Moment();
-    queueMicrotask(() => moment.end());
+    const operation = new Operation();
     return (): Json => {
-      const first = moment.holds ? plain : undefined;
+      const first = operation.goesOn() ? plain : undefined;
       plain = undefined;
       return first ?? this.plain();
     };
@@ -454,11 +458,12 @@ const HANDLER: Required<ProxyHandler<object>> = {
   },
   getOwnPropertyDescriptor(target, name) {
     const site = targets.get(target)!;
-    if (typeof name === "symbol" || !site.describes(name)) return undefined;
+    if (typeof name === "symbol") return undefined;
     if (name === "length" && Array.isArray(target)) {
       // The engine requires a plain property here, as on the target.
-      return { value: site.get(name), writable: true, enumerable: false, configurable: false };
+      return { value: site.length(), writable: true, enumerable: false, configurable: false };
     }
+    if (!site.describes(name)) return undefined;
     const members = site.proxy as Record<string, unknown>;
     return {
       get: () => members[name],

@@ -18,8 +18,44 @@ export function countChange(): void {
   changes++;
 }
 
+/** How often this thread went on to something else. */
+let turns = 0;
+let isCounting = false;
+
+/** The turn in which this is called. One callback for all: a program that waits may never let it run. */
+function currentTurn(): number {
+  if (!isCounting) {
+    isCounting = true;
+    queueMicrotask(() => {
+      isCounting = false;
+      turns++;
+    });
+  }
+  return turns;
+}
+
 /** For how long the engine may be between two traps of one operation, in milliseconds. */
 const PAUSE = 1;
+
+/** The time in which the engine calls the traps of one operation, one right after the other. */
+export class Operation {
+  readonly #changes: number = changes;
+  readonly #turn: number = currentTurn();
+  #last: number = performance.now();
+
+  /** Whether nothing was changed since it began, and the program has not gone on to something else. */
+  get holds(): boolean {
+    return this.#changes === changes && this.#turn === turns;
+  }
+
+  /** Whether it holds, and this comes right after the last time that it was asked for. */
+  goesOn(): boolean {
+    const now = performance.now();
+    const isLate = now - this.#last > PAUSE;
+    this.#last = now;
+    return this.holds && !isLate;
+  }
+}
 
 /** What is seen at one place, and when. */
 export interface Glimpsed {
@@ -60,19 +96,16 @@ export class Moment {
 export class Walk {
   /** What is walked over. */
   readonly names: readonly string[];
-  readonly #changes: number = changes;
+  readonly #operation: Operation = new Operation();
   /** How many names were described. */
   #described: number = 0;
   /** How many values were read. */
   #read: number = 0;
-  #last: number = performance.now();
   #isLoop: boolean = false;
-  #isOver: boolean = false;
 
   /** @param names The names in their order. */
   constructor(names: readonly string[]) {
     this.names = names;
-    queueMicrotask(() => this.#isOver = true);
   }
 
   /** It is one of `for in`: between its names the program runs, and what it reads there it reads by itself. */
@@ -82,7 +115,7 @@ export class Walk {
 
   /** The engine asks for a descriptor. Returns whether the walk answers. */
   describe(name: string): boolean {
-    if (this.names[this.#described] !== name || !this.#goesOn()) return false;
+    if (this.names[this.#described] !== name || !this.#operation.goesOn()) return false;
     this.#described++;
     return true;
   }
@@ -95,15 +128,8 @@ export class Walk {
    */
   read(name: string): "read" | "late" | undefined {
     const isNext = this.names[this.#described - 1] === name && this.#read === this.#described - 1;
-    if (!isNext || this.#isLoop || this.#isOver || this.#changes !== changes) return undefined;
+    if (!isNext || this.#isLoop || !this.#operation.holds) return undefined;
     this.#read++;
-    return this.#goesOn() ? "read" : "late";
-  }
-
-  #goesOn(): boolean {
-    const now = performance.now();
-    const isLate = now - this.#last > PAUSE;
-    this.#last = now;
-    return !this.#isOver && !isLate && this.#changes === changes;
+    return this.#operation.goesOn() ? "read" : "late";
   }
 }

@@ -10,11 +10,12 @@ interface Lab {
 using lab = connect<Lab>(Deno.env.get("REDIS_URL")!, { prefix: Deno.args[0] });
 
 function run(count: number): void {
-  for (let index = 0; index < count; index += 4) {
+  for (let index = 0; index < count; index += 8) {
     lab.list[index % 100] = { index };
     if (lab.list[index % 100].index !== index) throw new Error("it is another one");
     lab[`key${index}`] = { index }; // each at a place of its own
     if (lab[`key${index}`].index !== index) throw new Error("it is another one");
+    void [Object.keys(lab.list[0]), { ...lab.list[1] }, JSON.stringify(lab.list[2])];
   }
 }
 

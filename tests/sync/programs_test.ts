@@ -195,7 +195,7 @@ describe("Programs on ./sync", () => {
     }).output();
     assertEquals([new TextDecoder().decode(stderr), code], ["", 0]);
     const { heap, process } = JSON.parse(new TextDecoder().decode(stdout));
-    // 200 bytes for each statement on the side of the caller; the worker and its messages are seen in the process only.
-    assertEquals([heap < 2 * 2 ** 20, process < 64 * 2 ** 20], [true, true], `${heap} and ${process} bytes`);
+    // 60 bytes for each statement on the side of the caller; the worker and its messages are seen in the process only.
+    assertEquals([heap < 600_000, process < 64 * 2 ** 20], [true, true], `${heap} and ${process} bytes`);
   });
 });
