@@ -139,12 +139,8 @@ export type BlockingRef<V> =
   & (Has<V, object, readonly unknown[]> extends true ? Waiting<ObjectRef<V> & LengthRef> : unknown)
   & (Has<V, object> extends true ? BlockingContainerRef<V> : unknown);
 
-/** The methods of refs that wait. */
-const METHODS = [
-  ...["get", "getOrThrow", "exists", "type", "length", "keys", "set", "delete", "getOrInsert"],
-  ...["compareAndSet", "increment", "toggle", "append", "push", "unshift", "pop", "shift", "splice"],
-  ...["edit", "explain", "patch", "merge"],
-] as const;
+/** What a place has beside its methods: what makes another place of it. */
+const MAKERS: ReadonlySet<string> = new Set(["constructor", "inside", "parents", "with"]);
 
 /** Every method that any ref has; the type {@linkcode BlockingRef} shows those that fit. */
 class WaitingRef {
@@ -158,7 +154,7 @@ class WaitingRef {
         return this.toString();
       },
     });
-    for (const name of METHODS) {
+    for (const name of Object.getOwnPropertyNames(Place.prototype).filter((name) => !MAKERS.has(name))) {
       const value = function (this: WaitingRef, ...args: unknown[]): unknown {
         // What fits the method, the type of the ref has checked, or the method checks.
         const method = this.#place[name as keyof Place] as (...args: unknown[]) => Task<unknown>;

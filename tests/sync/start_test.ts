@@ -26,7 +26,16 @@ async function run(
     await Deno.writeTextFile(`${folder}/program.ts`, code);
     const { code: end, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
-        ...["run", "--quiet", "--no-prompt", "--no-check", "--config", `${ROOT.pathname}deno.json`],
+        // The lock file is no place for modules of a server that is there for one test.
+        ...[
+          "run",
+          "--quiet",
+          "--no-prompt",
+          "--no-check",
+          "--no-lock",
+          "--config",
+          `${ROOT.pathname}deno.json`,
+        ],
         ...[...rights, `${folder}/program.ts`],
       ],
       env: { REDIS_URL: redisUrl, PREFIX: prefix, NO_COLOR: "1" },
