@@ -20,18 +20,8 @@
  */
 
 // The dictionary
-export {
-  type Change,
-  type Entry,
-  type ExpiryOptions,
-  type GetOptions,
-  type Key,
-  type KeysOptions,
-  type OptionsFor,
-  RedisJsonDict,
-  type ReplaceOptions,
-  type SetOptions,
-} from "./src/api/core.ts";
+export { type Change, type Entry, type Key, type OptionsFor, RedisJsonDict } from "./src/api/core.ts";
+export type { ExpiryOptions, GetOptions, KeysOptions, ReplaceOptions, SetOptions } from "./src/api/items.ts";
 export type { CallOptions } from "./src/run/cancellation.ts";
 export type { RedisClient } from "./src/run/client.ts";
 export type { CloseOptions, Delivery, DictOptions } from "./src/run/options.ts";
@@ -51,7 +41,6 @@ export type {
   AnyRef,
   ArrayRef,
   BooleanRef,
-  CompareOptions,
   ContainerOf,
   ContainerRef,
   ElementOf,
@@ -62,8 +51,8 @@ export type {
   ObjectRef,
   Ref,
   StringRef,
-  WriteOptions,
 } from "./src/api/ref.ts";
+export type { CompareOptions, WriteOptions } from "./src/api/place.ts";
 export type { AnyPath, At, AtPath, KeyOf, Path, PathOf, Segment } from "./src/data/path.ts";
 export type { Selected, Selection } from "./src/data/selector.ts";
 

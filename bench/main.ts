@@ -12,6 +12,7 @@ import { benchHot } from "./hot.ts";
 import { benchIteration } from "./iteration.ts";
 import { benchMemory } from "./memory.ts";
 import { benchNestedSet } from "./nested_set.ts";
+import { benchPlain } from "./plain.ts";
 import { benchReads } from "./reads.ts";
 import { benchRecord } from "./record.ts";
 import { Report } from "./report.ts";
@@ -29,6 +30,7 @@ const SECTIONS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   "iteration": benchIteration,
   "memory": benchMemory,
   "reads": benchReads,
+  "plain": benchPlain,
 };
 
 const flags = Deno.args.filter((arg) => arg.startsWith("-"));

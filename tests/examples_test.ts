@@ -107,4 +107,49 @@ describe("examples/", () => {
     ]);
     assertEquals(await leftovers("jobs:*"), []);
   });
+
+  it("plain.ts runs plain statements", async () => {
+    assertEquals((await runExample("plain")).split("\n"), [
+      '{ color: "blue", positions: [ 1, 2, 3 ] }',
+      "open: [ 48215 ] frames: 430",
+      'blue -> green | keys: [ "runs", "sample", "scan_id" ]',
+      "moved to [ 1.5, 2.5, 3.5 ]",
+      "removed: 3",
+      "",
+    ]);
+    assertEquals(await leftovers("plain:*"), []);
+  });
+
+  it("plain.ipynb prints what it says, cell by cell", async () => {
+    interface Cell {
+      readonly cell_type: "code" | "markdown";
+      readonly source: readonly string[];
+      readonly outputs?: readonly { readonly text: readonly string[] }[];
+    }
+    const notebook = JSON.parse(await Deno.readTextFile(`${ROOT}examples/plain.ipynb`));
+    const cells = (notebook.cells as Cell[]).filter(({ cell_type }) => cell_type === "code");
+    const folder = await Deno.makeTempDir({ prefix: "json-dict-notebook-" });
+    try {
+      // The kernel evaluates a cell in the session of a REPL, one after the other; so does the REPL with files.
+      const files: string[] = [];
+      for (const [index, { source }] of cells.entries()) {
+        files.push(`${folder}/${index}.ts`);
+        await Deno.writeTextFile(files[index], `${source.join("")}\nconsole.log("end of ${index}");\n`);
+      }
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["repl", "-A", "--quiet", `--eval-file=${files.join(",")}`],
+        cwd: ROOT,
+        env: { REDIS_URL: redisUrl, NO_COLOR: "1" },
+        stdin: "null",
+      }).output();
+      assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
+      const expected = cells.map(({ outputs = [] }, index) =>
+        `${outputs.flatMap(({ text }) => text).join("")}end of ${index}\n`
+      );
+      assertEquals(new TextDecoder().decode(stdout).trim(), expected.join("").trim());
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+    assertEquals(await leftovers("notebook:*"), []);
+  });
 });

@@ -4,10 +4,14 @@ import { assert, assertEquals } from "@std/assert";
 const SRC = new URL("../src/", import.meta.url);
 
 /** The folders, from low to high: a file imports only from its own folder and from those before it. */
-const FOLDERS = ["data", "errors", "replica", "call", "run", "clients", "store", "draft", "api"];
+const FOLDERS = ["data", "errors", "replica", "call", "run", "clients", "store", "draft", "api", "sync"];
 
 /** Modules from elsewhere, and the files that may import them. */
-const EXTERNAL: Readonly<Record<string, readonly string[]>> = { "ioredis": ["run/open.ts"] };
+const EXTERNAL: Readonly<Record<string, readonly string[]>> = {
+  "ioredis": ["run/open.ts"],
+  // Deno, Node and Bun have it; only `./sync` does without the web.
+  "node:worker_threads": ["sync/worker.ts"],
+};
 
 /** All files below a folder. */
 function* filesBelow(folder: string): Generator<string> {
@@ -96,7 +100,20 @@ describe("src/", () => {
 
   it("src/ names no runtime", () => {
     const runtime = /\b(?:Deno|Bun|process)\s*[.[]|\bnode:|\brequire\s*\(/;
-    assertEquals([...sources].filter(([, source]) => runtime.test(source)).map(([file]) => file), []);
+    const naming = [...sources].filter(([file, source]) =>
+      runtime.test(file === "sync/worker.ts" ? source.replaceAll('"node:worker_threads"', "") : source)
+    );
+    assertEquals(naming.map(([file]) => file), []);
+  });
+
+  it("src/sync is reached only from sync.ts, and so is what only it needs", () => {
+    const others = [...imports].filter(([file, targets]) =>
+      folderOf(file) !== "sync" && targets.some((target) => folderOf(target) === "sync")
+    );
+    assertEquals(others, []);
+    for (const entry of ["mod.ts", "core.ts"]) {
+      assert(!Deno.readTextFileSync(new URL(`../${entry}`, SRC)).includes("src/sync/"), entry);
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, it } from "@std/testing/bdd";
 import { assertEquals } from "@std/assert";
 import * as mod from "../mod.ts";
+import * as sync from "../sync.ts";
 
 /** What the public module exports at run time. A name that comes or goes is a change for users. */
 const VALUES = [
@@ -198,5 +199,13 @@ describe("mod.ts", () => {
     assertEquals(typeof mod.RedisJsonDict.prototype[Symbol.asyncIterator], "function");
     assertEquals(typeof mod.RedisJsonDict.prototype[Symbol.asyncDispose], "function");
     assertEquals(typeof mod.RedisJsonDict.connect, "function");
+  });
+});
+
+describe("sync.ts", () => {
+  it("sync.ts exports connect, what belongs to it, and what core.ts exports", () => {
+    const own = ["connect", "dictionary", "toPlain"];
+    assertEquals(Object.keys(sync).sort(), [...VALUES, ...own].sort());
+    assertEquals(sync.AmbiguousResultError === mod.AmbiguousResultError, true);
   });
 });

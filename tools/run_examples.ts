@@ -23,6 +23,7 @@ try {
       "docs",
       "mod.ts",
       "core.ts",
+      "sync.ts",
       "src",
       "tests/offline",
     ]
@@ -30,17 +31,19 @@ try {
     copyInto(entry);
   }
   const child = new Deno.Command(Deno.execPath(), {
-    // The examples are programs: they use the server and nothing else.
+    // The examples are programs: they use the server, and the worker of ./sync reads the library.
     args: [
       "test",
       "--doc",
       "--allow-net=127.0.0.1",
       "--allow-env",
+      "--allow-read",
       ...await importMapArgs(),
       "README.md",
       "docs",
       "mod.ts",
       "core.ts",
+      "sync.ts",
       "src",
     ],
     cwd: copy,

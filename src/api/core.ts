@@ -5,74 +5,38 @@
  */
 
 import type { Draft } from "../draft/draft.ts";
-import { type DictEditOptions, DictScope, edit, explain, type Local, type Synchronous } from "./edit.ts";
+import type { DictEditOptions, Synchronous } from "./edit.ts";
 import { checkClient, type RedisClient } from "../run/client.ts";
-import { toError } from "../call/answer.ts";
-import { KeyNotFoundError, WrongTypeError } from "../errors/value.ts";
 import { formatPlace } from "../data/path.ts";
 import type { HoldsJson, Json, OnlyJson } from "../data/json.ts";
-import type { Group, Op } from "../data/op.ts";
+import type { Group } from "../data/op.ts";
 import {
   type AnyPath,
   type At,
   type AtPath,
   type KeyOf,
-  nameOf,
   type PathOf,
   readKey,
   type Segment,
 } from "../data/path.ts";
 import type { Selected, Selection } from "../data/selector.ts";
-import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
-import { type AnyRef, createRef, readMany, type Ref } from "./ref.ts";
+import {
+  type ExpiryOptions,
+  type GetOptions,
+  Items,
+  type KeysOptions,
+  type ReplaceOptions,
+  type SetOptions,
+} from "./items.ts";
+import type { MergePatch, PatchOperation } from "./patch.ts";
+import { type AnyRef, createRef, pathsOf, type Ref } from "./ref.ts";
 import { type CloseOptions, type DictOptions, readCloseTimeout, readOptions } from "../run/options.ts";
 import type { CallOptions } from "../run/cancellation.ts";
-import { checkKeys, checkOptions, checkTtl, type OptionName } from "../run/option.ts";
-import { ask, type Steps } from "../store/request.ts";
+import { checkOptions, type OptionName } from "../run/option.ts";
 import { Store } from "../store/store.ts";
 import type { DictWatchOptions, Ready, Watch } from "./feed.ts";
+import type { Task } from "./task.ts";
 import { watchItems } from "./watch_items.ts";
-
-/** How a whole value is read. */
-export interface GetOptions extends CallOptions {
-  /**
-   * The value expires after so many milliseconds (not seconds) from now, moved in the same call. It makes the read a
-   * change: it has its place among the other changes of the key, and is applied once.
-   */
-  readonly ttl?: number;
-}
-
-/** Which keys an iteration returns. */
-export interface KeysOptions extends CallOptions {
-  /** Only keys that start with this. Any text is taken literally, `*` too. */
-  readonly startsWith?: string;
-  /** At most this many keys; which ones is not defined. */
-  readonly limit?: number;
-}
-
-/** How a value is written where there may be another one. */
-export interface ReplaceOptions extends CallOptions {
-  /**
-   * Whether to replace a value that is already there. Otherwise nothing is changed then.
-   *
-   * @default {false}
-   */
-  readonly replace?: boolean;
-}
-
-/** How values are written that had no expiry before. */
-export interface ExpiryOptions extends CallOptions {
-  /** What is written expires after so many milliseconds (not seconds). Without it, it does not expire. */
-  readonly ttl?: number;
-}
-
-/** How a whole value is written. */
-export interface SetOptions extends CallOptions {
-  /** The value expires after so many milliseconds (not seconds). Without `ttl` and `keepTtl` it does not expire. */
-  readonly ttl?: number;
-  /** Keep the expiry of the value that was there. */
-  readonly keepTtl?: boolean;
-}
 
 /**
  * The keys of a dictionary.
@@ -106,9 +70,6 @@ export type OptionsFor<T> = {
 export type Change<T> = {
   [K in Key<T>]: { readonly key: K; readonly value: At<T, K> | undefined };
 }[Key<T>];
-
-/** How many keys go into one command. */
-const MAX_KEYS = 10_000;
 
 /** Ends the connection of a dictionary, in so many milliseconds. */
 type Quit = (ms: number) => Promise<void>;
@@ -189,6 +150,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   /** The prefix that is put before each key. */
   readonly prefix: string;
   readonly #store: Store;
+  readonly #items: Items;
   #quit: Quit | undefined;
 
   static {
@@ -236,6 +198,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
     const checked = readOptions(options);
     this.prefix = checked.prefix;
     this.#store = new Store(checkClient(client), checked);
+    this.#items = new Items(this.#store);
   }
 
   /**
@@ -259,7 +222,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * ```
    */
   async ready(options?: CallOptions): Promise<void> {
-    await this.#within("ready", options).ready();
+    await this.#do(this.#items.ready(options));
   }
 
   // ---- One item ----
@@ -288,8 +251,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * ```
    */
   async get<K extends Key<T>>(key: K, options?: GetOptions): Promise<At<T, K> | undefined> {
-    const store = this.#within("get", options, ["ttl"]);
-    return await store.drive(get<At<T, K>>(store, readKey(key), options?.ttl));
+    return await this.#do(this.#items.get(key, options)) as At<T, K> | undefined;
   }
 
   /**
@@ -304,10 +266,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @throws {WrongTypeError} If the key is no Redis string.
    */
   async getOrThrow<K extends Key<T>>(key: K, options?: GetOptions): Promise<At<T, K>> {
-    const store = this.#within("getOrThrow", options, ["ttl"]);
-    const value = await store.drive(get<At<T, K>>(store, readKey(key), options?.ttl, "getOrThrow"));
-    if (value === undefined) throw new KeyNotFoundError({ operation: "getOrThrow", path: [key] });
-    return value;
+    return await this.#do(this.#items.getOrThrow(key, options)) as At<T, K>;
   }
 
   /**
@@ -333,20 +292,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * ```
    */
   async getMany<K extends Key<T>>(keys: Iterable<K>, options?: CallOptions): Promise<Map<K, At<T, K>>> {
-    const store = this.#within("getMany", options);
-    checkKeys("getMany", keys);
-    const wanted = [...new Set(keys)];
-    wanted.forEach(readKey);
-    const found = new Map<K, At<T, K>>();
-    for (let from = 0; from < wanted.length; from += MAX_KEYS) {
-      const page = wanted.slice(from, from + MAX_KEYS);
-      const texts = await store.texts(page, "getMany");
-      page.forEach((key, index) => {
-        const text = texts[index];
-        if (text !== undefined) found.set(key, this.#decode<K>(text, "getMany", key));
-      });
-    }
-    return found;
+    return await this.#do(this.#items.getMany(keys, options)) as Map<K, At<T, K>>;
   }
 
   /**
@@ -378,12 +324,8 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
     refs: R,
     options?: CallOptions,
   ): Promise<{ -readonly [I in keyof R]: Awaited<ReturnType<R[I]["getOrThrow"]>> | undefined }> {
-    const store = this.#within("readMany", options);
-    if (refs === null || typeof refs !== "object" || !(Symbol.iterator in refs)) {
-      throw new TypeError(`Cannot readMany: received ${nameOf(refs)}, expected an array of refs`);
-    }
-    // The type of what is in Redis is the user's word.
-    return await readMany(store, refs) as {
+    const read = this.#items.readMany(() => pathsOf(this.#store, refs), options);
+    return await this.#do(read) as {
       -readonly [I in keyof R]: Awaited<ReturnType<R[I]["getOrThrow"]>> | undefined;
     };
   }
@@ -398,11 +340,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @throws {WrongTypeError} If the key is no Redis string.
    */
   async has(key: Key<T>, options?: CallOptions): Promise<boolean> {
-    const type = await this.#within("has", options).command("has", "TYPE", readKey(key));
-    if (type !== "string" && type !== "none") {
-      throw new WrongTypeError({ operation: "has", path: [key], found: type });
-    }
-    return type === "string";
+    return await this.#do(this.#items.has(key, options));
   }
 
   /**
@@ -429,13 +367,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * ```
    */
   async set<K extends Key<T>>(key: K, value: At<T, K>, options: SetOptions = {}): Promise<void> {
-    const store = this.#within("set", options, ["ttl", "keepTtl"]);
-    const { ttl, keepTtl = false } = options;
-    if (ttl !== undefined && keepTtl) {
-      throw new TypeError(`Cannot set ${formatPlace([key])}: ttl and keepTtl exclude each other`);
-    }
-    const expiry = ttl === undefined ? (keepTtl ? {} : { ttl: 0 }) : { ttl: checkTtl(ttl) };
-    await apply(store, { kind: "set", path: [readKey(key)], value: this.#encode(value, key), ...expiry });
+    await this.#do(this.#items.set(key, value, options));
   }
 
   /**
@@ -448,7 +380,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
    */
   async delete(key: Key<T>, options?: CallOptions): Promise<boolean> {
-    return await apply(this.#within("delete", options), { kind: "delete", path: [readKey(key)] }) === "true";
+    return await this.#do(this.#items.delete(key, options));
   }
 
   /**
@@ -462,8 +394,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
    */
   async pop<K extends Key<T>>(key: K, options?: CallOptions): Promise<At<T, K> | undefined> {
-    const text = await apply(this.#within("pop", options), { kind: "take", path: [readKey(key)] }, "pop");
-    return text === "" ? undefined : this.#decode<K>(text, "pop", key);
+    return await this.#do(this.#items.pop(key, options)) as At<T, K> | undefined;
   }
 
   /**
@@ -476,10 +407,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @throws {CorruptValueError} If the text was not JSON; it is removed, and the error carries it.
    */
   async popItem(options?: CallOptions): Promise<Entry<T> | undefined> {
-    const item = await this.#within("popItem", options).popItem();
-    if (item === undefined) return undefined;
-    const [key, text] = item;
-    return [key, this.#decode(text, "popItem", key)] as Entry<T>;
+    return await this.#do(this.#items.popItem(options)) as Entry<T> | undefined;
   }
 
   /**
@@ -495,12 +423,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @throws {WrongTypeError} If the key is no Redis string.
    */
   async getOrInsert<K extends Key<T>>(key: K, value: At<T, K>, options?: ExpiryOptions): Promise<At<T, K>> {
-    const store = this.#within("getOrInsert", options, ["ttl"]);
-    const text = this.#encode(value, key);
-    const expiry = options?.ttl === undefined ? {} : { ttl: options.ttl };
-    const op: Op = { kind: "set", path: [readKey(key)], value: text, when: "absent", ...expiry };
-    const found = await apply(store, op, "getOrInsert");
-    return this.#decode<K>(found || text, "getOrInsert", key);
+    return await this.#do(this.#items.getOrInsert(key, value, options)) as At<T, K>;
   }
 
   /**
@@ -530,7 +453,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * ```
    */
   async rename(from: Key<T>, to: Key<T>, options?: ReplaceOptions): Promise<boolean> {
-    return await this.#move("rename", from, to, options);
+    return await this.#do(this.#items.rename(from, to, options));
   }
 
   /**
@@ -560,26 +483,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * ```
    */
   async copy(from: Key<T>, to: Key<T>, options?: ReplaceOptions): Promise<boolean> {
-    return await this.#move("copy", from, to, options);
-  }
-
-  async #move(
-    operation: "rename" | "copy",
-    from: string,
-    to: string,
-    options: ReplaceOptions | undefined,
-  ): Promise<boolean> {
-    const store = this.#within(operation, options, ["replace"]);
-    const [source, target] = [[readKey(from)], [readKey(to)]];
-    const ops: Op[] = [{ kind: "pick", path: source }];
-    if (!options?.replace) ops.push({ kind: "absent", path: target });
-    if (from !== to) ops.push({ kind: "put", path: target });
-    if (from !== to && operation === "rename") ops.push({ kind: "delete", path: source });
-    const outcome = await store.attempt(Object.freeze(ops), operation);
-    if ("results" in outcome) return true;
-    const { refusal } = outcome;
-    if (refusal.code === "TEST") return false;
-    throw toError(ops[refusal.index], refusal, operation);
+    return await this.#do(this.#items.copy(from, to, options));
   }
 
   // ---- Patches ----
@@ -613,7 +517,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * ```
    */
   async patch(key: Key<T>, operations: readonly PatchOperation[], options?: CallOptions): Promise<void> {
-    await patch(this.#within("patch", options), [readKey(key)], operations);
+    await this.#do(this.#items.patch(key, operations, options));
   }
 
   /**
@@ -640,7 +544,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * ```
    */
   async merge<K extends Key<T>>(key: K, patch: MergePatch<At<T, K>>, options?: CallOptions): Promise<void> {
-    await merge(this.#within("merge", options), [readKey(key)], patch, false);
+    await this.#do(this.#items.merge(key, patch, options));
   }
 
   // ---- Edits ----
@@ -695,10 +599,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * ```
    */
   async edit<R>(recipe: (draft: Draft<T>) => Synchronous<R>, options: DictEditOptions = {}): Promise<R> {
-    const store = this.#within("edit", options, ["ttl", "keys", "attempts"]);
-    return await store.drive(
-      edit(store, new DictScope(store, options.keys, options.ttl), recipe, options),
-    );
+    return await this.#do(this.#items.edit(recipe, options));
   }
 
   /**
@@ -730,10 +631,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
     recipe: (draft: Draft<T>) => Synchronous<R>,
     options: DictEditOptions = {},
   ): Promise<Group> {
-    const store = this.#within("explain", options, ["ttl", "keys", "attempts"]);
-    return await store.drive(
-      explain(store, new DictScope(store, options.keys, options.ttl, "explain"), recipe),
-    );
+    return await this.#do(this.#items.explain(recipe, options));
   }
 
   /**
@@ -759,15 +657,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @throws {WrongTypeError} If the key is no Redis string.
    */
   async ttl(key: Key<T>, options?: CallOptions): Promise<number | undefined> {
-    const store = this.#within("ttl", options);
-    const [left, type] = await Promise.all([
-      store.command("ttl", "PTTL", readKey(key)),
-      store.command("ttl", "TYPE", key), // PTTL answers for every type
-    ]);
-    if (type !== "string" && type !== "none") {
-      throw new WrongTypeError({ operation: "ttl", path: [key], found: type });
-    }
-    return left === -2 ? undefined : left === -1 ? Infinity : left;
+    return await this.#do(this.#items.ttl(key, options));
   }
 
   /**
@@ -782,11 +672,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
    */
   async expire(key: Key<T>, ttl: number, options?: CallOptions): Promise<boolean> {
-    return await apply(this.#within("expire", options), {
-      kind: "expire",
-      path: [readKey(key)],
-      ttl: checkTtl(ttl),
-    }) === "true";
+    return await this.#do(this.#items.expire(key, ttl, options));
   }
 
   /**
@@ -799,8 +685,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
    */
   async persist(key: Key<T>, options?: CallOptions): Promise<boolean> {
-    return await apply(this.#within("persist", options), { kind: "persist", path: [readKey(key)] }) ===
-      "true";
+    return await this.#do(this.#items.persist(key, options));
   }
 
   // ---- All items ----
@@ -819,26 +704,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   /** The same for a Map, or anything else that gives pairs. Of pairs with the same key the last counts. */
   update(entries: Iterable<Readonly<Entry<T>>>, options?: ExpiryOptions): Promise<void>;
   async update(values: object, options?: ExpiryOptions): Promise<void> {
-    const store = this.#within("update", options, ["ttl"]);
-    if (values === null || typeof values !== "object") {
-      throw new TypeError(
-        `Cannot update: received ${values === null ? "null" : typeof values}, expected an object`,
-      );
-    }
-    const entries = Symbol.iterator in values
-      ? values as Iterable<readonly [string, unknown]>
-      : Object.entries(values);
-    const { ttl = 0 } = options ?? {};
-    const ops = new Map<string, Op>();
-    for (const [key, value] of entries) {
-      ops.set(readKey(key), { kind: "set", path: [key], value: this.#encode(value, key), ttl });
-    }
-    if (ops.size > MAX_KEYS) {
-      throw new RangeError(
-        `Cannot update ${ops.size} keys at once: at most ${MAX_KEYS} fit in one atomic call`,
-      );
-    }
-    if (ops.size > 0) await store.applyAll([...ops.values()], "update");
+    await this.#do(this.#items.update(values, options));
   }
 
   /**
@@ -942,7 +808,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @returns How many there are.
    */
   async size(options?: CallOptions): Promise<number> {
-    return await this.#within("size", options).count("size");
+    return await this.#do(this.#items.size(options));
   }
 
   /**
@@ -953,7 +819,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @returns How many were removed.
    */
   async clear(options?: CallOptions): Promise<number> {
-    return await this.#within("clear", options).clear();
+    return await this.#do(this.#items.clear(options));
   }
 
   /**
@@ -964,9 +830,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @throws {CorruptValueError} If a text in Redis is not JSON.
    */
   async toObject(options?: CallOptions): Promise<{ [K in Key<T>]?: At<T, K> }> {
-    const items = await this.#within("toObject", options).all("toObject");
-    const entries = items.map(([key, text]) => [key, this.#decode(text, "toObject", key)] as Entry<T>);
-    return Object.fromEntries(entries) as { [K in Key<T>]?: At<T, K> };
+    return await this.#do(this.#items.toObject(options)) as { [K in Key<T>]?: At<T, K> };
   }
 
   // ---- Watching ----
@@ -1143,52 +1007,18 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
     return this.close();
   }
 
+  #do<R>({ options, steps }: Task<R>): Promise<R> {
+    return this.#store.within(options).drive(steps);
+  }
+
   /** Where a call with such options goes. */
   #within(operation: string, options: CallOptions | undefined, names: readonly OptionName[] = []): Store {
     checkOptions(operation, options, [...names, "timeout", "signal"]);
     return this.#store.within(options);
   }
 
-  #encode(value: unknown, key: string): string {
-    return this.#store.codec.encode(value, [key]);
-  }
-
-  /** The type of what is in Redis is the user's word. */
+  /** What is in Redis is what the user says it is. */
   #decode<K extends Key<T>>(text: string, operation: string, key: string): At<T, K> {
     return this.#store.codec.decode(text, operation, [key]) as At<T, K>;
   }
-}
-
-function apply(store: Store, op: Op, operation: string = op.kind): Promise<string> {
-  return store.apply(Object.freeze(op), operation);
-}
-
-/** Reads a whole value, and moves its expiry. The type of what is in Redis is the user's word. */
-function* get<V>(
-  { codec }: Local,
-  key: string,
-  ttl?: number,
-  operation: string = "get",
-): Steps<V | undefined> {
-  const text = ttl === undefined
-    ? yield* ask("command", { operation, name: "GET", key })
-    : yield* touch(key, ttl, operation);
-  return text === null ? undefined : codec.decode(text, operation, [key]) as V;
-}
-
-/**
- * Reads a whole value and moves its expiry. GETEX would do the same without a record, but a copy of it that arrives late
- * could set an expiry that a later `persist` has removed.
- */
-function* touch(key: string, ttl: number, operation: string): Steps<string | null> {
-  const path = [key];
-  const group: Group = Object.freeze([
-    { kind: "exists", path },
-    { kind: "set", path, value: "null", when: "absent" }, // it is there, so nothing is written, and its text returned
-    { kind: "expire", path, ttl },
-  ]);
-  const outcome = yield* ask("apply", { group, operation });
-  if ("results" in outcome) return outcome.results[1];
-  if (outcome.refusal.code === "TEST") return null;
-  throw toError({ kind: "get", path }, outcome.refusal, operation);
 }

@@ -14,7 +14,8 @@ import type { Json } from "../data/json.ts";
 import type { Op } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import { isContainer } from "../draft/proxy.ts";
-import type { Store } from "../store/store.ts";
+import { ask, type Steps } from "../store/request.ts";
+import type { Local } from "./edit.ts";
 
 /**
  * One operation of a JSON Patch (RFC 6902, section 4). `path` and `from` are JSON Pointers (RFC 6901): `""` is the
@@ -46,15 +47,14 @@ interface Compiled {
 /**
  * Applies a JSON Patch in one call, all of it or nothing.
  *
- * @param store Where the value is.
+ * @param local How values are read and written.
  * @param base The value that the pointers begin at.
  * @param operations What the user gave.
  */
-export async function patch(store: Store, base: Path, operations: readonly PatchOperation[]): Promise<void> {
-  const { ops, owners } = compilePatch(store, base, operations);
-  store.check();
+export function* patch(local: Local, base: Path, operations: readonly PatchOperation[]): Steps<void> {
+  const { ops, owners } = compilePatch(local, base, operations);
   if (ops.length === 0) return;
-  const outcome = await store.attempt(Object.freeze(ops), "patch");
+  const outcome = yield* ask("apply", { group: Object.freeze(ops), operation: "patch" });
   if ("results" in outcome) return;
   const { refusal } = outcome;
   const index = owners[refusal.index];
@@ -83,14 +83,14 @@ function causeOf(op: Op, refusal: Refusal, operation: string): Error | undefined
     : new PathNotFoundError({ ...data, at: refusal.segment + 1 });
 }
 
-function compilePatch(store: Store, base: Path, operations: readonly PatchOperation[]): Compiled {
+function compilePatch(local: Local, base: Path, operations: readonly PatchOperation[]): Compiled {
   if (!Array.isArray(operations)) {
     throw new TypeError(`Cannot patch ${formatPlace(base)}: the patch is no array of operations`);
   }
   const ops: Op[] = [];
   const owners: number[] = [];
   operations.forEach((operation: unknown, index) => {
-    for (const op of compileOperation(store, base, operation, `operation ${index}`)) {
+    for (const op of compileOperation(local, base, operation, `operation ${index}`)) {
       ops.push(Object.freeze(op));
       owners.push(index);
     }
@@ -98,7 +98,7 @@ function compilePatch(store: Store, base: Path, operations: readonly PatchOperat
   return { ops, owners };
 }
 
-function compileOperation(store: Store, base: Path, operation: unknown, where: string): Op[] {
+function compileOperation(local: Local, base: Path, operation: unknown, where: string): Op[] {
   const refuse = (what: string): never => {
     throw new TypeError(`Cannot patch ${formatPlace(base)}: ${where} ${what}`);
   };
@@ -120,7 +120,7 @@ function compileOperation(store: Store, base: Path, operation: unknown, where: s
   const path = toPath("path", pointer);
   const guards = noNegativeIndexes(base, path);
   const text = (): string =>
-    Object.hasOwn(operation, "value") ? store.codec.encode(value, path) : refuse("has no value");
+    Object.hasOwn(operation, "value") ? local.codec.encode(value, path) : refuse("has no value");
   switch (op) {
     case "add":
       return [...guards, { kind: "add", path, value: text() }];
@@ -164,29 +164,29 @@ function noNegativeIndexes(base: Path, path: Path): Op[] {
 /**
  * Applies a JSON Merge Patch in one call, all of it or nothing.
  *
- * @param store Where the value is.
+ * @param local How values are read and written.
  * @param path The value that is patched; an object is made of what is none.
  * @param value What the user gave.
  * @param parents Whether to create what is missing on the way.
  */
-export async function merge(store: Store, path: Path, value: unknown, parents: boolean): Promise<void> {
+export function* merge(local: Local, path: Path, value: unknown, parents: boolean): Steps<void> {
   // Through text, so that it means what it would mean if it were sent.
-  const plain = store.codec.decode(store.codec.encode(value, path), "merge", path);
+  const plain = local.codec.decode(local.codec.encode(value, path), "merge", path);
   const ops: Op[] = [];
-  compileMerge(store, path, plain, ops);
+  compileMerge(local, path, plain, ops);
   if (parents) ops[0] = { ...ops[0], parents } as Op;
-  const outcome = await store.attempt(Object.freeze(ops), "merge");
+  const outcome = yield* ask("apply", { group: Object.freeze(ops), operation: "merge" });
   if ("refusal" in outcome) throw toError(ops[outcome.refusal.index], outcome.refusal, "merge");
 }
 
-function compileMerge(store: Store, path: Path, patch: Json, ops: Op[]): void {
+function compileMerge(local: Local, path: Path, patch: Json, ops: Op[]): void {
   if (patch === null || typeof patch !== "object" || Array.isArray(patch)) {
-    ops.push({ kind: "set", path, value: encode(patch, store.settings) });
+    ops.push({ kind: "set", path, value: encode(patch, local.settings) });
     return;
   }
   ops.push({ kind: "set", path, value: "{}", when: "not-object" });
   for (const [name, part] of Object.entries(patch)) {
     if (part === null) ops.push({ kind: "delete", path: [...path, name] });
-    else compileMerge(store, [...path, name], part, ops);
+    else compileMerge(local, [...path, name], part, ops);
   }
 }

@@ -4,45 +4,22 @@
  * @module
  */
 
-import { encodeName } from "../data/encoder.ts";
-import { formatPlace, nameOf } from "../data/path.ts";
+import { formatPlace } from "../data/path.ts";
 import type { Json } from "../data/json.ts";
-import type { Group, Op, PushOp, Read } from "../data/op.ts";
+import type { Group } from "../data/op.ts";
 import type { AnyPath, At, AtPath, KeyOf, Path, PathOf, Segment } from "../data/path.ts";
 import { readPath, readSegments, type Selected, type Selection } from "../data/selector.ts";
 import type { CallOptions } from "../run/cancellation.ts";
-import { checkOptions, type OptionName } from "../run/option.ts";
-import { ask, type Steps } from "../store/request.ts";
 import type { Store } from "../store/store.ts";
-import { type Refusal, toError } from "../call/answer.ts";
-import { merge, type MergePatch, patch, type PatchOperation } from "./patch.ts";
+import type { MergePatch, PatchOperation } from "./patch.ts";
 import type { DraftOf } from "../draft/draft.ts";
-import { edit, type EditOptions, explain, FragmentScope, type Synchronous } from "./edit.ts";
+import type { EditOptions, Synchronous } from "./edit.ts";
+import { readRefs } from "./items.ts";
 import { type Live, openLive } from "./live.ts";
 import type { Watch, WatchOptions } from "./feed.ts";
+import { type CompareOptions, Place, type WriteOptions } from "./place.ts";
+import type { Task } from "./task.ts";
 import { untilFits, watchPlace } from "./watch.ts";
-
-/** How a write treats missing parents. */
-export interface WriteOptions extends CallOptions {
-  /**
-   * Create what is missing on the way: objects, or an array where the next segment is the integer 0.
-   *
-   * It never replaces a value. Ops that need something to work on get it too: `push` an empty array, `increment`
-   * a 0, `append` an empty string.
-   *
-   * @default {false}
-   */
-  readonly parents?: boolean;
-}
-
-/** How `compareAndSet` writes. */
-export interface CompareOptions extends CallOptions {
-  /**
-   * For whole values only: the new value expires after so many milliseconds (not seconds). Without it, the expiry of the
-   * key stays.
-   */
-  readonly ttl?: number;
-}
 
 /**
  * What can be done with any value. Every method is one round trip and atomic. As to lost connections and answers, all
@@ -690,8 +667,7 @@ export type ElementOf<V> = unknown extends V ? V
 class JsonRef {
   readonly path: Path;
   readonly #store: Store;
-  readonly #parents: boolean;
-  readonly #call: CallOptions;
+  readonly #place: Place;
 
   static {
     // On the prototype and not in the class body, where declarations do not carry a name that is computed.
@@ -702,11 +678,10 @@ class JsonRef {
     });
   }
 
-  constructor(store: Store, path: Path, parents: boolean, call: CallOptions = {}) {
-    this.path = path;
+  constructor(store: Store, place: Place) {
+    this.path = place.path;
     this.#store = store;
-    this.#parents = parents;
-    this.#call = call;
+    this.#place = place;
   }
 
   /** The path of what may be a ref of a store; nothing if it is none. */
@@ -725,51 +700,39 @@ class JsonRef {
   }
 
   parents(): unknown {
-    return new JsonRef(this.#store, this.path, true, this.#call);
+    return new JsonRef(this.#store, this.#place.parents());
   }
 
   with(options: CallOptions): unknown {
-    checkOptions("make a ref", options, ["timeout", "signal"]);
-    const { signal, timeout } = options;
-    return new JsonRef(this.#store, this.path, this.#parents, { signal, timeout });
+    return new JsonRef(this.#store, this.#place.with(options));
   }
 
   at(...args: readonly unknown[]): unknown {
-    const path = Object.freeze([...this.path, ...readSegments(args)]);
-    return new JsonRef(this.#store, path, this.#parents, this.#call);
+    return new JsonRef(this.#store, this.#place.inside(readSegments(args)));
   }
 
-  // ---- Reads ----
-
   async get(options?: CallOptions): Promise<Json | undefined> {
-    const text = await this.#tryRead("get", options);
-    return text === undefined ? undefined : this.#store.codec.decode(text, "get", this.path);
+    return await this.#do(this.#place.get(options));
   }
 
   async getOrThrow(options?: CallOptions): Promise<Json> {
-    return this.#store.codec.decode(
-      await this.#within("getOrThrow", options).read({ kind: "get", path: this.path }, "getOrThrow"),
-      "getOrThrow",
-      this.path,
-    );
+    return await this.#do(this.#place.getOrThrow(options));
   }
 
   async exists(options?: CallOptions): Promise<boolean> {
-    return await this.#within("exists", options).read({ kind: "exists", path: this.path }) === "true";
+    return await this.#do(this.#place.exists(options));
   }
 
   async type(options?: CallOptions): Promise<string | undefined> {
-    return await this.#tryRead("type", options);
+    return await this.#do(this.#place.type(options));
   }
 
   async length(options?: CallOptions): Promise<number | undefined> {
-    const text = await this.#tryRead("length", options);
-    return text === undefined ? undefined : Number(text);
+    return await this.#do(this.#place.length(options));
   }
 
   async keys(options?: CallOptions): Promise<string[] | undefined> {
-    const text = await this.#tryRead("keys", options);
-    return text === undefined ? undefined : this.#store.codec.decode(text, "keys", this.path) as string[];
+    return await this.#do(this.#place.keys(options));
   }
 
   watch(options: WatchOptions = {}): Watch<Json | undefined> {
@@ -780,232 +743,93 @@ class JsonRef {
     return await untilFits(this.#store, this.path, predicate as (value: unknown) => unknown, options);
   }
 
-  async #tryRead(kind: Read["kind"], options: CallOptions | undefined): Promise<string | undefined> {
-    const read: Read = { kind, path: this.path };
-    const result = await this.#within(kind, options).tryRead(read);
-    if (typeof result === "string") return result;
-    if (result.code === "NO_KEY" || result.code === "NOT_FOUND") return undefined;
-    throw toError(read, result);
-  }
-
-  // ---- Changes ----
-
   async set(value: unknown, options?: WriteOptions): Promise<void> {
-    const store = this.#within("set", options, ["parents"]);
-    await apply(store, {
-      kind: "set",
-      path: this.path,
-      value: this.#encode(value),
-      ...this.#creating(options),
-    });
+    return await this.#do(this.#place.set(value, options));
   }
 
   async delete(options?: CallOptions): Promise<boolean> {
-    return await apply(this.#within("delete", options), { kind: "delete", path: this.path }) === "true";
+    return await this.#do(this.#place.delete(options));
   }
 
   async getOrInsert(value: unknown, options?: WriteOptions): Promise<Json> {
-    const store = this.#within("getOrInsert", options, ["parents"]);
-    const text = this.#encode(value);
-    const creating = this.#creating(options);
-    const op: Op = { kind: "set", path: this.path, value: text, when: "absent", ...creating };
-    return this.#store.codec.decode(await apply(store, op, "getOrInsert") || text, "getOrInsert", this.path);
+    return await this.#do(this.#place.getOrInsert(value, options));
   }
 
   async compareAndSet(expected: unknown, next: unknown, options?: CompareOptions): Promise<boolean> {
-    const { path } = this;
-    const store = this.#within("compareAndSet", options, ["ttl"]);
-    const { ttl } = options ?? {};
-    if (ttl !== undefined && path.length > 1) {
-      throw new TypeError(
-        `Cannot compareAndSet ${
-          formatPlace(path)
-        } with a ttl: only whole values expire; use expire(key, ttl)`,
-      );
-    }
-    const guard: Op = expected === undefined
-      ? { kind: "absent", path }
-      : { kind: "test", path, value: this.#encode(expected) };
-    const parents = this.#parents;
-    const expiry = ttl === undefined ? {} : { ttl };
-    const change: Op = { kind: "set", path, value: this.#encode(next), parents, ...expiry };
-    const group: Group = Object.freeze([guard, change]);
-    const outcome = await store.attempt(group, "compareAndSet");
-    if ("results" in outcome) return true;
-    if (outcome.refusal.code === "TEST") return false;
-    throw toError(group[outcome.refusal.index], outcome.refusal, "compareAndSet");
+    return await this.#do(this.#place.compareAndSet(expected, next, options));
   }
 
-  async increment(by: unknown = 1, options?: WriteOptions): Promise<Json> {
-    const store = this.#within("increment", options, ["parents"]);
-    const { bigints } = this.#store.settings;
-    if (typeof by !== "number" && !(bigints && typeof by === "bigint")) {
-      const what = typeof by === "bigint"
-        ? "a bigint needs the option bigints of the dictionary"
-        : "it is no number";
-      throw new TypeError(`Cannot increment ${formatPlace(this.path)} by ${nameOf(by)}: ${what}`);
-    }
-    if (typeof by === "number" && !Number.isFinite(by)) {
-      throw new RangeError(`Cannot increment ${formatPlace(this.path)} by ${by}: it is not finite`);
-    }
-    const text = await apply(store, {
-      kind: "increment",
-      path: this.path,
-      by: this.#encode(by),
-      exact: bigints,
-      ...this.#creating(options),
-    });
-    return this.#store.codec.decode(text, "increment", this.path);
+  async increment(by?: unknown, options?: WriteOptions): Promise<Json> {
+    return await this.#do(this.#place.increment(by, options));
   }
 
   async toggle(options?: CallOptions): Promise<boolean> {
-    return await apply(this.#within("toggle", options), { kind: "toggle", path: this.path }) === "true";
+    return await this.#do(this.#place.toggle(options));
   }
 
   async append(text: unknown, options?: WriteOptions): Promise<number> {
-    if (typeof text !== "string") {
-      throw new TypeError(
-        `Cannot append to ${formatPlace(this.path)}: received ${typeof text}, expected a string`,
-      );
-    }
-    const store = this.#within("append", options, ["parents"]);
-    const creating = this.#creating(options);
-    const op: Op = { kind: "append", path: this.path, text: encodeName(text), ...creating };
-    return Number(await apply(store, op));
+    return await this.#do(this.#place.append(text, options));
   }
 
   async push(...items: readonly unknown[]): Promise<number> {
-    return await this.#within("push").drive(push({ kind: "push", ...this.#adding(items) }));
+    return await this.#do(this.#place.push(...items));
   }
 
   async unshift(...items: readonly unknown[]): Promise<number> {
-    return Number(await apply(this.#within("unshift"), { kind: "unshift", ...this.#adding(items) }));
+    return await this.#do(this.#place.unshift(...items));
   }
 
-  pop(options?: CallOptions): Promise<Json | undefined> {
-    return this.#remove("pop", options);
+  async pop(options?: CallOptions): Promise<Json | undefined> {
+    return await this.#do(this.#place.pop(options));
   }
 
-  shift(options?: CallOptions): Promise<Json | undefined> {
-    return this.#remove("shift", options);
+  async shift(options?: CallOptions): Promise<Json | undefined> {
+    return await this.#do(this.#place.shift(options));
   }
 
-  async splice(...args: unknown[]): Promise<Json[]> {
-    const [start, deleteCount = args.length > 1 ? 0 : Infinity, ...items] = args; // as Array counts arguments
-    const text = await apply(this.#within("splice"), {
-      kind: "splice",
-      start: this.#index("start", start),
-      deleteCount: this.#index("deleteCount", deleteCount),
-      ...this.#adding(items),
-    });
-    return this.#store.codec.decode(text, "splice", this.path) as Json[];
+  async splice(...args: readonly unknown[]): Promise<Json[]> {
+    return await this.#do(this.#place.splice(...args));
   }
 
-  async edit<R>(recipe: (draft: never) => R, options: EditOptions = {}): Promise<R> {
-    const store = this.#within("edit", options, ["attempts"]);
-    return await store.drive(edit(store, new FragmentScope(store, this.path), recipe, this.#merge(options)));
+  async edit<R>(recipe: (draft: never) => R, options?: EditOptions): Promise<R> {
+    return await this.#do(this.#place.edit(recipe, options));
   }
 
   async explain(recipe: (draft: never) => unknown, options?: CallOptions): Promise<Group> {
-    const store = this.#within("explain", options);
-    return await store.drive(explain(store, new FragmentScope(store, this.path, "explain"), recipe));
+    return await this.#do(this.#place.explain(recipe, options));
   }
 
   async patch(operations: readonly PatchOperation[], options?: CallOptions): Promise<void> {
-    await patch(this.#within("patch", options), this.path, operations);
+    return await this.#do(this.#place.patch(operations, options));
   }
 
-  async merge(value: unknown, options?: CallOptions): Promise<void> {
-    await merge(this.#within("merge", options), this.path, value, this.#parents);
+  async merge(patch: unknown, options?: CallOptions): Promise<void> {
+    return await this.#do(this.#place.merge(patch, options));
   }
 
   async live(options?: CallOptions): Promise<object> {
-    return await openLive(this.#store, this.#within("live", options), this.path);
-  }
-
-  async #remove(kind: "pop" | "shift", options: CallOptions | undefined): Promise<Json | undefined> {
-    const text = await apply(this.#within(kind, options), { kind, path: this.path });
-    return text === "" ? undefined : this.#store.codec.decode(text, kind, this.path);
-  }
-
-  /** Where a call with such options goes. */
-  #within(operation: string, options?: CallOptions, names: readonly OptionName[] = []): Store {
-    checkOptions(operation, options, [...names, "timeout", "signal"]);
-    return this.#store.within(this.#merge(options));
-  }
-
-  /** The options of a call; those of the ref where it has none. */
-  #merge<O extends CallOptions>(options: O | undefined): O {
-    const { signal, timeout } = this.#call;
-    return { ...options, signal: options?.signal ?? signal, timeout: options?.timeout ?? timeout } as O;
-  }
-
-  #encode(value: unknown): string {
-    return this.#store.codec.encode(value, this.path);
-  }
-
-  #creating(options: WriteOptions | undefined): { readonly parents?: boolean } {
-    return this.#parents || options?.parents === true ? { parents: true } : {};
-  }
-
-  #adding(items: readonly unknown[]): { path: Path; items: readonly string[]; parents?: boolean } {
-    const texts = Object.freeze(
-      items.map((item, index) => this.#store.codec.encode(item, [...this.path, index])),
-    );
-    return { path: this.path, items: texts, ...this.#parents ? { parents: true } : {} };
-  }
-
-  #index(name: string, value: unknown): number {
-    if (Number.isInteger(value)) return value as number;
-    if (value === Infinity) return Number.MAX_SAFE_INTEGER;
-    if (value === -Infinity) return -Number.MAX_SAFE_INTEGER;
-    throw new RangeError(
-      `Cannot splice ${formatPlace(this.path)}: ${name} is ${String(value)}, expected an integer`,
+    return await openLive(
+      this.#store,
+      this.#store.within(this.#place.callOptions("live", options)),
+      this.path,
     );
   }
-}
 
-function apply(store: Store, op: Op, operation: string = op.kind): Promise<string> {
-  return store.apply(Object.freeze(op), operation);
+  #do<R>({ options, steps }: Task<R>): Promise<R> {
+    return this.#store.within(options).drive(steps);
+  }
 }
 
 /**
- * Reads several refs at once.
+ * The paths of refs that are to be read at once.
  *
  * @param store Whose refs they are.
  * @param refs What the caller gave.
- * @returns Their values in the same order, `undefined` where there is none.
+ * @returns Their paths.
  * @throws {TypeError} If one of them is no ref of this dictionary.
  */
-export async function readMany(store: Store, refs: Iterable<unknown>): Promise<(Json | undefined)[]> {
-  const paths = [...refs].map((ref, index) => {
-    const path = JsonRef.pathIn(store, ref);
-    if (path !== undefined) return path;
-    throw new TypeError(
-      `Cannot readMany: element ${index} is no ref of this dictionary; make it with its method at(...)`,
-    );
-  });
-  const answers: (string | Refusal)[] = [];
-  for (let from = 0; from < paths.length; from += MAX_READS) {
-    answers.push(...await store.fragments(paths.slice(from, from + MAX_READS), "readMany"));
-  }
-  return answers.map((answer, index) => {
-    const path = paths[index];
-    if (typeof answer === "string") return store.codec.decode(answer, "readMany", path);
-    if (answer.code === "NO_KEY" || answer.code === "NOT_FOUND") return undefined;
-    throw toError({ kind: "get", path }, answer, "readMany");
-  });
-}
-
-/** How many refs are read in one call. */
-const MAX_READS = 1000;
-
-/** Adds elements. Returns the new length. */
-function* push(op: PushOp): Steps<number> {
-  const group: Group = Object.freeze([Object.freeze(op)]);
-  const outcome = yield* ask("apply", { group, operation: op.kind });
-  if ("refusal" in outcome) throw toError(op, outcome.refusal);
-  return Number(outcome.results[0]);
+export function pathsOf(store: Store, refs: Iterable<unknown>): readonly Path[] {
+  return readRefs(refs, (ref) => JsonRef.pathIn(store, ref));
 }
 
 /**
@@ -1016,5 +840,5 @@ function* push(op: PushOp): Steps<number> {
  * @returns The ref. The caller gives its type, which follows from the type of the dictionary.
  */
 export function createRef<V>(store: Store, args: readonly (Segment | ((root: never) => unknown))[]): Ref<V> {
-  return new JsonRef(store, readPath(args), false) as unknown as Ref<V>; // one class behind all refs
+  return new JsonRef(store, new Place(store, readPath(args), false, {})) as unknown as Ref<V>; // one class behind all refs
 }

@@ -5,7 +5,7 @@
  */
 
 import { decode } from "../data/decoder.ts";
-import { encode } from "../data/encoder.ts";
+import { encode, type TextSource } from "../data/encoder.ts";
 import { Fragment } from "../data/fragment.ts";
 import type { Json, JsonOptions } from "../data/json.ts";
 import type { Path } from "../data/path.ts";
@@ -17,15 +17,22 @@ const MAX_BYTES = 512 * 1024 * 1024;
 /** Reads and writes the values of a dictionary. */
 export class Codec {
   readonly #options: JsonOptions;
+  readonly #source: TextSource | undefined;
 
-  /** @param options Whether long integers are `bigint`. */
-  constructor(options: JsonOptions) {
+  /**
+   * Reads and writes values.
+   *
+   * @param options Whether long integers are `bigint`.
+   * @param source Recognises objects that have a text of their own.
+   */
+  constructor(options: JsonOptions, source?: TextSource) {
     this.#options = options;
+    this.#source = source;
   }
 
   /** JSON text of a value; `where` is for the message if it cannot be written. */
   encode(value: unknown, where: Path): string {
-    const text = encode(value, this.#options, where);
+    const text = encode(value, this.#options, where, this.#source);
     // A character takes at most 3 bytes, so most texts need no count.
     if (text.length * 3 > MAX_BYTES && new TextEncoder().encode(text).length > MAX_BYTES) {
       throw new RangeError(

@@ -12,10 +12,16 @@ import type { Group, Read } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import type { View } from "../run/speculation.ts";
 
+/** Of a request that says it all by its kind. */
+type Nothing = { readonly [name in never]: never };
+
 /** What can be requested; each member is a request without its kind, and its answer. */
 interface Requests {
   /** Reads one place by the script. */
-  readonly read: { readonly ask: { readonly read: Read }; readonly answer: string | Refusal };
+  readonly read: {
+    readonly ask: { readonly read: Read; readonly operation: string };
+    readonly answer: string | Refusal;
+  };
   /** Reads some places at one moment. */
   readonly readAll: {
     readonly ask: { readonly places: readonly Path[]; readonly operation: string };
@@ -23,16 +29,58 @@ interface Requests {
   };
   /** Sends a plain command about one key that only reads. */
   readonly command: {
-    readonly ask: { readonly operation: string; readonly name: "GET"; readonly key: string };
-    readonly answer: CommandAnswers["GET"];
+    readonly ask: { readonly operation: string; readonly name: "GET" | "TYPE"; readonly key: string };
+    readonly answer: CommandAnswers["GET" | "TYPE"];
+  };
+  /** What is at some places, in one round trip. */
+  readonly fragments: {
+    readonly ask: { readonly places: readonly Path[]; readonly operation: string };
+    readonly answer: readonly (string | Refusal)[];
+  };
+  /** The texts of several values. */
+  readonly texts: {
+    readonly ask: { readonly keys: readonly string[]; readonly operation: string };
+    readonly answer: readonly (string | undefined)[];
+  };
+  /** Sends plain commands about one key at once. */
+  readonly commands: {
+    readonly ask: {
+      readonly operation: string;
+      readonly names: readonly (keyof CommandAnswers)[];
+      readonly key: string;
+    };
+    readonly answer: readonly CommandAnswers[keyof CommandAnswers][];
   };
   /** Applies a group. */
   readonly apply: {
     readonly ask: { readonly group: Group; readonly operation: string };
     readonly answer: Outcome;
   };
+  /** Applies ops on any number of keys; in a cluster, those of each slot by themselves. */
+  readonly applyAll: {
+    readonly ask: { readonly group: Group; readonly operation: string };
+    readonly answer: void;
+  };
   /** Shortens the guards of a group, as they are sent. */
   readonly shorten: { readonly ask: { readonly group: Group }; readonly answer: Group };
+  /** Finds out whether calls will work. */
+  readonly ready: { readonly ask: Nothing; readonly answer: void };
+  /** Lists keys. */
+  readonly keys: {
+    readonly ask: { readonly startsWith: string; readonly limit: number };
+    readonly answer: readonly string[];
+  };
+  /** Reads the keys and texts of all values. */
+  readonly all: {
+    readonly ask: { readonly operation: string };
+    readonly answer: readonly (readonly [string, string])[];
+  };
+  /** Counts the keys. */
+  readonly count: { readonly ask: { readonly operation: string }; readonly answer: number };
+  /** Removes all keys. The answer is how many there were. */
+  readonly clear: { readonly ask: Nothing; readonly answer: number };
+  /** Removes some item. */
+  readonly popItem: { readonly ask: Nothing; readonly answer: readonly [string, string] | undefined };
   /** Takes the place of an edit at some keys. The answer names the edit. */
   readonly join: {
     readonly ask: { readonly keys: readonly string[]; readonly places: readonly Path[] };

@@ -167,17 +167,6 @@ export class Store {
       }));
   }
 
-  /**
-   * Applies one op; `operation` is the method that the caller used, where it is not named like the op.
-   *
-   * @returns Its result, `""` for none.
-   */
-  async apply(op: Op, operation: string = op.kind): Promise<string> {
-    const outcome = await this.attempt([op], operation);
-    if ("refusal" in outcome) throw toError(op, outcome.refusal, operation);
-    return outcome.results[0];
-  }
-
   /** Applies ops on any number of keys, all of them or none; in a cluster, those of each slot for themselves. */
   async applyAll(group: Group, operation: string): Promise<void> {
     const groups = this.#keyspace.bySlot(group, (op) => String(op.path[0]));
@@ -226,13 +215,35 @@ export class Store {
   async perform(request: Request): Promise<unknown> {
     switch (request.kind) {
       case "read":
-        return await this.tryRead(request.read);
+        return await this.tryRead(request.read, request.operation);
       case "readAll":
         return await this.#readAll(request.places, request.operation);
       case "command":
         return await this.command(request.operation, request.name, request.key);
+      case "commands": {
+        const { operation, names, key } = request;
+        return await Promise.all(names.map((name) => this.command(operation, name, key)));
+      }
+      case "fragments":
+        return await this.fragments(request.places, request.operation);
+      case "texts":
+        return await this.texts(request.keys, request.operation);
+      case "ready":
+        return await this.ready();
+      case "keys":
+        return await this.#list(request.startsWith, request.limit);
+      case "all":
+        return await this.all(request.operation);
+      case "count":
+        return await this.count(request.operation);
+      case "clear":
+        return await this.clear();
+      case "popItem":
+        return await this.popItem();
       case "apply":
         return await this.attempt(request.group, request.operation);
+      case "applyAll":
+        return await this.applyAll(request.group, request.operation);
       case "shorten":
         return await shorten(request.group);
       case "join":
@@ -412,6 +423,16 @@ export class Store {
    */
   async *keys(operation: string, startsWith: string = ""): AsyncGenerator<readonly string[], void> {
     for await (const { keys } of this.#taking(operation, this.#scan(startsWith))) yield keys;
+  }
+
+  async #list(startsWith: string, limit: number): Promise<readonly string[]> {
+    const list: string[] = [];
+    if (limit === 0) return list;
+    for await (const page of this.keys("keys", startsWith)) {
+      for (const key of page) list.push(key);
+      if (list.length >= limit) return list.slice(0, limit);
+    }
+    return list;
   }
 
   /** The keys and texts of all values, page by page. A round trip for each 1000 keys of the server, and one more. */

@@ -5,6 +5,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Outcome } from "../../src/call/answer.ts";
 import { KeyNotFoundError, TypeMismatchError, WrongTypeError } from "../../src/errors/value.ts";
 import type { Op } from "../../src/data/op.ts";
+import { applyOp } from "../../src/api/task.ts";
 import { Store } from "../../src/store/store.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 
@@ -164,12 +165,15 @@ describe("Store.attempt()", () => {
   });
 });
 
-describe("Store.apply() and applyAll()", () => {
-  it("Store.apply() throws what a refusal means", async () => {
+describe("applyOp() and Store.applyAll()", () => {
+  it("applyOp() throws what a refusal means", async () => {
     const store = newStore();
-    await assertRejects(() => store.apply({ kind: "pop", path: ["a"] }), KeyNotFoundError);
-    assertEquals(await store.apply(set(["a"], "1")), "");
-    const error = await assertRejects(() => store.apply({ kind: "pop", path: ["a"] }), TypeMismatchError);
+    await assertRejects(() => store.drive(applyOp({ kind: "pop", path: ["a"] })), KeyNotFoundError);
+    assertEquals(await store.drive(applyOp(set(["a"], "1"))), "");
+    const error = await assertRejects(
+      () => store.drive(applyOp({ kind: "pop", path: ["a"] })),
+      TypeMismatchError,
+    );
     assertEquals([error.found, error.operation], ["number", "pop"]);
   });
 
@@ -187,7 +191,7 @@ describe("Store.apply() and applyAll()", () => {
 describe("Store.read() and texts()", () => {
   it("Store.tryRead() gives the fragment as it stands, or why there is none", async () => {
     const store = newStore();
-    await store.apply(set(["a"], ' {"n": [ 1.0 , 2 ] } '));
+    await store.drive(applyOp(set(["a"], ' {"n": [ 1.0 , 2 ] } ')));
     assertEquals(await store.tryRead({ kind: "get", path: ["a", "n"] }), "[ 1.0 , 2 ]");
     assertEquals(await store.read({ kind: "get", path: ["a"] }), ' {"n": [ 1.0 , 2 ] } ');
     const missing = await store.tryRead({ kind: "get", path: ["a", "x"] });

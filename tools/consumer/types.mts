@@ -1,6 +1,7 @@
 // Compiled, not run: what the package's types let through and what they refuse.
 import { RedisJsonDict } from "@json-dict/redis";
 import { RedisJsonDict as Core } from "@json-dict/redis/core";
+import { connect, dictionary } from "@json-dict/redis/sync";
 import { fromUpstash } from "@json-dict/redis/upstash";
 
 interface Lab {
@@ -26,4 +27,14 @@ const edge: RedisJsonDict<Lab> = new Core<Lab>(fromUpstash({ url: "https://name.
 if (edge instanceof RedisJsonDict) await edge.close();
 // @ts-expect-error: core has no connect
 Core.connect("redis://localhost:6379");
-console.log(value, length, n, edited);
+const lab = connect<Lab>("redis://localhost:6379", { prefix: "types:" });
+const list: number[] = lab.k.list;
+const counted: number = dictionary(lab).at("k", "n").increment();
+const whole: Lab = lab;
+// @ts-expect-error: a list of numbers
+lab.k.list.push("x");
+// @ts-expect-error: there is no such key
+lab.none = 1;
+// @ts-expect-error: JSON holds no Date
+connect<{ k: { made: Date } }>("redis://localhost:6379", { prefix: "types:" });
+console.log(value, length, n, edited, list, counted, whole);
