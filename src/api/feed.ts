@@ -62,6 +62,8 @@ export abstract class Feed<V> implements Watch<V> {
   protected readonly store: Store;
   /** The place, empty for the whole dictionary. */
   protected readonly path: Path;
+  /** The method that the caller used. */
+  protected readonly operation: "watch" | "until";
   readonly #signal: AbortSignal | undefined;
   #tracked: Tracked | undefined;
   #isOver: boolean = false;
@@ -84,9 +86,11 @@ export abstract class Feed<V> implements Watch<V> {
    * @param store Where it reads.
    * @param path The place, empty for the whole dictionary.
    * @param options What ends it; they are checked.
+   * @param operation The method that the caller used.
    */
-  constructor(store: Store, path: Path, options: WatchOptions) {
+  constructor(store: Store, path: Path, options: WatchOptions, operation: "watch" | "until" = "watch") {
     store.check();
+    this.operation = operation;
     this.store = store;
     this.path = path;
     this.#signal = options.signal;
@@ -165,8 +169,8 @@ export abstract class Feed<V> implements Watch<V> {
 
   /** Waits until nothing is missed any more. Only then it may read. */
   async #start(): Promise<void> {
-    const { store, path } = this;
-    const refused = (error: unknown): unknown => store.readError(error, "watch", path);
+    const { store, path, operation } = this;
+    const refused = (error: unknown): unknown => store.readError(error, operation, path);
     const key = path.length === 0 ? undefined : String(path[0]);
     let tracked: Tracked;
     try {
@@ -193,7 +197,7 @@ export abstract class Feed<V> implements Watch<V> {
       tracked.ready.then(() => resolve(false));
     });
     clearTimeout(timer);
-    if (isLate) throw new TimeoutError({ operation: "watch", path, timeout, cause: tracked.failure });
+    if (isLate) throw new TimeoutError({ operation, path, timeout, cause: tracked.failure });
   }
 
   readonly #abort = (): void => {

@@ -57,7 +57,11 @@ class KeyReads {
 
 const readsOf = new WeakMap<Store, Map<string, KeyReads>>();
 
-async function readPlace(store: Store, path: Path): Promise<Awaited<ReturnType<KeyReads["read"]>>> {
+async function readPlace(
+  store: Store,
+  path: Path,
+  operation: string,
+): Promise<Awaited<ReturnType<KeyReads["read"]>>> {
   const key = String(path[0]);
   let ofStore = readsOf.get(store);
   if (ofStore === undefined) readsOf.set(store, ofStore = new Map());
@@ -66,7 +70,7 @@ async function readPlace(store: Store, path: Path): Promise<Awaited<ReturnType<K
   try {
     return await reads.read(path);
   } catch (error) {
-    throw store.readError(error, "watch", path);
+    throw store.readError(error, operation, path);
   } finally {
     if (reads.isIdle && ofStore.get(key) === reads) ofStore.delete(key);
   }
@@ -87,14 +91,14 @@ class PlaceFeed extends Feed<Json | undefined> {
     while (this.#isDirty && !this.isOver) {
       this.#isDirty = false; // before the read: what changes during it is read again
       clearTimeout(this.#timer);
-      const { found, ttl } = await readPlace(this.store, this.path);
+      const { found, ttl } = await readPlace(this.store, this.path, this.operation);
       if (this.isOver) return undefined;
       const text = this.#textOf(found);
       if (text !== undefined && ttl !== undefined) this.#timer = atExpiry(ttl, () => this.hear(undefined));
       const before = this.#text;
       this.#text = text;
       if (!this.#isFirst && text === before) continue;
-      const value = text === undefined ? undefined : this.store.codec.decode(text, "watch", this.path);
+      const value = text === undefined ? undefined : this.store.codec.decode(text, this.operation, this.path);
       const isSame = !this.#isFirst && text !== undefined && before !== undefined && sameValue(text, before);
       this.#isFirst = false;
       if (!isSame) return { value };
@@ -105,7 +109,7 @@ class PlaceFeed extends Feed<Json | undefined> {
   #textOf(found: Glance["found"][number]): string | undefined {
     if (typeof found === "string") return found;
     if (found.code === "NO_KEY" || found.code === "NOT_FOUND") return undefined;
-    throw toError({ kind: "get", path: this.path }, found, "watch");
+    throw toError({ kind: "get", path: this.path }, found, this.operation);
   }
 
   protected override free(): void {
@@ -151,9 +155,9 @@ export async function untilFits(
       }: received ${typeof predicate}, expected a function that tells whether a value fits`,
     );
   }
-  checkOptions("wait", options, ["signal"]);
+  checkOptions("until", options, ["signal"]);
   const { signal } = options;
-  const watch = watchPlace(store, path, options);
+  const watch = new PlaceFeed(store, path, options, "until");
   try {
     for await (const value of watch) {
       const fits = predicate(value);
@@ -172,7 +176,7 @@ export async function untilFits(
   }
   if (signal?.aborted) throw signal.reason;
   throw new UnavailableError({
-    operation: "wait",
+    operation: "until",
     path,
     reason: "CLOSED",
     cause: new Error("The dictionary was closed"),
