@@ -64,7 +64,7 @@ export abstract class Feed<V> implements Watch<V> {
   /** The place, empty for the whole dictionary. */
   protected readonly path: Path;
   /** The method that the caller used. */
-  protected readonly operation: string;
+  protected readonly operation: "watch" | "until";
   readonly #signal: AbortSignal | undefined;
   #tracked: Tracked | undefined;
   #isOver: boolean = false;
@@ -89,7 +89,7 @@ export abstract class Feed<V> implements Watch<V> {
    * @param options What ends it; they are checked.
    * @param operation The method that the caller used.
    */
-  constructor(store: Store, path: Path, options: WatchOptions, operation: string = "watch") {
+  constructor(store: Store, path: Path, options: WatchOptions, operation: "watch" | "until" = "watch") {
     store.check();
     this.operation = operation;
     this.store = store;
