@@ -25,18 +25,18 @@ export interface GetOptions extends CallOptions {
   readonly ttl?: number;
 }
 
-/** Which keys are gone through. */
+/** Which keys an iteration returns. */
 export interface KeysOptions extends CallOptions {
   /** Only keys that start with this. Any text is taken literally, `*` too. */
   readonly startsWith?: string;
-  /** No more keys than this; which ones is chance. */
+  /** At most this many keys; which ones is not defined. */
   readonly limit?: number;
 }
 
 /** How a value is written where there may be another one. */
 export interface ReplaceOptions extends CallOptions {
   /**
-   * Whether a value that is there is replaced. Without it, nothing is changed then.
+   * Whether to replace a value that is already there. Otherwise nothing is changed then.
    *
    * @default {false}
    */
@@ -53,7 +53,7 @@ export interface ExpiryOptions extends CallOptions {
 export interface SetOptions extends CallOptions {
   /** The value expires after so many milliseconds (not seconds). Without `ttl` and `keepTtl` it does not expire. */
   readonly ttl?: number;
-  /** The expiry of the value before it stays. */
+  /** Keep the expiry of the value that was there. */
   readonly keepTtl?: boolean;
 }
 
@@ -83,14 +83,14 @@ export class Items {
   // ---- One item ----
 
   get(key: string, options?: GetOptions): Task<Json | undefined> {
-    return task("get", options, ["ttl"], this.#get("get", key, options?.ttl));
+    return task("get", options, ["ttl"], this.#get(key, options?.ttl));
   }
 
-  *#get(operation: string, key: string, ttl: number | undefined): Steps<Json | undefined> {
+  *#get(key: string, ttl: number | undefined, operation: string = "get"): Steps<Json | undefined> {
     readKey(key);
     const text = ttl === undefined
       ? yield* ask("command", { operation, name: "GET", key })
-      : yield* touch(operation, key, ttl);
+      : yield* touch(key, ttl, operation);
     return text === null ? undefined : this.#decode(text, operation, key);
   }
 
@@ -99,7 +99,7 @@ export class Items {
   }
 
   *#getOrThrow(key: string, ttl: number | undefined): Steps<Json> {
-    const value = yield* this.#get("getOrThrow", key, ttl);
+    const value = yield* this.#get(key, ttl, "getOrThrow");
     if (value === undefined) throw new KeyNotFoundError({ operation: "getOrThrow", path: [key] });
     return value;
   }
@@ -226,7 +226,7 @@ export class Items {
   }
 
   *#edit<R>(recipe: (draft: never) => R, options: DictEditOptions): Steps<R> {
-    return yield* edit(this.#local, this.#scope("edit", options), recipe, options);
+    return yield* edit(this.#local, this.#scope(options), recipe, options);
   }
 
   explain(recipe: (draft: never) => unknown, options: DictEditOptions = {}): Task<Group> {
@@ -234,10 +234,10 @@ export class Items {
   }
 
   *#explain(recipe: (draft: never) => unknown, options: DictEditOptions): Steps<Group> {
-    return yield* explain(this.#local, this.#scope("explain", options), recipe);
+    return yield* explain(this.#local, this.#scope(options, "explain"), recipe);
   }
 
-  #scope(operation: string, { keys, ttl }: DictEditOptions): DictScope {
+  #scope({ keys, ttl }: DictEditOptions, operation?: string): DictScope {
     return new DictScope(this.#local, keys, ttl, operation);
   }
 
@@ -252,7 +252,8 @@ export class Items {
     const names = ["PTTL", "TYPE"] as const;
     const [left, type] = yield* ask("commands", { operation: "ttl", names, key: readKey(key) });
     isString(type, "ttl", key);
-    return left === -2 ? undefined : left === -1 ? Infinity : left as number;
+    const ttl = Number(left);
+    return ttl === -2 ? undefined : ttl === -1 ? Infinity : ttl;
   }
 
   expire(key: string, ttl: number, options?: CallOptions): Task<boolean> {
@@ -382,7 +383,7 @@ function isString(type: unknown, operation: string, key: string): boolean {
  * Reads a whole value and moves its expiry. GETEX would do the same without a record, but a copy of it that arrives late
  * could set an expiry that a later `persist` has removed.
  */
-function* touch(operation: string, key: string, ttl: number): Steps<string | null> {
+function* touch(key: string, ttl: number, operation: string): Steps<string | null> {
   const path = [key];
   const group: Group = Object.freeze([
     { kind: "exists", path },

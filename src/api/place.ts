@@ -16,7 +16,7 @@ import { edit, type EditOptions, explain, FragmentScope, type Local } from "./ed
 import { merge, patch, type PatchOperation } from "./patch.ts";
 import { applied, applyOp, findOp, readOp, type Task } from "./task.ts";
 
-/** How a write treats what is missing on its way. */
+/** How a write treats missing parents. */
 export interface WriteOptions extends CallOptions {
   /**
    * Create what is missing on the way: objects, or an array where the next segment is the integer 0.
@@ -29,11 +29,11 @@ export interface WriteOptions extends CallOptions {
   readonly parents?: boolean;
 }
 
-/** How a value is written that is as expected. */
+/** How `compareAndSet` writes. */
 export interface CompareOptions extends CallOptions {
   /**
-   * Of whole values only: the value expires after so many milliseconds (not seconds). Without it, the expiry of the key
-   * stays.
+   * For whole values only: the new value expires after so many milliseconds (not seconds). Without it, the expiry of the
+   * key stays.
    */
   readonly ttl?: number;
 }
@@ -273,13 +273,13 @@ export class Place {
     return this.#task("merge", options, [], merge(this.#local, this.path, value, this.#parents));
   }
 
-  /** What a call that is no task takes: its options, else those of the ref. */
-  callOptions(operation: string, options: CallOptions | undefined): CallOptions {
+  // ---- Arguments ----
+
+  /** What may end a call of another method, checked. */
+  callOf(operation: string, options: CallOptions | undefined): CallOptions {
     checkOptions(operation, options, ["timeout", "signal"]);
     return this.#merge(options);
   }
-
-  // ---- Arguments ----
 
   #task<R>(
     operation: string,

@@ -810,7 +810,7 @@ class JsonRef {
   async live(options?: CallOptions): Promise<object> {
     return await openLive(
       this.#store,
-      this.#store.within(this.#place.callOptions("live", options)),
+      this.#store.within(this.#place.callOf("live", options)),
       this.path,
     );
   }

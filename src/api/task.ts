@@ -39,7 +39,7 @@ export function* readOp(read: Read, operation: string = read.kind): Steps<string
 
 /** Reads one place that may be missing. */
 export function* findOp(read: Read): Steps<string | undefined> {
-  const result = yield* ask("read", { read, operation: read.kind });
+  const result = yield* ask("read", { read });
   if (typeof result === "string") return result;
   if (isMiss(result)) return undefined;
   throw toError(read, result);

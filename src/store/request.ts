@@ -19,7 +19,7 @@ type Nothing = { readonly [name in never]: never };
 interface Requests {
   /** Reads one place by the script. */
   readonly read: {
-    readonly ask: { readonly read: Read; readonly operation: string };
+    readonly ask: { readonly read: Read; readonly operation?: string };
     readonly answer: string | Refusal;
   };
   /** Reads some places at one moment. */
@@ -30,7 +30,7 @@ interface Requests {
   /** Sends a plain command about one key that only reads. */
   readonly command: {
     readonly ask: { readonly operation: string; readonly name: "GET" | "TYPE"; readonly key: string };
-    readonly answer: CommandAnswers["GET" | "TYPE"];
+    readonly answer: string | null;
   };
   /** What is at some places, in one round trip. */
   readonly fragments: {

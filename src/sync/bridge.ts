@@ -226,11 +226,11 @@ export class Bridge {
 function targetOf(request: Request): { readonly operation: string; readonly path: Path } {
   switch (request.kind) {
     case "read":
-      return { operation: request.read.kind, path: request.read.path };
+      return { operation: request.operation ?? request.read.kind, path: request.read.path };
     case "apply":
       return { operation: request.operation, path: request.group[0].path };
     case "applyAll":
-      return { operation: "update", path: [] };
+      return { operation: request.operation, path: [] };
     case "commit":
       return { operation: "edit", path: request.group[0].path };
     case "command":

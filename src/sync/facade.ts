@@ -402,7 +402,7 @@ export class InnerSite extends Site implements ArraySite {
   /** Reads one member. That there is none is no error, but that it is missing with all around it. */
   *#find(name: string): Steps<Json | undefined> {
     const read = { kind: "get", path: this.#pathOf(name) } as const;
-    const result = yield* ask("read", { read, operation: read.kind });
+    const result = yield* ask("read", { read });
     if (typeof result === "string") return this.lab.local.codec.decode(result, "get", read.path);
     if (result.code === "NOT_FOUND" && result.segment === read.path.length - 2) return undefined;
     throw toError(read, result);

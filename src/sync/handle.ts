@@ -140,7 +140,7 @@ export type BlockingRef<V> =
   & (Has<V, object> extends true ? BlockingContainerRef<V> : unknown);
 
 /** What a place has beside its methods: what makes another place of it. */
-const MAKERS: ReadonlySet<string> = new Set(["constructor", "inside", "parents", "with"]);
+const MAKERS: ReadonlySet<string> = new Set(["constructor", "inside", "parents", "with", "callOf"]);
 
 /** Every method that any ref has; the type {@linkcode BlockingRef} shows those that fit. */
 class WaitingRef {
