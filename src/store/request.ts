@@ -135,11 +135,11 @@ export function* ask<K extends keyof Requests>(
 /**
  * Drives steps by promises. The first request is performed before this returns.
  *
- * @param perform Performs one request.
+ * @param perform Performs one request; returns the answer, or a promise of it.
  * @param steps The steps.
  * @returns What they return.
  */
-export async function drive<R>(perform: (request: Request) => Promise<unknown>, steps: Steps<R>): Promise<R> {
+export async function drive<R>(perform: (request: Request) => unknown, steps: Steps<R>): Promise<R> {
   let step = steps.next();
   while (!step.done) {
     let answer: unknown;

@@ -211,41 +211,45 @@ export class Store {
     return await this.#take(() => drive((request) => this.perform(request), steps));
   }
 
-  /** Performs one request of a method. Where it takes a place, it has done so when this returns. */
-  async perform(request: Request): Promise<unknown> {
+  /**
+   * Performs one request of a method. Where it takes a place, it has done so when this returns.
+   *
+   * @returns The answer, or a promise of it.
+   */
+  perform(request: Request): unknown {
     switch (request.kind) {
       case "read":
-        return await this.tryRead(request.read, request.operation);
+        return this.tryRead(request.read, request.operation);
       case "readAll":
-        return await this.#readAll(request.places, request.operation);
+        return this.#readAll(request.places, request.operation);
       case "command":
-        return await this.command(request.operation, request.name, request.key);
+        return this.command(request.operation, request.name, request.key);
       case "commands": {
         const { operation, names, key } = request;
-        return await Promise.all(names.map((name) => this.command(operation, name, key)));
+        return Promise.all(names.map((name) => this.command(operation, name, key)));
       }
       case "fragments":
-        return await this.fragments(request.places, request.operation);
+        return this.fragments(request.places, request.operation);
       case "texts":
-        return await this.texts(request.keys, request.operation);
+        return this.texts(request.keys, request.operation);
       case "ready":
-        return await this.ready();
+        return this.ready();
       case "keys":
-        return await this.#list(request.startsWith, request.limit);
+        return this.#list(request.startsWith, request.limit);
       case "all":
-        return await this.all(request.operation);
+        return this.all(request.operation);
       case "count":
-        return await this.count(request.operation);
+        return this.count(request.operation);
       case "clear":
-        return await this.clear();
+        return this.clear();
       case "popItem":
-        return await this.popItem();
+        return this.popItem();
       case "apply":
-        return await this.attempt(request.group, request.operation);
+        return this.attempt(request.group, request.operation);
       case "applyAll":
-        return await this.applyAll(request.group, request.operation);
+        return this.applyAll(request.group, request.operation);
       case "shorten":
-        return await shorten(request.group);
+        return shorten(request.group);
       case "join":
         return this.#join(request.keys, request.places);
       case "extend":
@@ -253,7 +257,7 @@ export class Store {
       case "look": {
         const { edit, places } = request;
         const path = places.length === 1 ? places[0] : [];
-        return await this.#read("edit", path, (cancellation) => {
+        return this.#read("edit", path, (cancellation) => {
           cancellation?.start();
           return this.#edits.get(edit)!.seat.look(places);
         });
@@ -261,7 +265,7 @@ export class Store {
       case "commit": {
         const { edit, group } = request;
         const keys = group.map((op) => String(op.path[0]));
-        return await this.#writing(
+        return this.#writing(
           keys,
           () =>
             this.#change("edit", group[0].path, (cancellation) => this.#commit(edit, group, cancellation)),
