@@ -4,10 +4,16 @@ import { assert, assertEquals } from "@std/assert";
 const SRC = new URL("../src/", import.meta.url);
 
 /** The folders, from low to high: a file imports only from its own folder and from those before it. */
-const FOLDERS = ["data", "errors", "replica", "call", "run", "clients", "store", "draft", "api"];
+const FOLDERS = ["data", "errors", "replica", "call", "run", "clients", "store", "draft", "api", "cli"];
 
 /** Modules from elsewhere, and the files that may import them. */
-const EXTERNAL: Readonly<Record<string, readonly string[]>> = { "ioredis": ["run/open.ts"] };
+const EXTERNAL: Readonly<Record<string, readonly string[]>> = {
+  "ioredis": ["run/open.ts"],
+  "commander": ["cli/commander.ts"],
+};
+
+/** The program, which runs on Deno and Node. The library names no runtime, and never reaches it. */
+const isProgram = (file: string): boolean => folderOf(file) === "cli";
 
 /** All files below a folder. */
 function* filesBelow(folder: string): Generator<string> {
@@ -82,6 +88,7 @@ describe("src/", () => {
     const wrong: string[] = [];
     for (const [file, source] of sources) {
       for (const specifier of importsOf(source).filter((it) => !it.startsWith("."))) {
+        if (isProgram(file) && specifier.startsWith("node:")) continue;
         if (!EXTERNAL[specifier]?.includes(file)) wrong.push(`${file} imports ${specifier}`);
       }
     }
@@ -96,7 +103,29 @@ describe("src/", () => {
 
   it("src/ names no runtime", () => {
     const runtime = /\b(?:Deno|Bun|process)\s*[.[]|\bnode:|\brequire\s*\(/;
-    assertEquals([...sources].filter(([, source]) => runtime.test(source)).map(([file]) => file), []);
+    const library = [...sources].filter(([file]) => !isProgram(file));
+    assertEquals(library.filter(([, source]) => runtime.test(source)).map(([file]) => file), []);
+  });
+
+  it("src/ reaches the program, and its argument parser, from nothing that a library user imports", async () => {
+    for (
+      const entry of [
+        "mod.ts",
+        "core.ts",
+        ...Deno.readDirSync(new URL("clients/", SRC)).map(({ name }) => `src/clients/${name}`),
+      ]
+    ) {
+      const { stdout } = await new Deno.Command(Deno.execPath(), {
+        args: ["info", "--json", new URL(`../${entry}`, SRC).pathname],
+        stderr: "null",
+      }).output();
+      const { modules } = JSON.parse(new TextDecoder().decode(stdout)) as {
+        modules: { specifier: string }[];
+      };
+      const names = modules.map(({ specifier }) => specifier);
+      assert(names.length > 0);
+      assertEquals(names.filter((name) => /commander|src\/cli\/|\/cli\.ts$/.test(name)), []);
+    }
   });
 });
 

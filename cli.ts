@@ -1,0 +1,33 @@
+/**
+ * The program `json-dict`, which looks at and changes a dictionary from a shell.
+ *
+ * ```sh
+ * deno run -A jsr:@json-dict/redis/cli --prefix lab: ls
+ * npx @json-dict/redis --prefix lab: ls
+ * ```
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { runProgram } from "./src/cli/program.ts";
+import { processTerminal } from "./src/cli/terminal.ts";
+
+/**
+ * Runs the program with the arguments of this process, and ends the process.
+ *
+ * Ctrl-C stops it between two steps; a second one stops it at once.
+ */
+export async function main(): Promise<void> {
+  process.title = "json-dict"; // else a list of processes shows the arguments, and a password among them
+  const interruption = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (interruption.signal.aborted) process.exit(130);
+      interruption.abort();
+    });
+  }
+  process.exit(await runProgram(process.argv.slice(2), processTerminal(interruption.signal)));
+}
+
+if (import.meta.main) await main();
