@@ -3,45 +3,17 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { redisUrl, testClient, uniquePrefix } from "../support/redis.ts";
-import { type Ended, runHere, runProcess, TestTerminal } from "../support/test_terminal.ts";
+import { redisUrl, testClient } from "../support/redis.ts";
+import { Shell } from "../support/shell.ts";
+import { runHere, runProcess, TestTerminal } from "../support/test_terminal.ts";
 
 const redis = testClient();
-
-/** Runs `json-dict` on a prefix of its own. */
-class Shell {
-  readonly prefix = uniquePrefix("cli");
-  readonly env = { REDIS_URL: redisUrl, JSON_DICT_PREFIX: this.prefix };
-
-  /** In a pipe. */
-  async run(...args: readonly string[]): Promise<Ended> {
-    return await runHere(new TestTerminal(this.env), ...args);
-  }
-
-  /** In a pipe that brings something. */
-  async feed(input: string, ...args: readonly string[]): Promise<Ended> {
-    return await runHere(new TestTerminal(this.env, undefined, input), ...args);
-  }
-
-  /** On a terminal where a person answers. */
-  async sit(answers: readonly string[], ...args: readonly string[]): Promise<Ended> {
-    return await runHere(new TestTerminal(this.env, answers), ...args);
-  }
-
-  async put(key: string, text: string): Promise<void> {
-    await redis.set(this.prefix + key, text);
-  }
-
-  async text(key: string): Promise<string | null> {
-    return await redis.get(this.prefix + key);
-  }
-}
 
 const done = { code: 0, out: "", err: "" };
 
 describe("json-dict as a process", () => {
   it("json-dict sets, changes, prints and deletes a value", async () => {
-    const { env, prefix } = new Shell();
+    const { env, prefix } = new Shell(redis);
     assertEquals(await runProcess(["set", "sample"], { env, input: '{"n":1,"list":[1]}' }), done);
     assertEquals(await runProcess(["push", "sample.list", "2"], { env }), { ...done, out: "2\n" });
     assertEquals(await runProcess(["get", "sample"], { env }), { ...done, out: '{"n":1,"list":[1,2]}\n' });
@@ -88,7 +60,7 @@ describe("json-dict as a process", () => {
 
 describe("json-dict get", () => {
   it("get prints the bytes that are in Redis, of a part too", async () => {
-    const shell = new Shell();
+    const shell = new Shell(redis);
     await shell.put("a", ' {"x": 1.0, "y":[12345678901234567890, "\\u00e9"]} ');
     assertEquals((await shell.run("get", "a")).out, ' {"x": 1.0, "y":[12345678901234567890, "\\u00e9"]} \n');
     assertEquals((await shell.run("get", "a.y")).out, '[12345678901234567890, "\\u00e9"]\n');
@@ -97,7 +69,7 @@ describe("json-dict get", () => {
   });
 
   it("get indents on a terminal, in colours but for NO_COLOR, and lets no value drive it", async () => {
-    const shell = new Shell();
+    const shell = new Shell(redis);
     await shell.put("a", '{"x":[1,12345678901234567890],"\u009b2J":"\u202e","e":{}}');
     const plain =
       '{\n  "x": [\n    1,\n    12345678901234567890\n  ],\n  "\\u009b2J": "\\u202e",\n  "e": {}\n}\n';
@@ -109,7 +81,7 @@ describe("json-dict get", () => {
   });
 
   it("get exits with 3 for what is not there, and with 1 for what is no JSON", async () => {
-    const shell = new Shell();
+    const shell = new Shell(redis);
     await shell.put("a", "[1]");
     await shell.put("b", "{x");
     assertEquals((await shell.run("get", "nothing")).code, 3);
@@ -122,7 +94,7 @@ describe("json-dict get", () => {
 
 describe("json-dict set", () => {
   it("set writes JSON or a string, from an argument or the input", async () => {
-    const shell = new Shell();
+    const shell = new Shell(redis);
     assertEquals(await shell.run("set", "a", '{"b":12345678901234567890}'), done);
     assertEquals(await shell.run("set", "a.c", "blue", "--string"), done);
     assertEquals(await shell.feed("line\n", "set", "a.d", "-", "-s"), done);
@@ -134,7 +106,7 @@ describe("json-dict set", () => {
   });
 
   it("set gives an expiry, keeps it, or removes it", async () => {
-    const shell = new Shell();
+    const shell = new Shell(redis);
     await shell.run("set", "a", "1", "--ttl", "2h");
     assert(await redis.pttl(`${shell.prefix}a`) > 3_600_000);
     await shell.run("set", "a", "2", "--keep-ttl");
@@ -147,7 +119,7 @@ describe("json-dict set", () => {
 
 describe("json-dict del", () => {
   it("del deletes nothing without a yes", async () => {
-    const shell = new Shell();
+    const shell = new Shell(redis);
     await shell.put("a", '{"b":1,"c":2}');
     assertEquals((await shell.run("del", "a")).code, 2);
     assertEquals((await shell.sit([""], "del", "a")).code, 2);
@@ -159,7 +131,7 @@ describe("json-dict del", () => {
   });
 
   it("del deletes what is there, and names what is not", async () => {
-    const shell = new Shell();
+    const shell = new Shell(redis);
     await shell.put("a", "1");
     const ended = await shell.run("del", "nothing", "a", "--yes");
     assertEquals([ended.code, await shell.text("a")], [3, null]);
@@ -169,7 +141,7 @@ describe("json-dict del", () => {
 
 describe("json-dict push, incr, merge, patch", () => {
   it("push adds elements and prints the length", async () => {
-    const shell = new Shell();
+    const shell = new Shell(redis);
     assertEquals((await shell.run("push", "a", "1")).code, 3);
     assertEquals(await shell.run("push", "a.list", "1", '"x"', "-p"), { ...done, out: "2\n" });
     assertEquals(await shell.run("push", "a.list", "y", "{", "-s"), { ...done, out: "4\n" });
@@ -177,7 +149,7 @@ describe("json-dict push, incr, merge, patch", () => {
   });
 
   it("incr adds, exactly", async () => {
-    const shell = new Shell();
+    const shell = new Shell(redis);
     await shell.put("a", '{"n":9007199254740993}');
     assertEquals(await shell.run("incr", "a.n"), { ...done, out: "9007199254740994\n" });
     assertEquals(await shell.run("incr", "a.n", "-5"), { ...done, out: "9007199254740989\n" });
@@ -186,7 +158,7 @@ describe("json-dict push, incr, merge, patch", () => {
   });
 
   it("merge and patch work on values and on parts", async () => {
-    const shell = new Shell();
+    const shell = new Shell(redis);
     assertEquals(await shell.run("merge", "a", '{"b":{"c":1,"d":2}}'), done);
     assertEquals(await shell.feed('{"c":null}', "merge", "a.b"), done);
     const add = '[{"op":"add","path":"/e","value":[]}]';
