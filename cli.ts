@@ -30,4 +30,4 @@ export async function main(): Promise<void> {
   process.exit(await runProgram(process.argv.slice(2), processTerminal(interruption.signal)));
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) main(); // no top-level await, so that it can be CommonJS, too

@@ -212,7 +212,7 @@ describe("json-dict dump and restore", () => {
 
   it("dump and restore of 100,000 values take less memory than the values", async () => {
     const shell = new Shell(redis);
-    const padding = "x".repeat(700);
+    const padding = "x".repeat(1000);
     for (let from = 0; from < 100_000; from += 1000) {
       const page = Array.from({ length: 1000 }, (_, n) => [`${shell.prefix}${from + n}`, `["${padding}"]`]);
       await redis.mset(Object.fromEntries(page));
@@ -220,8 +220,8 @@ describe("json-dict dump and restore", () => {
     await inFolder(async (folder) => {
       const file = `${folder}/d`;
       const run = async (...args: string[]): Promise<string> => {
-        // The values are 70 MB; a program that kept them would be ended by the runtime.
-        const child = startProcess(args, shell.env, ["--v8-flags=--max-old-space-size=48"]);
+        // The values are 100 MB; a program that kept them would be ended by the runtime.
+        const child = startProcess(args, shell.env, ["--v8-flags=--max-old-space-size=96"]);
         await child.stdin.close();
         const { code, stdout, stderr } = await child.output();
         assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
