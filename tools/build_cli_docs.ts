@@ -37,7 +37,7 @@ export function cliDocs(): string {
   ];
   for (const command of program.commands) {
     // The options of the program stand once, above.
-    const own = help(command).replace(/\nGlobal Options:\n(?:  .*\n)+/, "");
+    const own = help(command).replace(/\nGlobal Options:\n(?: {2}.*\n)+/, "");
     parts.push("", `## ${command.name()}`, "", "```text", own, "```");
   }
   return `${parts.join("\n")}\n`;

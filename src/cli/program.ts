@@ -6,6 +6,7 @@
 
 import { Command } from "./commander.ts";
 import { EXIT_CODES, exitCodeOf, lineOf } from "./failure.ts";
+import { addDiff } from "./diff.ts";
 import { addDump, addRestore } from "./dump.ts";
 import { addLs } from "./list.ts";
 import { paintFor } from "./style.ts";
@@ -16,7 +17,7 @@ import type { Verb } from "./verb.ts";
 /** All verbs, in the order of the help. */
 const VERBS: readonly Verb[] = [
   ...[addGet, addSet, addDel, addLs, addPush, addIncr, addMerge, addPatch],
-  ...[addDump, addRestore],
+  ...[addDump, addRestore, addDiff],
 ];
 
 const DESCRIPTION = `Look at and change the JSON values of a dictionary in Redis.
