@@ -6,8 +6,10 @@
 
 import { Command } from "./commander.ts";
 import { EXIT_CODES, exitCodeOf, lineOf } from "./failure.ts";
+import { addCompletion } from "./completion.ts";
 import { addDiff } from "./diff.ts";
 import { addDump, addRestore } from "./dump.ts";
+import { addDoctor } from "./doctor.ts";
 import { addLs } from "./list.ts";
 import { paintFor } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
@@ -17,7 +19,7 @@ import type { Verb } from "./verb.ts";
 /** All verbs, in the order of the help. */
 const VERBS: readonly Verb[] = [
   ...[addGet, addSet, addDel, addLs, addPush, addIncr, addMerge, addPatch],
-  ...[addDump, addRestore, addDiff],
+  ...[addDump, addRestore, addDiff, addDoctor, addCompletion],
 ];
 
 const DESCRIPTION = `Look at and change the JSON values of a dictionary in Redis.
