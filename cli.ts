@@ -20,14 +20,8 @@ import { processTerminal } from "./src/cli/terminal.ts";
  */
 export async function main(): Promise<void> {
   process.title = "json-dict"; // else a list of processes shows the arguments, and a password among them
-  const interruption = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => {
-      if (interruption.signal.aborted) process.exit(130);
-      interruption.abort();
-    });
-  }
-  process.exit(await runProgram(process.argv.slice(2), processTerminal(interruption.signal)));
+  console.warn = () => {}; // what ioredis writes there, calls report as far as it matters
+  process.exit(await runProgram(process.argv.slice(2), processTerminal()));
 }
 
 if (import.meta.main) main(); // no top-level await, so that it can be CommonJS, too

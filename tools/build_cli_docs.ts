@@ -21,6 +21,7 @@ const NOBODY: Terminal = {
   tell: () => Promise.resolve(),
   async *read() {},
   ask: () => Promise.resolve(""),
+  edit: () => Promise.resolve(1),
 };
 
 /** The text of docs/cli.md. */

@@ -84,3 +84,64 @@ export function changesOf(before: unknown, after: unknown, path: readonly Segmen
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+/**
+ * Whether a change still means what it meant: the place is as it was when the change was made.
+ *
+ * @param change The change.
+ * @param before The value that it was made of.
+ * @param now The value as it is now; in a draft, what is looked at becomes a guard.
+ * @returns Whether it can be applied.
+ */
+export function isFitting(change: Change, before: unknown, now: unknown): boolean {
+  const { kind, path } = change;
+  let [was, is] = [before, now];
+  for (const segment of kind === "push" ? path : path.slice(0, -1)) {
+    if (!isAlike(was, is) || !Object.hasOwn(is as object, segment)) return false;
+    [was, is] = [memberOf(was as object, segment), memberOf(is as object, segment)];
+  }
+  if (kind === "push") return Array.isArray(is);
+  const name = path.at(-1);
+  if (name === undefined) return isSame(before, now);
+  if (!isAlike(was, is)) return false;
+  const isThere = Object.hasOwn(is as object, name);
+  return kind === "add" ? !isThere : isThere && isSame(memberOf(is as object, name), change.before);
+}
+
+/** Whether both are objects, or arrays of one length: else an index no longer names the same element. */
+function isAlike(was: unknown, is: unknown): boolean {
+  if (Array.isArray(was)) return Array.isArray(is) && was.length === is.length;
+  return isObject(was) && isObject(is);
+}
+
+/**
+ * Makes a change.
+ *
+ * @param root Holds the value as its member `value`; a draft, too.
+ * @param change The change.
+ * @returns Whether there is such a place.
+ */
+export function applyChange(root: { value: unknown }, { kind, path, after }: Change): boolean {
+  let parent: unknown = root;
+  let name: Segment = "value";
+  for (const segment of path) {
+    if (!isContainer(parent) || !Object.hasOwn(parent, name)) return false;
+    parent = memberOf(parent, name);
+    name = segment;
+  }
+  if (!isContainer(parent)) return false;
+  if (kind === "push") {
+    const list = memberOf(parent, name);
+    if (!Array.isArray(list)) return false;
+    list.push(...after as unknown[]);
+    return true;
+  }
+  if (Array.isArray(parent) && !(Number(name) <= parent.length)) return false;
+  if (kind === "remove") return Reflect.deleteProperty(parent, name);
+  const property = { value: after, enumerable: true, configurable: true, writable: true };
+  return Reflect.defineProperty(parent, name, property); // case: `__proto__` is a member like any other
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}

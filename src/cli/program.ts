@@ -10,6 +10,7 @@ import { addCompletion } from "./completion.ts";
 import { addDiff } from "./diff.ts";
 import { addDump, addRestore } from "./dump.ts";
 import { addDoctor } from "./doctor.ts";
+import { addEdit } from "./edit.ts";
 import { addLs } from "./list.ts";
 import { paintFor } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
@@ -19,7 +20,7 @@ import type { Verb } from "./verb.ts";
 /** All verbs, in the order of the help. */
 const VERBS: readonly Verb[] = [
   ...[addGet, addSet, addDel, addLs, addPush, addIncr, addMerge, addPatch],
-  ...[addDump, addRestore, addDiff, addDoctor, addCompletion],
+  ...[addDump, addRestore, addDiff, addDoctor, addEdit, addCompletion],
 ];
 
 const DESCRIPTION = `Look at and change the JSON values of a dictionary in Redis.

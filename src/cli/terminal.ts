@@ -4,6 +4,7 @@
  * @module
  */
 
+import { spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
 
@@ -29,16 +30,27 @@ export interface Terminal {
   read(): AsyncIterable<string>;
   /** Asks a person, and returns the line. */
   ask(question: string): Promise<string>;
+  /** Opens the editor on a file, and returns its exit code; Ctrl-C is its own meanwhile. */
+  edit(file: string): Promise<number>;
 }
 
 /**
- * The terminal of this process.
+ * The terminal of this process. From here on Ctrl-C no longer ends the process; a second one does, at once.
  *
- * @param signal Aborts with Ctrl-C.
  * @returns The terminal.
  */
-export function processTerminal(signal: AbortSignal): Terminal {
+export function processTerminal(): Terminal {
   const { stdin, stdout, stderr, env } = process;
+  const interruption = new AbortController();
+  const { signal } = interruption;
+  let isLent = false;
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => {
+      if (isLent && name === "SIGINT") return;
+      if (signal.aborted) process.exit(130);
+      interruption.abort();
+    });
+  }
   const write = (stream: NodeJS.WriteStream, text: string): Promise<void> =>
     new Promise((resolve, reject) => stream.write(text, (error) => error ? reject(error) : resolve()));
   // A write reports the failure, as to a pipe that nobody reads any more.
@@ -65,7 +77,26 @@ export function processTerminal(signal: AbortSignal): Terminal {
         lines.close();
       }
     },
+    async edit(file) {
+      isLent = true;
+      try {
+        return await runEditor(env.VISUAL || env.EDITOR || "vi", file);
+      } finally {
+        isLent = false;
+      }
+    },
   };
+}
+
+/** Runs an editor; what the user has named may have arguments, as `code --wait`, so a shell reads it. */
+function runEditor(editor: string, file: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = process.platform === "win32"
+      ? spawn(`${editor} "${file}"`, { shell: true, stdio: "inherit" })
+      : spawn("sh", ["-c", `${editor} "$@"`, editor, file], { stdio: "inherit" });
+    child.on("error", reject);
+    child.on("exit", (code) => resolve(code ?? 1));
+  });
 }
 
 /**

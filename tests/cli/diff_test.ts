@@ -3,29 +3,16 @@
 import { describe, it } from "@std/testing/bdd";
 import { assertEquals, assertMatch } from "@std/assert";
 import * as fc from "fast-check";
-import { type Change, changesOf, isSame } from "../../src/cli/changes.ts";
+import { applyChange, type Change, changesOf, isFitting, isSame } from "../../src/cli/changes.ts";
 import { removeKeys, testClient } from "../support/redis.ts";
 import { Shell } from "../support/shell.ts";
 
 const redis = testClient();
 
-/** Makes changes in a value, as plain code. */
+/** Makes changes in a copy of a value. */
 function applyTo(value: unknown, changes: readonly Change[]): unknown {
   const root = { value: structuredClone(value) };
-  for (const { kind, path, after } of changes) {
-    // deno-lint-ignore no-explicit-any -- any value, to be changed in place
-    let parent: any = root;
-    const [name, ...rest] = ["value", ...path].reverse();
-    for (const segment of rest.reverse()) parent = parent[segment];
-    if (kind === "remove") delete parent[name];
-    else if (kind === "push") parent[name].push(...after as unknown[]);
-    else {Object.defineProperty(parent, name, {
-        value: after,
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      });}
-  }
+  for (const change of changes) assertEquals(applyChange(root, change), true);
   return root.value;
 }
 
@@ -36,6 +23,11 @@ describe("changesOf()", () => {
       const made = applyTo(before, changesOf(before, after));
       assertEquals(isSame(made, after), true);
       assertEquals(changesOf(before, before), []);
+      // Each fits the value that it was made of, and a value that is already changed only if it pushes.
+      for (const change of changesOf(before, after)) {
+        assertEquals(isFitting(change, before, before), true);
+        assertEquals(isFitting(change, before, after), change.kind === "push");
+      }
     }));
   });
 

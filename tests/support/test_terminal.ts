@@ -71,6 +71,16 @@ export class TestTerminal implements Terminal {
     if (answer === undefined) return Promise.reject(new Error(`Nobody answers: ${question}`));
     return Promise.resolve(answer);
   }
+
+  /** What a person does in the editor, one after the other: makes one text of another. */
+  edits: ((text: string) => string | Promise<string>)[] = [];
+
+  async edit(file: string): Promise<number> {
+    const act = this.edits.shift();
+    if (act === undefined) return 1;
+    await Deno.writeTextFile(file, await act(await Deno.readTextFile(file)));
+    return 0;
+  }
 }
 
 /** Runs the program in this process. */
