@@ -19,7 +19,7 @@ import { processTerminal } from "./src/cli/terminal.ts";
  * Ctrl-C stops it between two steps; a second one stops it at once.
  */
 export async function main(): Promise<void> {
-  process.title = "json-dict"; // else a list of processes shows the arguments, and a password among them
+  process.title = "json-dict"; // on Node, a list of processes shows this in place of the arguments
   console.warn = () => {}; // what ioredis writes there, calls report as far as it matters
   process.exit(await runProgram(process.argv.slice(2), processTerminal()));
 }

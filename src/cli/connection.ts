@@ -9,7 +9,7 @@ import type { RedisClient } from "../run/client.ts";
 import { openClient } from "../run/open.ts";
 import { readOptions } from "../run/options.ts";
 import { Store } from "../store/store.ts";
-import { parseDuration } from "./duration.ts";
+import { formatDuration, parseDuration } from "./duration.ts";
 import { Failure, interrupted, wrongUsage } from "./failure.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -31,6 +31,8 @@ export interface Connection extends AsyncDisposable {
   readonly address: string;
   /** How long a call may take, in milliseconds. */
   readonly timeout: number;
+  /** Waits for plain commands of the client, which has no deadline of its own. */
+  answerOf<T>(work: Promise<T>): Promise<T>;
 }
 
 const DEFAULT_URL = "redis://localhost:6379";
@@ -66,6 +68,7 @@ export async function connect(options: ServerOptions, terminal: Terminal): Promi
     await reach(client, address, terminal.signal);
     return {
       ...{ prefix, client, address, timeout },
+      answerOf: (work) => within(work, address, timeout, terminal.signal),
       dict: new RedisJsonDict<Record<string, unknown>>(client, settings),
       store: new Store(client, checked),
       [Symbol.asyncDispose]: () => quit(),
@@ -103,6 +106,37 @@ async function reach(client: RedisClient, address: string, signal: AbortSignal):
   } finally {
     client.off?.("ready", resolve);
     client.off?.("error", failed);
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/**
+ * Waits for answers of the server.
+ *
+ * @throws {Failure} If they do not come in time, the connection is lost, or the user does not want to wait.
+ */
+async function within<T>(
+  work: Promise<T>,
+  address: string,
+  timeout: number,
+  signal: AbortSignal,
+): Promise<T> {
+  const { promise, reject } = withResolvers();
+  const stop = (): void => reject(interrupted());
+  const giveUp = (): void =>
+    reject(new Failure(`Cannot read from ${address}: no answer in ${formatDuration(timeout)}`));
+  const timer = setTimeout(giveUp, timeout);
+  signal.addEventListener("abort", stop);
+  try {
+    if (signal.aborted) stop();
+    return await Promise.race([work, promise as Promise<never>]);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    const isReply = error instanceof Error && error.name === "ReplyError";
+    const reason = isReply ? `the server replied ${error.message}` : "the connection was lost";
+    throw new Failure(`Cannot read from ${address}: ${reason}`);
+  } finally {
+    clearTimeout(timer);
     signal.removeEventListener("abort", stop);
   }
 }

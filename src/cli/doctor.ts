@@ -72,9 +72,11 @@ async function examine(connection: Connection, signal: AbortSignal): Promise<Fin
   }
   const info = await readInfo(connection);
   const clock = await readClock(connection);
-  const save = await client.call("CONFIG", "GET", "save").then(
-    (answer) => Array.isArray(answer) ? String(answer[1] ?? "") : undefined,
-    () => undefined, // not everybody may ask
+  const save = await connection.answerOf(
+    client.call("CONFIG", "GET", "save").then(
+      (answer) => Array.isArray(answer) ? String(answer[1] ?? "") : undefined,
+      () => undefined, // not everybody may ask
+    ),
   );
   return [
     {
@@ -94,8 +96,8 @@ async function examine(connection: Connection, signal: AbortSignal): Promise<Fin
 
 type Info = ReadonlyMap<string, string>;
 
-async function readInfo({ client }: Connection): Promise<Info> {
-  const text = await client.call("INFO").then(String, () => ""); // not everybody may ask
+async function readInfo({ client, answerOf }: Connection): Promise<Info> {
+  const text = await answerOf(client.call("INFO").then(String, () => "")); // not everybody may ask
   return new Map([...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value]) => [name, value]));
 }
 
@@ -173,10 +175,10 @@ function replicasOf(info: Info): Finding {
     : { check, status: "ok", found: count, meaning: `the option durability can wait for up to ${count}` };
 }
 
-async function readClock({ client, timeout }: Connection): Promise<Finding> {
+async function readClock({ client, timeout, answerOf }: Connection): Promise<Finding> {
   const check = "clock";
   const before = Date.now();
-  const answer = await client.call("TIME").catch(() => undefined);
+  const answer = await answerOf(client.call("TIME").catch(() => undefined));
   const after = Date.now();
   if (!Array.isArray(answer)) return unknown(check);
   const offset = Math.round(Number(answer[0]) * 1000 + Number(answer[1]) / 1000 - (before + after) / 2);
@@ -194,7 +196,7 @@ async function readClock({ client, timeout }: Connection): Promise<Finding> {
 }
 
 /** Counts records among the first keys of the server. */
-async function readRecords({ client }: Connection): Promise<Finding> {
+async function readRecords({ client, answerOf }: Connection): Promise<Finding> {
   const check = "records";
   if (client.nodes !== undefined) {
     const meaning = "in a cluster they are beside the data of each node";
@@ -204,7 +206,7 @@ async function readRecords({ client }: Connection): Promise<Finding> {
   let records = 0;
   let keys = 0;
   for (let page = 0; page < PAGES; page++) {
-    const [next, names] = await client.call("SCAN", cursor, "COUNT", 1000) as [string, string[]];
+    const [next, names] = await answerOf(client.call("SCAN", cursor, "COUNT", 1000)) as [string, string[]];
     keys += names.length;
     records += names.filter(isRecord).length;
     cursor = next;

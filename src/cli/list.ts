@@ -88,14 +88,15 @@ async function* itemsOf(
   yield* await measure(connection, page);
 }
 
-async function measure({ client, prefix }: Connection, keys: readonly string[]): Promise<Item[]> {
-  const items = await Promise.all(keys.map(async (key): Promise<Item> => {
+async function measure(connection: Connection, keys: readonly string[]): Promise<Item[]> {
+  const { client, prefix } = connection;
+  const items = await connection.answerOf(Promise.all(keys.map(async (key): Promise<Item> => {
     const [bytes, ttl] = await Promise.all([
       client.call("STRLEN", prefix + key),
       client.call("PTTL", prefix + key),
     ]);
     return { key, bytes: Number(bytes), ttl: Number(ttl) === -1 ? null : Number(ttl) };
-  }));
+  })));
   return items.filter(({ ttl }) => ttl !== -2); // it went meanwhile
 }
 

@@ -37,22 +37,25 @@ export async function* snapshot(connection: Connection, signal: AbortSignal): As
 }
 
 /** Reads values by their keys; those that are not there are left out. */
-export async function* readPage(
-  { client, prefix }: Connection,
-  keys: readonly string[],
-): AsyncGenerator<Snapshot> {
-  const sizes = await Promise.all(keys.map((key) => client.call("STRLEN", prefix + key)));
+async function* readPage(connection: Connection, keys: readonly string[]): AsyncGenerator<Snapshot> {
+  const { client, prefix } = connection;
+  const sizes = await connection.answerOf(
+    Promise.all(keys.map((key) => client.call("STRLEN", prefix + key))),
+  );
   for (let from = 0; from < keys.length;) {
     let to = from;
     for (let bytes = 0; to < keys.length && (to === from || bytes < PAGE_BYTES); to++) {
       bytes += Number(sizes[to]);
     }
     const part = keys.slice(from, to);
-    const answers = await readAtOnce(client, part.map((key) => prefix + key));
+    const names = part.map((key) => prefix + key);
+    const answers = await connection.answerOf(readAtOnce(client, names));
     for (const [index, [text, ttl]] of answers.entries()) {
       if (text === null) continue;
       const key = part[index];
-      if (text.includes("\ufffd") && !await isExact(client, prefix + key, text)) yield { unreadable: key };
+      const isSure = !text.includes("\ufffd") ||
+        await connection.answerOf(isExact(client, names[index], text));
+      if (!isSure) yield { unreadable: key };
       else yield { item: { key, text, ...ttl > 0 ? { ttl } : {} } };
     }
     from = to;
