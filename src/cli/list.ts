@@ -112,7 +112,7 @@ async function showTable(items: AsyncIterable<Item>, terminal: Terminal): Promis
   ]);
   const bytes = all.reduce((sum, item) => sum + item.bytes, 0);
   if (all.length > 0) await terminal.write(formatTable(["size", "expires in", "key"], rows, [0, 1], paint));
-  await terminal.write(paint("dim", `${countKeys(all.length)}, ${formatBytes(bytes)}\n`));
+  await terminal.write(`${paint("dim", `${countKeys(all.length)}, ${formatBytes(bytes)}`)}\n`);
 }
 
 function countKeys(count: number): string {
@@ -156,7 +156,7 @@ async function showTree(
     }
   };
   await draw(root, "");
-  await terminal.write(paint("dim", `${countKeys(root.keys)}, ${formatBytes(root.bytes)}\n`));
+  await terminal.write(`${paint("dim", `${countKeys(root.keys)}, ${formatBytes(root.bytes)}`)}\n`);
 }
 
 function sorted({ children }: Branch): Branch[] {
