@@ -4,14 +4,30 @@ import { assert, assertEquals } from "@std/assert";
 const SRC = new URL("../src/", import.meta.url);
 
 /** The folders, from low to high: a file imports only from its own folder and from those before it. */
-const FOLDERS = ["data", "errors", "replica", "call", "run", "clients", "store", "draft", "api", "sync"];
+const FOLDERS = [
+  "data",
+  "errors",
+  "replica",
+  "call",
+  "run",
+  "clients",
+  "store",
+  "draft",
+  "api",
+  "sync",
+  "cli",
+];
 
 /** Modules from elsewhere, and the files that may import them. */
 const EXTERNAL: Readonly<Record<string, readonly string[]>> = {
   "ioredis": ["run/open.ts"],
   // Deno, Node and Bun have it; only `./sync` does without the web.
   "node:worker_threads": ["sync/worker.ts"],
+  "commander": ["cli/commander.ts"],
 };
+
+/** The program, which runs on Deno and Node. The library names no runtime, and never reaches it. */
+const isProgram = (file: string): boolean => folderOf(file) === "cli";
 
 /** All files below a folder. */
 function* filesBelow(folder: string): Generator<string> {
@@ -86,6 +102,7 @@ describe("src/", () => {
     const wrong: string[] = [];
     for (const [file, source] of sources) {
       for (const specifier of importsOf(source).filter((it) => !it.startsWith("."))) {
+        if (isProgram(file) && specifier.startsWith("node:")) continue;
         if (!EXTERNAL[specifier]?.includes(file)) wrong.push(`${file} imports ${specifier}`);
       }
     }
@@ -100,7 +117,8 @@ describe("src/", () => {
 
   it("src/ names no runtime", () => {
     const runtime = /\b(?:Deno|Bun|process)\s*[.[]|\bnode:|\brequire\s*\(/;
-    const naming = [...sources].filter(([file, source]) =>
+    const library = [...sources].filter(([file]) => !isProgram(file));
+    const naming = library.filter(([file, source]) =>
       runtime.test(file === "sync/worker.ts" ? source.replaceAll('"node:worker_threads"', "") : source)
     );
     assertEquals(naming.map(([file]) => file), []);
@@ -113,6 +131,28 @@ describe("src/", () => {
     assertEquals(others, []);
     for (const entry of ["mod.ts", "core.ts"]) {
       assert(!Deno.readTextFileSync(new URL(`../${entry}`, SRC)).includes("src/sync/"), entry);
+    }
+  });
+
+  it("src/ reaches the program, and its argument parser, from nothing that a library user imports", async () => {
+    for (
+      const entry of [
+        "mod.ts",
+        "core.ts",
+        "sync.ts",
+        ...Deno.readDirSync(new URL("clients/", SRC)).map(({ name }) => `src/clients/${name}`),
+      ]
+    ) {
+      const { stdout } = await new Deno.Command(Deno.execPath(), {
+        args: ["info", "--json", new URL(`../${entry}`, SRC).pathname],
+        stderr: "null",
+      }).output();
+      const { modules } = JSON.parse(new TextDecoder().decode(stdout)) as {
+        modules: { specifier: string }[];
+      };
+      const names = modules.map(({ specifier }) => specifier);
+      assert(names.length > 0);
+      assertEquals(names.filter((name) => /commander|src\/cli\/|\/cli\.ts$/.test(name)), []);
     }
   });
 });

@@ -5,7 +5,7 @@
  */
 
 import config from "../deno.json" with { type: "json" };
-import { PACKAGE } from "./npm_package.ts";
+import { addProgram, BUNDLED, PACKAGE } from "./npm_package.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const OUT = `${ROOT}npm/dnt`;
@@ -36,7 +36,14 @@ await build({
     license: config.license,
     devDependencies: { "@types/node": "^20" },
   },
-  postBuild() {
+  async postBuild() {
+    // dnt writes an own package.json for each kind of module: the program, an ES module, is beside neither.
+    const manifest = `${OUT}/package.json`;
+    const whole = JSON.parse(Deno.readTextFileSync(manifest));
+    delete whole.dependencies[BUNDLED];
+    Deno.writeTextFileSync(manifest, JSON.stringify(whole, null, 2) + "\n");
+    await addProgram(OUT, { esm: "esm", script: "cjs" });
+    Deno.writeTextFileSync(`${OUT}/bin/package.json`, '{ "type": "module" }\n');
     // Bundlers look for it in the nearest package.json, which here is the one that dnt puts beside the modules.
     const esm = `${OUT}/esm/package.json`;
     const { sideEffects } = PACKAGE;

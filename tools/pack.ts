@@ -6,7 +6,7 @@
 
 import { create, extract } from "tar";
 import config from "../deno.json" with { type: "json" };
-import { PACKAGE } from "./npm_package.ts";
+import { addProgram, BUNDLED, PACKAGE } from "./npm_package.ts";
 import { run } from "./command.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
@@ -31,7 +31,9 @@ export async function pack(folder: string): Promise<string> {
     await extract({ file: raw, cwd: work });
     const manifest = `${work}/package/package.json`;
     const whole = { ...JSON.parse(await Deno.readTextFile(manifest)), ...PACKAGE };
+    delete whole.dependencies[BUNDLED];
     await Deno.writeTextFile(manifest, JSON.stringify(whole, null, 2) + "\n");
+    await addProgram(`${work}/package`, { ".": "esm" });
     const files = listFiles(work, "package").sort();
     // `portable` and a fixed time: nothing of this machine gets in.
     await create({ file: tarball, cwd: work, gzip: true, portable: true, mtime: new Date(0) }, files);

@@ -5,6 +5,7 @@
  */
 
 import { run } from "./command.ts";
+import { BUNDLED } from "./npm_package.ts";
 import { pack } from "./pack.ts";
 import { startRedis } from "./redis_server.ts";
 
@@ -45,6 +46,13 @@ async function main(): Promise<void> {
       const printed = await step(what, "node", [file]);
       if (printed !== EXPECTED) throw new Error(`Cannot ${what} the package: it printed ${printed}`);
     }
+    const json = "node_modules/.bin/json-dict";
+    await step("set with the program of", json, ["--prefix", "bin:", "set", "n", "41"]);
+    const sum = await step("count with the program of", json, ["--prefix", "bin:", "incr", "n"]);
+    await step("delete with the program of", json, ["--prefix", "bin:", "del", "n", "--yes"]);
+    if (sum !== "42") throw new Error(`Cannot count with the program of the package: it printed ${sum}`);
+    const installed = [...Deno.readDirSync(`${folder}/node_modules`)].map(({ name }) => name);
+    if (installed.includes(BUNDLED)) throw new Error(`The package installs ${BUNDLED}, which it bundles`);
     const { program, prints } = await readStart();
     await Deno.writeTextFile(`${folder}/start.mjs`, program.replaceAll(READERS_SERVER, redis.url));
     const printed = await step("run the start of README.md with", "node", ["start.mjs"]);
@@ -54,7 +62,9 @@ async function main(): Promise<void> {
     await step("compile against", "node", ["node_modules/typescript/bin/tsc", ...TSC]);
     const size = (await Deno.stat(tarball)).size;
     const node = await step("run Node with", "node", ["--version"]);
-    console.log(`npm package (${Math.ceil(size / 1024)} KB): import, require and tsc work on Node ${node}`);
+    console.log(
+      `npm package (${Math.ceil(size / 1024)} KB): import, require, tsc and json-dict work on Node ${node}`,
+    );
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -1,0 +1,7 @@
+/**
+ * The argument parser. Nothing else imports it, so that the npm package can carry it in one file.
+ *
+ * @module
+ */
+
+export { Command, CommanderError, Option } from "commander";

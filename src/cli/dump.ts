@@ -1,0 +1,311 @@
+/**
+ * Copies in files: dump and restore.
+ *
+ * @module
+ */
+
+import { createReadStream } from "node:fs";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
+import { toError } from "../call/answer.ts";
+import type { SetOp } from "../data/op.ts";
+import type { Command } from "./commander.ts";
+import type { Connection } from "./connection.ts";
+import { type DumpItem, headOf, lineOf, linesOf, readDump, Seal } from "./dump_format.ts";
+import { Failure, interrupted, wrongUsage } from "./failure.ts";
+import { Progress } from "./progress.ts";
+import { snapshot } from "./snapshot.ts";
+import type { Terminal } from "./terminal.ts";
+import { confirm, onServer, type Verb } from "./verb.ts";
+
+/** Writes a dump. */
+export const addDump: Verb = (program, terminal) => {
+  program.command("dump [file]")
+    .summary("copy all values to a file, byte for byte")
+    .description(
+      "Writes all values of the dictionary, byte for byte, with what is left of their expiry: one JSON object in each " +
+        "line, and at the end how many there are and a checksum. It goes to the file, which appears when it is whole, " +
+        "or else to the output. Memory does not grow with the values; only the names of the keys are remembered.",
+    )
+    .option("-f, --force", "replace a file that is there")
+    .addHelpText("after", "\nExample:\n  json-dict dump lab.ndjson")
+    .action(async (file: string | undefined, options: { force?: boolean }, command: Command) => {
+      if (file !== undefined && !options.force && await exists(file)) {
+        throw wrongUsage(`Cannot dump to ${file}: there is such a file; write --force to replace it`);
+      }
+      await onServer(command, terminal, async (connection) => {
+        if (file === undefined) return await dump(connection, terminal, (text) => terminal.write(text));
+        const part = `${file}.part`;
+        const handle = await openFile(part, "w");
+        try {
+          await dump(connection, terminal, async (text) => {
+            await handle.appendFile(text);
+          });
+          await handle.sync();
+          await handle.close();
+          await rename(part, file);
+        } catch (error) {
+          await handle.close().catch(() => {});
+          if (!(error instanceof Unreadable)) await rm(part, { force: true });
+          else await rename(part, file);
+          throw error;
+        }
+      });
+    });
+};
+
+/** Values that no text can hold are not in the dump; all others are. */
+class Unreadable extends Failure {}
+
+async function dump(
+  connection: Connection,
+  terminal: Terminal,
+  write: (text: string) => Promise<void>,
+): Promise<void> {
+  const seal = new Seal();
+  const progress = new Progress(terminal, "dumped");
+  let unreadable = 0;
+  let first = "";
+  let lines = headOf(connection.prefix);
+  try {
+    for await (const found of snapshot(connection, terminal.signal)) {
+      if (terminal.signal.aborted) throw interrupted("the dump is not whole");
+      if ("unreadable" in found) {
+        if (unreadable++ === 0) first = found.unreadable;
+        continue;
+      }
+      const line = lineOf(found.item);
+      seal.add(line);
+      lines += line;
+      if (lines.length < 65_536) continue;
+      await write(lines);
+      lines = "";
+      await progress.at(seal.count);
+    }
+  } catch (error) {
+    if (terminal.signal.aborted) throw interrupted("the dump is not whole");
+    throw error;
+  } finally {
+    await progress.end();
+  }
+  await write(lines + seal.end());
+  if (terminal.isError) await terminal.tell(`${seal.count} dumped\n`);
+  if (unreadable === 0) return;
+  throw new Unreadable(
+    `Dumped ${seal.count} values, but not ${unreadable}, whose bytes are not UTF-8, such as ${
+      JSON.stringify(first)
+    }`,
+  );
+}
+
+interface RestoreOptions {
+  readonly dryRun?: boolean;
+  readonly missing?: boolean;
+  readonly unchecked?: boolean;
+  readonly skip?: string;
+}
+
+/** Reads a dump back. */
+export const addRestore: Verb = (program, terminal) => {
+  program.command("restore [file]")
+    .summary("write the values of a dump")
+    .description(
+      "Writes the values of a dump, byte for byte, with what was left of their expiry. Values that are there are " +
+        "replaced, others stay; it asks first, or needs --yes where nobody can answer. A file is checked as a whole " +
+        "before anything is written; what comes from the input is checked at its end. To write the same dump twice " +
+        "does no harm.",
+    )
+    .option("-n, --dry-run", "check the dump, and count what would be written")
+    .option("--missing", "write only values that are not there; nothing is replaced")
+    .option("--unchecked", "take lines made by hand, without count and checksum")
+    .option("--skip <number>", "leave out so many items: to go on where an earlier restore was interrupted")
+    .addHelpText("after", "\nExample:\n  json-dict restore lab.ndjson --dry-run")
+    .action(async (file: string | undefined, options: RestoreOptions, command: Command) => {
+      const skip = readSkip(options.skip);
+      const isChecked = !options.unchecked;
+      const total = file === undefined ? undefined : await countItems(file, isChecked, terminal.signal);
+      if (total !== undefined && skip > total) {
+        throw wrongUsage(`Cannot skip ${skip} items: the dump has ${total}`);
+      }
+      if (!options.dryRun && !options.missing) {
+        const what = total === undefined ? "the values of the input" : `${total - skip} values`;
+        await confirm(command, terminal, `write ${what}, and replace those that are there`);
+      }
+      const source = (): AsyncIterable<string> => file === undefined ? terminal.read() : piecesOf(file);
+      await onServer(command, terminal, async (connection) => {
+        const items = readDump(linesOf(source()), isChecked);
+        const restore = new Restore(connection, terminal, options, total, file);
+        await restore.run(items, skip);
+      });
+    });
+};
+
+function readSkip(text: string = "0"): number {
+  if (!/^\d{1,15}$/.test(text)) {
+    throw wrongUsage(`Cannot skip ${JSON.stringify(text)} items: it is no number`);
+  }
+  return Number(text);
+}
+
+/** How many values, and about how many characters, are written at once. */
+const BATCH = 200;
+const BATCH_CHARACTERS = 500_000;
+
+/** One run of `restore`. */
+class Restore {
+  readonly #connection: Connection;
+  readonly #terminal: Terminal;
+  readonly #options: RestoreOptions;
+  readonly #progress: Progress;
+  readonly #total: number | undefined;
+  readonly #file: string | undefined;
+  #replaced = 0;
+  #kept = 0;
+  /** All items before this one are done. */
+  #done = 0;
+
+  constructor(
+    connection: Connection,
+    terminal: Terminal,
+    options: RestoreOptions,
+    total: number | undefined,
+    file: string | undefined,
+  ) {
+    this.#connection = connection;
+    this.#terminal = terminal;
+    this.#options = options;
+    this.#total = total;
+    this.#file = file;
+    this.#progress = new Progress(terminal, options.dryRun ? "checked" : "restored", total);
+  }
+
+  async run(items: ReturnType<typeof readDump>, skip: number): Promise<void> {
+    let batch: DumpItem[] = [];
+    let characters = 0;
+    this.#done = skip;
+    try {
+      for await (const { item, index } of items) {
+        if (index < skip) continue;
+        batch.push(item);
+        characters += item.text.length;
+        if (batch.length < BATCH && characters < BATCH_CHARACTERS) continue;
+        await this.#write(batch);
+        batch = [];
+        characters = 0;
+      }
+      await this.#write(batch);
+    } catch (error) {
+      throw this.#explain(error, skip);
+    } finally {
+      await this.#progress.end();
+    }
+    await this.#report(skip);
+  }
+
+  async #write(batch: readonly DumpItem[]): Promise<void> {
+    if (this.#terminal.signal.aborted) throw interrupted();
+    if (batch.length === 0) return;
+    // Of a key that comes twice the last item counts, as one after the other they would.
+    const items = [...new Map(batch.map((item) => [item.key, item])).values()];
+    if (this.#options.dryRun) {
+      const { dict } = this.#connection;
+      const found = await Promise.all(items.map(({ key }) => dict.has(key)));
+      const there = found.filter((it) => it).length;
+      if (this.#options.missing) this.#kept += there;
+      else this.#replaced += there;
+    } else {
+      const { client } = this.#connection;
+      const groups = client.nodes === undefined ? [items] : items.map((item) => [item]);
+      await Promise.all(groups.map((group) => this.#apply(group)));
+    }
+    this.#done += batch.length;
+    await this.#progress.at(this.#done);
+  }
+
+  async #apply(items: readonly DumpItem[]): Promise<void> {
+    const when = this.#options.missing ? { when: "absent" as const } : {};
+    const ops = items.map(({ key, text, ttl = 0 }): SetOp => ({
+      ...{ kind: "set", path: [key], value: text, ...when },
+      ...this.#options.missing && ttl === 0 ? {} : { ttl },
+    }));
+    const outcome = await this.#connection.store.attempt(Object.freeze(ops), "restore");
+    if ("refusal" in outcome) {
+      throw toError(ops[outcome.refusal.index], outcome.refusal, "restore");
+    }
+    if (this.#options.missing) this.#kept += outcome.results.filter((text) => text !== "").length;
+  }
+
+  /** What failed, and how to go on. */
+  #explain(error: unknown, skip: number): unknown {
+    if (this.#options.dryRun) return error;
+    const isInterrupted = error instanceof Failure && error.code === 130;
+    const written = this.#done - skip;
+    if (written === 0 && !isInterrupted) return error;
+    const of = this.#total === undefined ? "" : ` of ${this.#total - skip}`;
+    const state = `${written}${of} items are written; go on with: json-dict restore ${
+      this.#file ?? "(the same input)"
+    } --skip ${this.#done}`;
+    if (isInterrupted) return interrupted(state);
+    return new Failure(`${error instanceof Error ? error.message : error}; ${state}`);
+  }
+
+  async #report(skip: number): Promise<void> {
+    const count = this.#done - skip;
+    const { dryRun, missing } = this.#options;
+    const counts = {
+      items: count,
+      [dryRun ? "wouldWrite" : "written"]: count - this.#kept,
+      ...missing ? { kept: this.#kept } : {},
+      ...dryRun && !missing ? { wouldReplace: this.#replaced } : {},
+    };
+    if (!this.#terminal.isOutput) return await this.#terminal.write(`${JSON.stringify(counts)}\n`);
+    const kept = missing ? `, ${this.#kept} kept that ${dryRun ? "are" : "were"} there` : "";
+    const replaced = dryRun && !missing ? `, ${this.#replaced} of them in place of others` : "";
+    await this.#terminal.write(
+      `${count - this.#kept} ${dryRun ? "would be written" : "written"}${kept}${replaced}\n`,
+    );
+  }
+}
+
+/** Reads a file in pieces. */
+export async function* piecesOf(file: string): AsyncGenerator<string> {
+  // A text that was cut in the middle of a character, or is none, is no dump.
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  try {
+    for await (const bytes of createReadStream(file)) yield decoder.decode(bytes, { stream: true });
+    yield decoder.decode();
+  } catch (error) {
+    throw unreadableFile(file, error);
+  }
+}
+
+/** Reads a whole dump, which shows whether it is one; returns how many items it has. */
+export async function countItems(file: string, isChecked: boolean, signal: AbortSignal): Promise<number> {
+  let count = 0;
+  for await (const _ of readDump(linesOf(piecesOf(file)), isChecked)) {
+    if (signal.aborted) throw interrupted();
+    count++;
+  }
+  return count;
+}
+
+async function openFile(file: string, flags: string): Promise<FileHandle> {
+  try {
+    return await open(file, flags, 0o600); // values are nobody else's business
+  } catch (error) {
+    throw unreadableFile(file, error);
+  }
+}
+
+function unreadableFile(file: string, error: unknown): Error {
+  const { code } = Object(error) as { code?: string };
+  if (code === "ERR_ENCODING_INVALID_ENCODED_DATA" || error instanceof TypeError && code === undefined) {
+    return new Failure(`Cannot read ${file}: it is no text in UTF-8`);
+  }
+  if (code === undefined) return error as Error;
+  const reason = code === "ENOENT" ? "there is no such file or folder" : code;
+  return new Failure(`Cannot open ${file}: ${reason}`, 2);
+}
+
+async function exists(file: string): Promise<boolean> {
+  return await stat(file).then(() => true, () => false);
+}

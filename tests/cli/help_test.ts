@@ -1,0 +1,43 @@
+/** The help, and the page that is made of it. */
+
+import { describe, it } from "@std/testing/bdd";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { createProgram } from "../../src/cli/program.ts";
+import { EXIT_CODES } from "../../src/cli/failure.ts";
+import { cliDocs } from "../../tools/build_cli_docs.ts";
+import { runHere, TestTerminal } from "../support/test_terminal.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const verbs = createProgram(new TestTerminal({})).commands.map((command) => command.name());
+
+describe("json-dict help", () => {
+  it("docs/cli.md is what the help says", async () => {
+    assertEquals(await Deno.readTextFile(new URL("docs/cli.md", ROOT)), cliDocs());
+  });
+
+  for (const verb of verbs) {
+    it(`${verb} has a help with an example that is a command of it`, async () => {
+      for (const args of [[verb, "--help"], ["help", verb]]) {
+        const { code, out, err } = await runHere(new TestTerminal({}), ...args);
+        assertEquals([code, err], [0, ""]);
+        assertMatch(out, new RegExp(`^Usage: json-dict ${verb}`));
+        assertMatch(out, new RegExp(`\\nExample:\\n  .*json-dict ${verb}\\b`));
+      }
+      assert((await Deno.readTextFile(new URL("docs/cli.md", ROOT))).includes(`\n## ${verb}\n`));
+    });
+  }
+
+  it("README.md names every verb", async () => {
+    const readme = await Deno.readTextFile(new URL("README.md", ROOT));
+    assertEquals(verbs.filter((verb) => !readme.includes(`\`${verb}\``)), []);
+  });
+
+  it("json-dict without a verb shows the help as an error, with the exit codes", async () => {
+    const { code, out, err } = await runHere(new TestTerminal({}));
+    assertEquals([code, out], [2, ""]);
+    for (const [number, meaning] of Object.entries(EXIT_CODES)) {
+      assert(err.includes(`${number.padEnd(5)}${meaning}`));
+    }
+    assertEquals((await runHere(new TestTerminal({}), "--help")).code, 0);
+  });
+});
