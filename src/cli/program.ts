@@ -16,10 +16,11 @@ import { paintFor } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
 import { addDel, addGet, addIncr, addMerge, addPatch, addPush, addSet } from "./values.ts";
 import type { Verb } from "./verb.ts";
+import { addWatch } from "./watch.ts";
 
 /** All verbs, in the order of the help. */
 const VERBS: readonly Verb[] = [
-  ...[addGet, addSet, addDel, addLs, addPush, addIncr, addMerge, addPatch],
+  ...[addGet, addSet, addDel, addLs, addPush, addIncr, addMerge, addPatch, addWatch],
   ...[addDump, addRestore, addDiff, addDoctor, addEdit, addCompletion],
 ];
 
