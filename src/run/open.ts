@@ -47,9 +47,10 @@ export function openClient(
   const client = Array.isArray(url)
     ? openCluster(url, settings)
     : openServer(url as string | URL, settings, ending.signal);
-  const parts = partsOf(client);
-  const nodes = (): readonly Redis[] => client instanceof Cluster ? client.nodes() : [client];
-  Connection.of(client as RedisClient).suspect = () => void nodes().forEach(replaceIfSilent);
+  const { parts, add } = partsOf(client);
+  Connection.of(client as RedisClient).suspect = client instanceof Cluster
+    ? () => void client.nodes().forEach((node) => replaceIfSilent(node))
+    : () => void replaceIfSilent(client, add);
   // Without a listener ioredis writes each failed attempt to the console. The calls report the failure.
   client.on("error", () => {});
   const quit = async (ms: number = timeout): Promise<void> => {
@@ -73,7 +74,7 @@ export function openClient(
  * The open connections of the client of a cluster. It says that it is over when the first of them is, and those over
  * which it asks who has which slots it leaves to themselves, with their timers.
  */
-function partsOf(client: Redis | Cluster): ReadonlySet<Redis> {
+function partsOf(client: Redis | Cluster): Parts {
   const parts = new Set<Redis>();
   const add = (part: Redis): void => {
     parts.add(part);
@@ -92,7 +93,14 @@ function partsOf(client: Redis | Cluster): ReadonlySet<Redis> {
       return part;
     };
   });
-  return parts;
+  return { parts, add };
+}
+
+/** Connections that end with a client. */
+interface Parts {
+  readonly parts: ReadonlySet<Redis>;
+  /** Takes one more, until it ends by itself. */
+  readonly add: (part: Redis) => void;
 }
 
 /** A server that does not answer QUIT has nothing else to answer, and is left after a while, in milliseconds. */
@@ -199,20 +207,42 @@ const SILENCE_TIMEOUT = 1000;
 const asked = new WeakSet<Redis>();
 
 /**
- * Replaces a connection that is open here only, as when a router has forgotten it, or the other machine is gone. Nothing
- * tells of that for many minutes.
+ * Replaces a connection that is open here only, as when a router has forgotten it. Nothing reports that for many minutes.
+ * A server that is only slow answers over a new connection no sooner, and keeps the old one with all calls in it.
+ *
+ * @param add Takes the connection that is made for it, where that does not end with the client anyway.
  */
-async function replaceIfSilent(client: Redis): Promise<void> {
-  if (asked.has(client) || !/^(?:connect|ready)$/.test(client.status)) return;
+async function replaceIfSilent(client: Redis, add?: (part: Redis) => void): Promise<void> {
+  const isOpen = (): boolean => /^(?:connect|ready)$/.test(client.status);
+  if (asked.has(client) || !isOpen()) return;
   asked.add(client);
   const { stream } = client;
   let isSilent = true;
   const hear = (): void => void (isSilent = false);
   stream.once("data", hear);
   await within(SILENCE_TIMEOUT, client.ping().then(hear, hear)); // it rejects when the connection is lost meanwhile
+  // Else it is busy with a large value.
+  const mayBeDead = (): boolean =>
+    isSilent && isOpen() && client.stream === stream && stream.writableLength === 0;
+  if (mayBeDead() && await answersAnew(client, add) && mayBeDead()) client.disconnect(true);
   stream.off("data", hear);
   asked.delete(client);
-  if (isSilent && stream.writableLength === 0) client.disconnect(true); // else it is busy with a large value
+}
+
+/** Whether the server of a client answers over a new connection. */
+async function answersAnew(client: Redis, add?: (part: Redis) => void): Promise<boolean> {
+  const probe = client.duplicate({
+    ...{ lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0, disconnectTimeout: 0 },
+  });
+  add?.(probe);
+  probe.on("error", () => {});
+  const isOver = new Promise((resolve) => probe.once("end", resolve));
+  let answers = false;
+  const asking = probe.connect().then(() => probe.ping()).then(() => void (answers = true), () => {});
+  await within(SILENCE_TIMEOUT, Promise.race([asking, isOver]));
+  probe.disconnect();
+  await isOver;
+  return answers;
 }
 
 /** How long a server may take to answer a TLS handshake before it is asked without TLS, in milliseconds. */

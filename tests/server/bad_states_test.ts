@@ -357,19 +357,27 @@ describe("a network that garbles", () => {
     assertEquals(await lab.at("x").push(2), 1);
   });
 
-  it("RedisJsonDict replaces the connection to a server that does nothing for a while, and loses no call by it", async () => {
+  it("RedisJsonDict keeps the connection to a server that does nothing for a while, and all calls in it", async () => {
     await using scope = await start([], SHORT);
     const { server, client, lab } = scope;
+    await using once = RedisJsonDict.connect<Lab>(server.url, {
+      prefix: lab.prefix,
+      timeout: LONG,
+      delivery: "at-most-once",
+    });
     await lab.set("x", []);
+    await once.at("x").length();
     const connections = async (): Promise<number> =>
       Number(/total_connections_received:(\d+)/.exec(await client.info("stats"))?.[1]);
     const before = await connections();
     Deno.kill(server.pid, "SIGSTOP");
     const patient = lab.at("x").with({ timeout: LONG }).push(1);
-    await assertRejects(() => lab.get("y"), TimeoutError);
-    await assertRejects(() => lab.get("y"), TimeoutError); // it was replaced meanwhile
+    await assertRejects(() => once.get("text", { timeout: SHORT }), TimeoutError);
+    const fragile = once.at("y").getOrInsert(1);
+    await assertRejects(() => lab.get("text"), TimeoutError);
+    await assertRejects(() => lab.get("text"), TimeoutError); // both were asked whether they are there meanwhile
     Deno.kill(server.pid, "SIGCONT");
-    assertEquals(await patient, 1);
+    assertEquals([await patient, await fragile], [1, 1]);
     assertEquals(await lab.get("x"), [1]);
     assert(await connections() > before);
   });

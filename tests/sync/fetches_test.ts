@@ -2,9 +2,11 @@
 
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals } from "@std/assert";
+import { Redis } from "ioredis";
 import { connect as connectTo, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { connect, dictionary, type Facade, toPlain } from "../../sync.ts";
+import { startRedis } from "../../tools/redis_server.ts";
 import { redisUrl, testClient, uniquePrefix } from "../support/redis.ts";
 import { until } from "../support/until.ts";
 
@@ -16,19 +18,21 @@ const client = testClient();
 /** Sees the commands that name a prefix, but not those that scripts call. On a socket of its own: nothing else may come. */
 class Counter implements Disposable {
   readonly #prefix: string;
+  readonly #beside: Redis;
   readonly #socket: Socket;
   readonly #seen: string[] = [];
   #marks = 0;
 
-  private constructor(prefix: string, socket: Socket) {
+  private constructor(prefix: string, beside: Redis, socket: Socket) {
     this.#prefix = prefix;
+    this.#beside = beside;
     this.#socket = socket;
   }
 
-  static async start(prefix: string): Promise<Counter> {
-    const { hostname, port } = new URL(redisUrl);
+  static async start(prefix: string, url: string = redisUrl, beside: Redis = client): Promise<Counter> {
+    const { hostname, port } = new URL(url);
     const socket = connectTo(Number(port), hostname);
-    const counter = new Counter(prefix, socket);
+    const counter = new Counter(prefix, beside, socket);
     let isReady = false;
     createInterface({ input: socket }).on("line", (line) => {
       if (line === "+OK") isReady = true;
@@ -51,13 +55,17 @@ class Counter implements Disposable {
   /** Waits until all that was sent before is seen. */
   async #mark(): Promise<void> {
     const mark = `${this.#prefix}mark:${this.#marks++}`;
-    await client.echo(mark);
+    await this.#beside.echo(mark);
     await until("the mark is seen", () => this.#seen.at(-1)?.includes(`"${mark}"`) === true);
   }
 
   [Symbol.dispose](): void {
     this.#socket.destroy();
   }
+}
+
+function disposable(client: Redis): AsyncDisposable & { readonly client: Redis } {
+  return { client, [Symbol.asyncDispose]: async () => void await client.quit() };
 }
 
 describe("The cost of ./sync", () => {
@@ -128,7 +136,7 @@ describe("The cost of ./sync", () => {
     for (const [count, use] of uses) {
       // Where the machine pauses in the middle of a walk, it reads once more.
       let fewest = Infinity;
-      for (let run = 0; run < 5 && fewest > count; run++) {
+      for (let run = 0; run < 50 && fewest > count; run++) {
         const commands = await counter.of(use);
         fewest = Math.min(fewest, commands.length);
       }
@@ -138,8 +146,11 @@ describe("The cost of ./sync", () => {
 
   it("what goes through the dictionary is one scan, and one read for all values", async () => {
     const prefix = uniquePrefix("fetches");
-    using lab = connect(redisUrl, { prefix }) as Facade<object> & { [key: string]: Any };
-    using counter = await Counter.start(prefix);
+    // On a server of its own: with what others have there, a scan would take several pages.
+    await using server = await startRedis();
+    await using beside = disposable(new Redis(server.url));
+    using lab = connect(server.url, { prefix }) as Facade<object> & { [key: string]: Any };
+    using counter = await Counter.start(prefix, server.url, beside.client);
     dictionary(lab as Facade<Record<string, number>>).update({ a: 1, b: 2, c: 3 });
     const uses: [string[], () => unknown][] = [
       [["SCAN"], () => Object.keys(lab)],
@@ -151,11 +162,9 @@ describe("The cost of ./sync", () => {
     ];
     for (const [expected, use] of uses) {
       let commands: string[] = [];
-      for (let run = 0; run < 5; run++) {
+      // A machine that is busy may interrupt the engine within one operation; what was fetched is then too old for it.
+      for (let run = 0; run < 50 && commands.length !== expected.length; run++) {
         commands = await counter.of(use);
-        // Other files of this run fill the same server, so that a scan may take several pages.
-        commands = commands.filter((name, index) => name !== "SCAN" || commands.indexOf(name) === index);
-        if (commands.length === expected.length) break;
       }
       assertEquals([commands, String(use)], [expected, String(use)]);
     }
