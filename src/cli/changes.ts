@@ -105,7 +105,9 @@ export function isFitting(change: Change, before: unknown, now: unknown): boolea
   if (name === undefined) return isSame(before, now);
   if (!isAlike(was, is)) return false;
   const isThere = Object.hasOwn(is as object, name);
-  return kind === "add" ? !isThere : isThere && isSame(memberOf(is as object, name), change.before);
+  return kind === "add"
+    ? !isThere
+    : isThere && isSame(memberOf(is as object, name), memberOf(was as object, name));
 }
 
 /** Whether both are objects, or arrays of one length: else an index no longer names the same element. */
@@ -115,13 +117,13 @@ function isAlike(was: unknown, is: unknown): boolean {
 }
 
 /**
- * Makes a change.
+ * Makes a change. An array is not replaced by another one: only the elements that differ are.
  *
  * @param root Holds the value as its member `value`; a draft, too.
  * @param change The change.
  * @returns Whether there is such a place.
  */
-export function applyChange(root: { value: unknown }, { kind, path, after }: Change): boolean {
+export function applyChange(root: { value: unknown }, { kind, path, before, after }: Change): boolean {
   let parent: unknown = root;
   let name: Segment = "value";
   for (const segment of path) {
@@ -130,16 +132,30 @@ export function applyChange(root: { value: unknown }, { kind, path, after }: Cha
     name = segment;
   }
   if (!isContainer(parent)) return false;
+  const list = memberOf(parent, name);
   if (kind === "push") {
-    const list = memberOf(parent, name);
     if (!Array.isArray(list)) return false;
     list.push(...after as unknown[]);
+    return true;
+  }
+  if (kind === "replace" && Array.isArray(list) && Array.isArray(before) && Array.isArray(after)) {
+    list.splice(...spliceOf(before, after));
     return true;
   }
   if (Array.isArray(parent) && !(Number(name) <= parent.length)) return false;
   if (kind === "remove") return Reflect.deleteProperty(parent, name);
   const property = { value: after, enumerable: true, configurable: true, writable: true };
   return Reflect.defineProperty(parent, name, property); // case: `__proto__` is a member like any other
+}
+
+/** The arguments of the `splice` that makes one array of another. */
+function spliceOf(before: readonly unknown[], after: readonly unknown[]): [number, number, ...unknown[]] {
+  const shorter = Math.min(before.length, after.length);
+  let start = 0;
+  while (start < shorter && isSame(before[start], after[start])) start++;
+  let end = 0;
+  while (end < shorter - start && isSame(before.at(-1 - end), after.at(-1 - end))) end++;
+  return [start, before.length - end - start, ...after.slice(start, after.length - end)];
 }
 
 function isContainer(value: unknown): value is object {

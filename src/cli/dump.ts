@@ -4,8 +4,9 @@
  * @module
  */
 
-import { createReadStream } from "node:fs";
-import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { createReadStream, type Stats } from "node:fs";
+import { link, lstat, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { toError } from "../call/answer.ts";
 import type { SetOp } from "../data/op.ts";
 import type { Command } from "./commander.ts";
@@ -29,29 +30,82 @@ export const addDump: Verb = (program, terminal) => {
     .option("-f, --force", "replace a file that is there")
     .addHelpText("after", "\nExample:\n  json-dict dump lab.ndjson")
     .action(async (file: string | undefined, options: { force?: boolean }, command: Command) => {
-      if (file !== undefined && !options.force && await exists(file)) {
-        throw wrongUsage(`Cannot dump to ${file}: there is such a file; write --force to replace it`);
-      }
+      const target = file === undefined ? undefined : await targetOf(file, options.force === true);
       await onServer(command, terminal, async (connection) => {
-        if (file === undefined) return await dump(connection, terminal, (text) => terminal.write(text));
-        const part = `${file}.part`;
-        const handle = await openFile(part, "w");
-        try {
-          await dump(connection, terminal, async (text) => {
-            await handle.appendFile(text);
-          });
-          await handle.sync();
-          await handle.close();
-          await rename(part, file);
-        } catch (error) {
-          await handle.close().catch(() => {});
-          if (!(error instanceof Unreadable)) await rm(part, { force: true });
-          else await rename(part, file);
-          throw error;
-        }
+        if (target === undefined) await dump(connection, terminal, (text) => terminal.write(text));
+        else await dumpTo(target, options.force === true, connection, terminal);
       });
     });
 };
+
+/** The file to write; with `force` the one that a link leads to. */
+async function targetOf(file: string, force: boolean): Promise<string> {
+  const found = await ifThere(lstat(file), file);
+  if (found === undefined) return file;
+  const state = await ifThere(stat(file), file);
+  if (state !== undefined && !state.isFile()) {
+    throw wrongUsage(
+      `Cannot dump to ${file}: it is no regular file; leave it out, and use a pipe or > of the shell`,
+    );
+  }
+  if (!force) throw alreadyThere(file);
+  if (state === undefined) throw wrongUsage(`Cannot dump to ${file}: it is a link that leads to nothing`);
+  return await realpath(file);
+}
+
+async function ifThere(work: Promise<Stats>, file: string): Promise<Stats | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if ((Object(error) as { code?: string }).code === "ENOENT") return undefined;
+    throw unreadableFile(file, error);
+  }
+}
+
+function alreadyThere(file: string): Failure {
+  return wrongUsage(`Cannot dump to ${file}: there is such a file; write --force to replace it`);
+}
+
+/** Dumps into a new file beside the target, which takes its place when it is whole. */
+async function dumpTo(
+  target: string,
+  force: boolean,
+  connection: Connection,
+  terminal: Terminal,
+): Promise<void> {
+  const part = `${target}.${randomUUID()}.part`;
+  const publish = async (): Promise<void> => {
+    if (force) return await rename(part, target);
+    try {
+      await link(part, target); // unlike rename it replaces nothing
+    } catch (error) {
+      if ((Object(error) as { code?: string }).code === "EEXIST") throw alreadyThere(target);
+      throw unreadableFile(target, error);
+    }
+  };
+  // Values are nobody else's business.
+  const handle = await open(part, "wx", 0o600).catch((error) => {
+    throw unreadableFile(target, error);
+  });
+  try {
+    let unreadable: Unreadable | undefined;
+    try {
+      await dump(connection, terminal, async (text) => {
+        await handle.appendFile(text);
+      });
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      unreadable = error;
+    }
+    await handle.sync();
+    await handle.close();
+    await publish();
+    if (unreadable !== undefined) throw unreadable;
+  } finally {
+    await handle.close().catch(() => {});
+    await rm(part, { force: true });
+  }
+}
 
 /** Values that no text can hold are not in the dump; all others are. */
 class Unreadable extends Failure {}
@@ -288,14 +342,6 @@ export async function countItems(file: string, isChecked: boolean, signal: Abort
   return count;
 }
 
-async function openFile(file: string, flags: string): Promise<FileHandle> {
-  try {
-    return await open(file, flags, 0o600); // values are nobody else's business
-  } catch (error) {
-    throw unreadableFile(file, error);
-  }
-}
-
 function unreadableFile(file: string, error: unknown): Error {
   const { code } = Object(error) as { code?: string };
   if (code === "ERR_ENCODING_INVALID_ENCODED_DATA" || error instanceof TypeError && code === undefined) {
@@ -304,8 +350,4 @@ function unreadableFile(file: string, error: unknown): Error {
   if (code === undefined) return error as Error;
   const reason = code === "ENOENT" ? "there is no such file or folder" : code;
   return new Failure(`Cannot open ${file}: ${reason}`, 2);
-}
-
-async function exists(file: string): Promise<boolean> {
-  return await stat(file).then(() => true, () => false);
 }

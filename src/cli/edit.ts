@@ -58,7 +58,7 @@ class Editing {
     try {
       let after = await this.#edit(file, before);
       while (true) {
-        const changes = changesOf(before, after);
+        const changes = changesOf(asShown(before), after);
         if (changes.length === 0) {
           await this.#terminal.tell("Nothing was changed\n");
           break;
@@ -67,7 +67,7 @@ class Editing {
         const now = await this.#read();
         const answer = await this.#askAbout(changes, before, now);
         const kept = answer === "o" ? changes : changes.filter((change) => isFitting(change, before, now));
-        const root = { value: decode(textOf(now), EXACT) as unknown };
+        const root = { value: asShown(now) };
         for (const change of kept) applyChange(root, change);
         [before, after] = [now, answer === "o" ? root.value : await this.#edit(file, root.value)];
       }
@@ -91,15 +91,18 @@ class Editing {
 
   /** Lets the user change a value, until it is JSON again. */
   async #edit(file: string, value: unknown): Promise<unknown> {
-    await writeFile(file, `${formatJson(value, (_, text) => text)}\n`, { mode: 0o600 });
+    await writeFile(file, `${textFor(value)}\n`, { mode: 0o600 });
     while (true) {
       const code = await this.#terminal.edit(file);
       if (code !== 0) throw this.#refuse(`the editor ended with ${code}, so nothing was changed`);
-      const text = await readFile(file, "utf8");
+      const bytes = await readFile(file);
       try {
-        return decode(text, EXACT);
+        // Bytes that are no UTF-8 would become other characters unnoticed.
+        return decode(new TextDecoder("utf-8", { fatal: true }).decode(bytes), EXACT);
       } catch (error) {
-        const reason = visible((error as Error).message.split("\n")[0]);
+        const reason = error instanceof SyntaxError
+          ? visible(error.message.split("\n")[0])
+          : "it is no text in UTF-8";
         if (!this.#terminal.isInput) throw this.#refuse(`it is no JSON any more (${reason})`);
         const answer = await this.#terminal.ask(`It is no JSON any more (${reason}). Edit again? [Y/n] `);
         if (/^n/i.test(answer.trim())) throw this.#refuse("it is no JSON, so nothing was changed");
@@ -111,7 +114,8 @@ class Editing {
   async #send(changes: readonly Change[], before: unknown, after: unknown): Promise<boolean> {
     const ref = this.#connection.dict.at(...this.#path);
     const options = { signal: this.#terminal.signal };
-    if (changes.some(({ kind, path }) => path.length === 0 && kind === "replace")) {
+    const isWhole = changes.some(({ kind, path }) => path.length === 0 && kind === "replace");
+    if (isWhole && !(Array.isArray(before) && Array.isArray(after))) {
       return await ref.compareAndSet(before, after, options);
     }
     try {
@@ -164,6 +168,19 @@ class Editing {
 class Collision extends Error {}
 
 const EXACT = { bigints: true };
+
+/** What the editor shows. */
+function textFor(value: unknown): string {
+  return formatJson(value, (_, text) => text);
+}
+
+/**
+ * A value as the editor shows it. A number can read differently there, as a double of many digits, so changes are found
+ * by comparing with this; the guards compare with the value itself.
+ */
+function asShown(value: unknown): unknown {
+  return decode(textFor(value), EXACT);
+}
 
 function textOf(value: unknown): string {
   return encode(value, EXACT);

@@ -51,12 +51,13 @@ async function* readPage(connection: Connection, keys: readonly string[]): Async
     const names = part.map((key) => prefix + key);
     const answers = await connection.answerOf(readAtOnce(client, names));
     for (const [index, [text, ttl]] of answers.entries()) {
-      if (text === null) continue;
+      if (text === null || ttl === -2) continue;
       const key = part[index];
       const isSure = !text.includes("\ufffd") ||
         await connection.answerOf(isExact(client, names[index], text));
       if (!isSure) yield { unreadable: key };
-      else yield { item: { key, text, ...ttl > 0 ? { ttl } : {} } };
+      // A value with less than a millisecond left has 0; it expires, too.
+      else yield { item: { key, text, ...ttl === -1 ? {} : { ttl: Math.max(ttl, 1) } } };
     }
     from = to;
   }

@@ -197,6 +197,58 @@ describe("json-dict dump and restore", () => {
     });
   });
 
+  it("dump touches no file but its own", async () => {
+    const shell = new Shell(redis);
+    await fill(shell);
+    await inFolder(async (folder) => {
+      const [file, real] = [`${folder}/d`, `${folder}/real`];
+      await Deno.writeTextFile(`${file}.part`, "mine");
+      assertEquals((await shell.run("dump", file)).code, 0);
+      assertEquals(await Deno.readTextFile(`${file}.part`), "mine");
+      await Deno.remove(file);
+
+      await Deno.writeTextFile(real, "mine");
+      await Deno.symlink(real, file);
+      assertEquals((await shell.run("dump", file)).code, 2);
+      assertEquals(await Deno.readTextFile(real), "mine");
+      assertEquals((await shell.run("dump", file, "--force")).code, 0);
+      assert((await Deno.lstat(file)).isSymlink);
+      assertMatch(await Deno.readTextFile(real), /^\{"dump":/);
+      await Deno.remove(real);
+      for (const more of [[], ["--force"]]) assertEquals((await shell.run("dump", file, ...more)).code, 2);
+      assert((await Deno.lstat(file)).isSymlink);
+
+      const pipe = `${folder}/pipe`;
+      assert((await new Deno.Command("mkfifo", { args: [pipe] }).output()).success);
+      for (const odd of [pipe, folder]) {
+        const { code, err } = await shell.run("dump", odd, "--force");
+        assertEquals(code, 2);
+        assertMatch(err, /no regular file; .* use a pipe/);
+      }
+      assert((await Deno.lstat(pipe)).isFifo);
+      assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["d", "d.part", "pipe"]);
+    });
+  });
+
+  it("dump replaces no file that appears while it writes", async () => {
+    const shell = new Shell(redis);
+    await fill(shell);
+    await inFolder(async (folder) => {
+      /** Somebody who writes the same file when the dump is about to be whole. */
+      class Rival extends TestTerminal {
+        override async tell(text: string): Promise<void> {
+          if (/ dumped\n$/.test(text)) await Deno.writeTextFile(`${folder}/d`, "theirs");
+          return await super.tell(text);
+        }
+      }
+      const { code, err } = await runHere(new Rival(shell.env, []), "dump", `${folder}/d`);
+      assertEquals(code, 2);
+      assertMatch(err, /there is such a file/);
+      assertEquals(await Deno.readTextFile(`${folder}/d`), "theirs");
+      assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["d"]);
+    });
+  });
+
   it("dump ends quietly where nobody reads any more", async () => {
     const shell = new Shell(redis);
     const texts = Array.from({ length: 2000 }, (_, n) => [`${shell.prefix}${n}`, `"${"x".repeat(1000)}"`]);

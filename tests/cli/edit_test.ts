@@ -46,6 +46,54 @@ describe("json-dict edit", () => {
     assertMatch(await keptText(failing), /"blue"/);
   });
 
+  it("edit writes no number that nobody touched", async () => {
+    const shell = new Shell(redis);
+    const steps: readonly (readonly [string, Act, string])[] = [
+      [
+        '{"c":[1.0,2,12345678901234567890.5,7],"b":1}',
+        (text) => text.replace('"b": 1', '"b": 2'),
+        '{"c":[1.0,2,12345678901234567890.5,7],"b":2}',
+      ],
+      [
+        '{"c":[1.0,2,12345678901234567890.5,7],"b":1}',
+        (text) => text.replace("12345678901234567000", "12345678901234567001"),
+        '{"c":[1.0,2,12345678901234567001,7],"b":1}',
+      ],
+      [
+        '{"c":[1.0,2,12345678901234567890.5,7.0]}',
+        (text) => text.replace(/ *2,\n/, ""),
+        '{"c":[1.0,12345678901234567890.5,7.0]}',
+      ],
+      ["[1.0, 2.0, 3.0]", (text) => text.replace(/ *1,\n/, " 8, 9,"), "[8,9, 2.0, 3.0]"],
+      ["[1.0, 1.0]", (text) => text.replace(/ *1,\n/, ""), "[1.0]"],
+      ["9007199254740993.5", () => "5", "5"],
+      ["[9007199254740993.5]", () => '{"a":1}', '{"a":1}'],
+    ];
+    for (const [before, act, after] of steps) {
+      await shell.put("a", before);
+      assertEquals(await edit(shell, "a", [act]), { code: 0, out: "", err: "" }, before);
+      assertEquals((await shell.text("a"))?.replaceAll(" ", ""), after.replaceAll(" ", ""));
+    }
+    for (
+      const text of ["12345678901234567890.5", "[1e20,-1e17,0.1,1.0,1e300]", '{"a":{"b":9007199254740993.0}}']
+    ) {
+      await shell.put("a", text);
+      const { code, err } = await edit(shell, "a", [(shown) => shown]);
+      assertEquals([code, err, await shell.text("a")], [0, "Nothing was changed\n", text]);
+    }
+  });
+
+  it("edit refuses bytes that are no UTF-8", async () => {
+    const shell = new Shell(redis);
+    await shell.put("a", '"x"');
+    // Bytes that a lossy decoder would turn into a valid string.
+    const env = { ...shell.env, EDITOR: "LC_ALL=C sed -i 's/x/\\xff/'" };
+    const { code, err } = await runProcess(["edit", "a"], { env });
+    assertEquals([code, await shell.text("a")], [1, '"x"']);
+    assertMatch(err, /it is no text in UTF-8/);
+    await Deno.remove(/what you wrote is in (\S+)\/[^/]*\n$/.exec(err)![1], { recursive: true });
+  });
+
   it("edit lets what others change in other places stand", async () => {
     const shell = new Shell(redis);
     await shell.put("a", '{"x":{"n":1,"list":[1]},"y":2,"gone":0}');
