@@ -157,7 +157,8 @@ class Report {
     let changes: Change[] | undefined;
     try {
       changes = changesOf(decode(before.text, EXACT), decode(after.text, EXACT));
-    } catch {
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
       changes = undefined; // one of them is no JSON
     }
     if (changes?.length === 0 && !isExact) return;

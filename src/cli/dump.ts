@@ -12,11 +12,11 @@ import type { SetOp } from "../data/op.ts";
 import type { Command } from "./commander.ts";
 import type { Connection } from "./connection.ts";
 import { type DumpItem, headOf, lineOf, linesOf, readDump, Seal } from "./dump_format.ts";
-import { Failure, interrupted, wrongUsage } from "./failure.ts";
+import { Failure, failureOf, interrupted, wrongUsage } from "./failure.ts";
 import { Progress } from "./progress.ts";
 import { snapshot } from "./snapshot.ts";
 import type { Terminal } from "./terminal.ts";
-import { confirm, onServer, type Verb } from "./verb.ts";
+import { confirm, type GlobalOptions, onServer, optionsOf, type Verb } from "./verb.ts";
 
 /** Writes a dump. */
 export const addDump: Verb = (program, terminal) => {
@@ -32,11 +32,21 @@ export const addDump: Verb = (program, terminal) => {
     .action(async (file: string | undefined, options: { force?: boolean }, command: Command) => {
       const target = file === undefined ? undefined : await targetOf(file, options.force === true);
       await onServer(command, terminal, async (connection) => {
-        if (target === undefined) await dump(connection, terminal, (text) => terminal.write(text));
+        if (target === undefined) await dump(connection, terminal, (text) => writeOut(terminal, text));
         else await dumpTo(target, options.force === true, connection, terminal);
       });
     });
 };
+
+/** Writes output. Where nobody reads it any more, the copy is not whole, unlike a list that was long enough. */
+async function writeOut(terminal: Terminal, text: string): Promise<void> {
+  try {
+    await terminal.write(text);
+  } catch (error) {
+    if ((Object(error) as { code?: string }).code !== "EPIPE") throw error;
+    throw new Failure("Cannot dump: nobody reads the output any more, so the copy is not whole");
+  }
+}
 
 /** The file to write; with `force` the one that a link leads to. */
 async function targetOf(file: string, force: boolean): Promise<string> {
@@ -187,11 +197,34 @@ export const addRestore: Verb = (program, terminal) => {
       const source = (): AsyncIterable<string> => file === undefined ? terminal.read() : piecesOf(file);
       await onServer(command, terminal, async (connection) => {
         const items = readDump(linesOf(source()), isChecked);
-        const restore = new Restore(connection, terminal, options, total, file);
+        const again = againWith(file, optionsOf<RestoreOptions>(command));
+        const restore = new Restore(connection, terminal, options, total, again);
         await restore.run(items, skip);
       });
     });
 };
+
+/** The command that goes on, for a shell. An address that may hold a password is not in it. */
+function againWith(
+  file: string | undefined,
+  { missing, unchecked, prefix, url }: RestoreOptions & GlobalOptions,
+): (skip: number) => string {
+  const address = url === undefined ? [] : ["--url", /^[\w.:/,-]+$/.test(url) ? url : "(the same address)"];
+  const options = [
+    ...missing ? ["--missing"] : [],
+    ...unchecked ? ["--unchecked"] : [],
+    ...prefix === undefined ? [] : ["--prefix", quote(prefix)],
+    ...address,
+  ];
+  const source = file === undefined ? ["< (the same input)"] : [];
+  const from = file === undefined ? [] : [quote(file.startsWith("-") ? `./${file}` : file)];
+  return (skip) => ["json-dict restore", ...from, "--skip", skip, ...options, ...source].join(" ");
+}
+
+/** Quotes a text for a shell. */
+function quote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
 
 function readSkip(text: string = "0"): number {
   if (!/^\d{1,15}$/.test(text)) {
@@ -211,7 +244,7 @@ class Restore {
   readonly #options: RestoreOptions;
   readonly #progress: Progress;
   readonly #total: number | undefined;
-  readonly #file: string | undefined;
+  readonly #again: (skip: number) => string;
   #replaced = 0;
   #kept = 0;
   /** All items before this one are done. */
@@ -222,13 +255,13 @@ class Restore {
     terminal: Terminal,
     options: RestoreOptions,
     total: number | undefined,
-    file: string | undefined,
+    again: (skip: number) => string,
   ) {
     this.#connection = connection;
     this.#terminal = terminal;
     this.#options = options;
     this.#total = total;
-    this.#file = file;
+    this.#again = again;
     this.#progress = new Progress(terminal, options.dryRun ? "checked" : "restored", total);
   }
 
@@ -295,11 +328,8 @@ class Restore {
     const written = this.#done - skip;
     if (written === 0 && !isInterrupted) return error;
     const of = this.#total === undefined ? "" : ` of ${this.#total - skip}`;
-    const state = `${written}${of} items are written; go on with: json-dict restore ${
-      this.#file ?? "(the same input)"
-    } --skip ${this.#done}`;
-    if (isInterrupted) return interrupted(state);
-    return new Failure(`${error instanceof Error ? error.message : error}; ${state}`);
+    const state = `${written}${of} items are written; go on with: ${this.#again(this.#done)}`;
+    return failureOf(error, this.#terminal.signal, state);
   }
 
   async #report(skip: number): Promise<void> {

@@ -15,7 +15,7 @@ import { ConflictError } from "../errors/edit.ts";
 import { applyChange, type Change, changesOf, isFitting } from "./changes.ts";
 import type { Command } from "./commander.ts";
 import type { Connection } from "./connection.ts";
-import { Failure } from "./failure.ts";
+import { Failure, failureOf, messageOf } from "./failure.ts";
 import { parsePlace, toPointer } from "./place.ts";
 import { formatJson, paintFor, visible } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
@@ -53,10 +53,11 @@ class Editing {
 
   async run(): Promise<void> {
     let before = await this.#read();
+    const text = textFor(before);
     const folder = await mkdtemp(join(tmpdir(), "json-dict-"));
     const file = join(folder, "value.json");
     try {
-      let after = await this.#edit(file, before);
+      let after = await this.#edit(file, text);
       while (true) {
         const changes = changesOf(asShown(before), after);
         if (changes.length === 0) {
@@ -69,29 +70,30 @@ class Editing {
         const kept = answer === "o" ? changes : changes.filter((change) => isFitting(change, before, now));
         const root = { value: asShown(now) };
         for (const change of kept) applyChange(root, change);
-        [before, after] = [now, answer === "o" ? root.value : await this.#edit(file, root.value)];
+        [before, after] = [now, answer === "o" ? root.value : await this.#edit(file, textFor(root.value))];
       }
       await rm(folder, { recursive: true });
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      throw new Failure(
-        `${message}; what you wrote is in ${file}`,
-        error instanceof Failure ? error.code : 1,
-      );
+      const failure = failureOf(error, this.#terminal.signal);
+      const code = failure instanceof Failure ? failure.code : 1;
+      throw new Failure(`${messageOf(failure)}; what you wrote is in ${file}`, code);
     }
   }
 
   /** The value that is there. */
   async #read(): Promise<unknown> {
     const { store } = this.#connection;
-    const text = await store.tryRead({ kind: "get", path: this.#path }, "edit");
+    const text = await store.within({ signal: this.#terminal.signal }).tryRead({
+      kind: "get",
+      path: this.#path,
+    }, "edit");
     if (typeof text !== "string") throw toError({ kind: "get", path: this.#path }, text, "edit");
     return store.codec.decode(text, "edit", this.#path);
   }
 
-  /** Lets the user change a value, until it is JSON again. */
-  async #edit(file: string, value: unknown): Promise<unknown> {
-    await writeFile(file, `${textFor(value)}\n`, { mode: 0o600 });
+  /** Lets the user change what is shown, until it is JSON again. */
+  async #edit(file: string, shown: string): Promise<unknown> {
+    await writeFile(file, `${shown}\n`, { mode: 0o600 });
     while (true) {
       const code = await this.#terminal.edit(file);
       if (code !== 0) throw this.#refuse(`the editor ended with ${code}, so nothing was changed`);

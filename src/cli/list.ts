@@ -28,6 +28,9 @@ interface Branch {
   readonly children: Map<string, Branch>;
 }
 
+/** How many levels a tree has; what follows is one name. */
+const MAX_LEVELS = 32;
+
 /** How many keys are asked for at once. */
 const PAGE = 500;
 
@@ -45,7 +48,7 @@ export const addLs: Verb = (program, terminal) => {
       "Lists the keys that begin with a text, all of them without one. In a pipe, one JSON object in each line, in no " +
         "order, as they are found.",
     )
-    .option("--tree", "group them by the parts of their names, with sums")
+    .option("--tree", `group them by the parts of their names, ${MAX_LEVELS} at most, with sums`)
     .option("--separator <text>", "what separates these parts", ":")
     .option("--limit <number>", "at most so many keys")
     .addHelpText("after", "\nExample:\n  json-dict ls user: --tree")
@@ -130,7 +133,7 @@ async function showTree(
     let branch = root;
     branch.keys++;
     branch.bytes += bytes;
-    const parts = key.split(separator);
+    const parts = partsOf(key, separator);
     parts.forEach((part, index) => {
       const name = index < parts.length - 1 ? part + separator : part;
       let child = branch.children.get(name);
@@ -157,6 +160,11 @@ async function showTree(
   };
   await draw(root, "");
   await terminal.write(`${paint("dim", `${countKeys(root.keys)}, ${formatBytes(root.bytes)}`)}\n`);
+}
+
+function partsOf(key: string, separator: string): string[] {
+  const parts = key.split(separator);
+  return [...parts.splice(0, MAX_LEVELS - 1), ...parts.length > 0 ? [parts.join(separator)] : []];
 }
 
 function sorted({ children }: Branch): Branch[] {

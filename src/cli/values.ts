@@ -10,7 +10,7 @@ import { formatPlace, type Path } from "../data/path.ts";
 import { toError } from "../call/answer.ts";
 import type { Command } from "./commander.ts";
 import { parseDuration } from "./duration.ts";
-import { Failure, wrongUsage } from "./failure.ts";
+import { Failure, failureOf, wrongUsage } from "./failure.ts";
 import { parsePlace } from "./place.ts";
 import { formatJson, paintFor } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
@@ -100,12 +100,23 @@ export const addDel: Verb = (program, terminal) => {
       await confirm(command, terminal, `delete ${paths.map(formatPlace).join(", ")}`);
       await onServer(command, terminal, async ({ dict }) => {
         const missing: Path[] = [];
-        for (const path of paths) {
-          const options = { signal: terminal.signal };
-          const done = path.length === 1
-            ? await dict.delete(String(path[0]), options)
-            : await dict.at(...path).delete(options);
-          if (!done) missing.push(path);
+        const deleted: Path[] = [];
+        const options = { signal: terminal.signal };
+        try {
+          for (const path of paths) {
+            const done = path.length === 1
+              ? await dict.delete(String(path[0]), options)
+              : await dict.at(...path).delete(options);
+            (done ? deleted : missing).push(path);
+          }
+        } catch (error) {
+          if (deleted.length === 0) throw error;
+          const which = deleted.map(formatPlace).join(", ");
+          throw failureOf(
+            error,
+            terminal.signal,
+            `${deleted.length} of ${paths.length} are deleted: ${which}`,
+          );
         }
         if (missing.length > 0) {
           throw new Failure(`Cannot delete ${missing.map(formatPlace).join(", ")}: not found`, 3);

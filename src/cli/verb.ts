@@ -7,7 +7,7 @@
 import { decode } from "../data/decoder.ts";
 import type { Command } from "./commander.ts";
 import { connect, type Connection, type ServerOptions } from "./connection.ts";
-import { interrupted, wrongUsage } from "./failure.ts";
+import { failureOf, interrupted, wrongUsage } from "./failure.ts";
 import { readAll, type Terminal } from "./terminal.ts";
 
 /** The options that every command takes. */
@@ -46,8 +46,7 @@ export async function onServer(
   try {
     await act(connection);
   } catch (error) {
-    if (terminal.signal.aborted && error === terminal.signal.reason) throw interrupted();
-    throw error;
+    throw failureOf(error, terminal.signal);
   } finally {
     await connection[Symbol.asyncDispose]();
   }

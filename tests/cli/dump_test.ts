@@ -179,6 +179,41 @@ describe("json-dict dump and restore", () => {
     });
   });
 
+  it("restore names all that it takes to go on, but no password", async () => {
+    const shell = new Shell(redis);
+    const items = Array.from({ length: 1000 }, (_, n) => `{"key":"k${n}","value":1}\n`).join("");
+    class Interrupting extends TestTerminal {
+      override tell(text: string): Promise<void> {
+        if (text.startsWith("\r")) this.interruption.abort();
+        return super.tell(text);
+      }
+    }
+    await inFolder(async (folder) => {
+      const file = `${folder}/it's $HOME`;
+      await Deno.writeTextFile(file, items);
+      const user = new URL(shell.env.REDIS_URL);
+      user.username = "default";
+      for (const url of [shell.env.REDIS_URL, user.href]) {
+        const prefix = `${shell.prefix}a b`;
+        const terminal = new Interrupting({}, []);
+        const options = ["--missing", "--unchecked", "--prefix", prefix, "--url", url];
+        const { code, err } = await runHere(terminal, "restore", file, ...options);
+        assertEquals(code, 130);
+        const [, line] = /go on with: json-dict (.*)\n$/.exec(err) ?? [];
+        const address = url.includes("@") ? "(the same address)" : url;
+        const rest = line.replace(/--skip \d+/, "--skip N").replace(`--url ${address}`, "--url U");
+        const quoted = `'${folder}/it'\\''s $HOME'`;
+        assertEquals(rest, `restore ${quoted} --skip N --missing --unchecked --prefix '${prefix}' --url U`);
+      }
+      const piped = new Interrupting(shell.env, [], items);
+      const { err } = await runHere(piped, "restore", "--missing", "--unchecked");
+      assertMatch(
+        err,
+        /go on with: json-dict restore --skip \d+ --missing --unchecked < \(the same input\)\n$/,
+      );
+    });
+  });
+
   it("dump writes a file that appears when it is whole, and replaces none", async () => {
     const shell = new Shell(redis);
     await fill(shell);
@@ -249,7 +284,7 @@ describe("json-dict dump and restore", () => {
     });
   });
 
-  it("dump ends quietly where nobody reads any more", async () => {
+  it("dump says that the copy is not whole where nobody reads any more", async () => {
     const shell = new Shell(redis);
     const texts = Array.from({ length: 2000 }, (_, n) => [`${shell.prefix}${n}`, `"${"x".repeat(1000)}"`]);
     await redis.mset(Object.fromEntries(texts));
@@ -259,7 +294,11 @@ describe("json-dict dump and restore", () => {
     await reader.cancel();
     await child.stdin.close();
     const stderr = await new Response(child.stderr).text();
-    assertEquals([(await child.status).code, stderr], [0, ""]);
+    assertEquals((await child.status).code, 1);
+    assertMatch(
+      stderr,
+      /^json-dict: Cannot dump: nobody reads the output any more, so the copy is not whole\n$/,
+    );
   });
 
   it("dump and restore of 100,000 values take less memory than the values", async () => {

@@ -1,7 +1,7 @@
 /** Ctrl-C, and servers that no longer answer. */
 
 import { describe, it } from "@std/testing/bdd";
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type Fault, FaultProxy } from "../support/fault_proxy.ts";
 import { redisUrl, testClient } from "../support/redis.ts";
 import { Shell } from "../support/shell.ts";
@@ -36,6 +36,17 @@ async function dump(
   return ended;
 }
 
+/** Presses Ctrl-C while the first call that names a key is in flight; its answer never comes. */
+function pressAt(proxy: FaultProxy, key: string, terminal: TestTerminal): void {
+  let isInFlight = false;
+  proxy.fault = (piece, bytes) => {
+    isInFlight ||= piece === "request" && new TextDecoder().decode(bytes).includes(key);
+    if (!isInFlight || piece === "request") return "none";
+    terminal.interruption.abort();
+    return "no answers";
+  };
+}
+
 describe("json-dict where something ends", () => {
   it("Ctrl-C ends a dump whose server is silent", async () => {
     await using proxy = await FaultProxy.start(redisUrl);
@@ -55,6 +66,48 @@ describe("json-dict where something ends", () => {
     const { code, err } = await dump(proxy, "drop answer", () => {}, "--timeout", "2s");
     assertEquals(code, 1);
     assertMatch(err, /connection|2000/);
+  });
+
+  it("Ctrl-C ends each command whose call is in flight, and says whether it may be applied", async () => {
+    const shell = new Shell(redis);
+    const commands: readonly (readonly [readonly string[], RegExp])[] = [
+      [["get", "a"], /^json-dict: Interrupted: [^\n]+\n$/],
+      [["edit", "a"], /^json-dict: Interrupted: [^\n]+\n$/],
+      [["ls"], /^json-dict: Interrupted: [^\n]+\n$/],
+      [
+        ["set", "a", "2"],
+        /Interrupted: Cannot tell whether set at "a" was applied: .*; read the value before/,
+      ],
+      [["push", "a.x", "2"], /Interrupted: Cannot tell whether push .*; read the value before/],
+      [["del", "a", "--yes"], /Interrupted: Cannot tell whether delete .*; read the value before/],
+    ];
+    for (const [args, message] of commands) {
+      await using proxy = await FaultProxy.start(redisUrl);
+      await shell.put("a", '{"x":[1]}');
+      const terminal = new TestTerminal({ ...shell.env, REDIS_URL: proxy.url });
+      pressAt(proxy, shell.prefix, terminal);
+      const { code, err } = await runHere(terminal, ...args);
+      assertEquals(code, 130, `${args}: ${err}`);
+      assertMatch(err, message);
+      assert(!err.includes("resolve()"));
+    }
+  });
+
+  it("del says what is deleted when it is ended, or fails, between two deletions", async () => {
+    const shell = new Shell(redis);
+    for (const key of ["a", "b"]) await shell.put(key, '"x"');
+    const failed = await shell.run("del", "a", "b.x", "--yes");
+    assertEquals(failed.code, 1);
+    assertMatch(failed.err, /; 1 of 2 are deleted: "a"\n$/);
+
+    await shell.put("a", "1");
+    await using proxy = await FaultProxy.start(redisUrl);
+    const terminal = new TestTerminal({ ...shell.env, REDIS_URL: proxy.url });
+    pressAt(proxy, `${shell.prefix}b`, terminal);
+    const ended = await runHere(terminal, "del", "a", "b", "--yes");
+    assertEquals(ended.code, 130);
+    assertMatch(ended.err, /Interrupted: Cannot tell whether delete .*; 1 of 2 are deleted: "a"\n$/);
+    assertEquals(await shell.text("a"), null);
   });
 
   it("a signal ends the process between two steps", async () => {

@@ -38,7 +38,7 @@ interface Pair {
 /** A TCP proxy to one server. */
 export class FaultProxy implements AsyncDisposable {
   /** What it does from now on, or a function that tells for each piece of traffic. */
-  fault: Fault | ((piece: "request" | "answer") => Fault) = "none";
+  fault: Fault | ((piece: "request" | "answer", bytes: Uint8Array) => Fault) = "none";
   /** Where it connects to. What is connected stays. */
   target: string;
   /** How many connections it has taken. */
@@ -73,7 +73,7 @@ export class FaultProxy implements AsyncDisposable {
     }
     near.on("data", (bytes) => {
       if (pair.isSilent) return;
-      const fault = this.#next("request");
+      const fault = this.#next("request", bytes);
       if (fault === "late request") this.#carry(bytes, target);
       if (fault === "drop request" || fault === "late request") near.destroy();
       else if (fault === "garbage") near.write("garbage\r\n");
@@ -81,15 +81,15 @@ export class FaultProxy implements AsyncDisposable {
     });
     far.on("data", (bytes) => {
       if (pair.isSilent) return;
-      const fault = this.#next("answer");
+      const fault = this.#next("answer", bytes);
       if (fault === "drop answer") near.destroy();
       else if (fault === "part of answer") near.end(bytes.subarray(0, bytes.length >> 1));
       else if (fault !== "no answers") near.write(bytes);
     });
   }
 
-  #next(piece: "request" | "answer"): Fault {
-    return typeof this.fault === "function" ? this.fault(piece) : this.fault;
+  #next(piece: "request" | "answer", bytes: Uint8Array): Fault {
+    return typeof this.fault === "function" ? this.fault(piece, bytes) : this.fault;
   }
 
   /** Brings bytes to the server later, on a connection of its own. */
