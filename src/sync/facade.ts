@@ -215,6 +215,8 @@ class RootSite extends Site {
 
   text(): string {
     const items = this.lab.take(ask("all", { operation: "get" }));
+    // Texts that are joined must be JSON each: a damaged one could add members of its own.
+    for (const [key, text] of items) this.lab.local.codec.decode(text, "get", [key]);
     return `{${items.map(([key, text]) => `${JSON.stringify(key)}:${text}`).join(",")}}`;
   }
 
