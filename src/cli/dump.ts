@@ -6,7 +6,7 @@
 
 import { randomUUID } from "node:crypto";
 import { createReadStream, type Stats } from "node:fs";
-import { link, lstat, open, realpath, rename, rm, stat } from "node:fs/promises";
+import { lstat, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { toError } from "../call/answer.ts";
 import type { SetOp } from "../data/op.ts";
 import type { Command } from "./commander.ts";
@@ -85,13 +85,18 @@ async function dumpTo(
 ): Promise<void> {
   const part = `${target}.${randomUUID()}.part`;
   const publish = async (): Promise<void> => {
-    if (force) return await rename(part, target);
-    try {
-      await link(part, target); // unlike rename it replaces nothing
-    } catch (error) {
-      if ((Object(error) as { code?: string }).code === "EEXIST") throw alreadyThere(target);
-      throw unreadableFile(target, error);
+    if (!force) {
+      // Renaming replaces what is there, so the name is taken first. A hard link would do both, but not on every disk.
+      const taken = await open(target, "wx", 0o600).catch((error) => {
+        if ((Object(error) as { code?: string }).code === "EEXIST") throw alreadyThere(target);
+        throw unreadableFile(target, error);
+      });
+      await taken.close();
     }
+    await rename(part, target).catch(async (error) => {
+      if (!force) await rm(target, { force: true });
+      throw unreadableFile(target, error);
+    });
   };
   // Values are nobody else's business.
   const handle = await open(part, "wx", 0o600).catch((error) => {
