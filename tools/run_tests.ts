@@ -40,10 +40,8 @@ export function countTests(report: string): Count {
 }
 
 /** All tests, in two halves that take about as long: most of them wait, so that two at once are faster. */
-const HALVES: readonly (readonly string[])[] = [
-  ["tests/server", "tests/run"],
-  ["tests", "--ignore=tests/server,tests/run"],
-];
+const FIRST: readonly string[] = ["tests/server", "tests/run", "tests/sync"];
+const HALVES: readonly (readonly string[])[] = [FIRST, ["tests", `--ignore=${FIRST}`]];
 
 async function main(): Promise<number> {
   const extra = Deno.args.filter((arg) => arg !== "--fuzz");
