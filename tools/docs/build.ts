@@ -19,6 +19,8 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 const OUTPUT = `${ROOT}site`;
 /** Pages beside the guides. */
 const MORE = ["README.md", "docs/README.md", "CHANGELOG.md", "CONTRIBUTING.md", "lua/README.md"];
+/** How many problems are told. */
+const MOST_PROBLEMS = 30;
 /** How much of a text the search shows. */
 const EXCERPT = 2000;
 
@@ -201,7 +203,7 @@ async function main(): Promise<number> {
   const start = performance.now();
   const site = await makeSite();
   const problems = findProblems(site);
-  for (const problem of problems) console.error(problem);
+  for (const problem of problems.slice(0, MOST_PROBLEMS)) console.error(problem);
   if (problems.length > 0) {
     console.error(`${problems.length} problems in the site`);
     return 1;

@@ -46,10 +46,11 @@ export async function makeReference(root: string, entryPoints: Record<string, st
     const styles = new Map(
       STYLES.map((name) => [`${FOLDER}/${name}`, Deno.readTextFileSync(`${folder}/${name}`)]),
     );
-    const pages = [...htmlFiles(folder)].map((path) => makePage(folder, path, names)).filter((page) =>
+    const nodes = readNodes(folder);
+    const pages = [...htmlFiles(folder)].map((path) => makePage(folder, path, names, nodes)).filter((page) =>
       page !== undefined
     );
-    return { pages, styles, entries: readEntries(folder), links: listEntryPoints(names) };
+    return { pages, styles, entries: makeEntries(nodes), links: listEntryPoints(names) };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -73,7 +74,12 @@ function listEntryPoints(names: readonly string[]): LinkGroup {
   };
 }
 
-function makePage(folder: string, path: string, names: readonly string[]): Page | undefined {
+function makePage(
+  folder: string,
+  path: string,
+  names: readonly string[],
+  nodes: readonly Node[],
+): Page | undefined {
   const $ = load(Deno.readTextFileSync(`${folder}/${path}`));
   // Where a class has no page for its prototype there is one that leads on to the class.
   if ($("meta[http-equiv=refresh]").length > 0) return undefined;
@@ -89,14 +95,20 @@ function makePage(folder: string, path: string, names: readonly string[]): Page 
     target: $(link).attr("href")!,
     depth: $(link).parents("ul").length - 1,
   })).filter(({ depth }) => depth! < 2);
-  const symbols = path.endsWith("/index.html") || path === "index.html" ? topSymbols($) : "";
-  const title = $("title").text().replace(/(?: - .*)? -? ?json-dict documentation$/, "") || "Reference";
+  const isEntry = /^(?:[^~]+\/)?index\.html$/.test(path);
+  const title = isEntry
+    ? `@json-dict/redis${entry && `/${entry}`}`
+    : $("title").text().replace(/(?: - .*)? -? ?json-dict documentation$/, "") || "All symbols";
+  const isNamed = $(".symbolTitle").length > 0;
+  if (isEntry) contents.push({ title: "Exports", target: "#exports" });
   const main = $("#content > main");
   return {
     path: `${FOLDER}/${path}`,
     title,
     description: main.find(".markdown p").first().text().replaceAll(/\s+/g, " ").trim(),
-    html: `<div class="ddoc reference">${crumbs}${main.html() ?? ""}${symbols}</div>`,
+    html: `<div class="ddoc reference">${crumbs}${isNamed ? "" : `<h1>${escapeHtml(title)}</h1>`}${
+      main.html() ?? ""
+    }${isEntry ? listExports(folder, entry, nodes) : ""}</div>`,
     contents,
     styles,
     listed,
@@ -144,36 +156,46 @@ function breadcrumbs($: CheerioAPI): string {
   return parts.length < 2 ? "" : `<nav class="crumbs" aria-label="Where this is">${parts.join(" / ")}</nav>`;
 }
 
-/** What an entry point exports, which `deno doc` has beside the text. */
-function topSymbols($: CheerioAPI): string {
-  const items = $(".topSymbols li a").toArray().map((link) => {
-    const kind = $(link).find("[title]").map((_, each) => $(each).attr("title")).get().join(", ");
-    return `<li><a href="${escapeHtml($(link).attr("href")!)}">${
-      escapeHtml($(link).find("> span").text().trim())
-    }</a> <span class="kind">${escapeHtml(kind.toLowerCase())}</span></li>`;
+/** What an entry point exports, each with the first sentence about it. */
+function listExports(folder: string, entry: string, nodes: readonly Node[]): string {
+  const names = [...Deno.readDirSync(`${folder}/${entry}/~`)].map(({ name }) => name.replace(/\.html$/, ""));
+  const rows = names.filter((name) => !name.includes(".")).sort().map((name) => {
+    const node = nodes.find((node) => node.name === name && node.file === (entry || ".")) ??
+      nodes.find((node) => node.name === name);
+    const [sentence] = node?.doc.split(/(?<=[.:])\s/) ?? [""];
+    return `<tr><td><a href="~/${name}.html"><code>${name}</code></a></td><td>${
+      escapeHtml(node ? kindOf(node) : "")
+    }</td><td>${escapeHtml(sentence)}</td></tr>`;
   });
-  const all = $(".topSymbols > a").first();
-  const more = all.length > 0
-    ? `<p><a href="${escapeHtml(all.attr("href")!)}">${escapeHtml(all.text().trim())}</a></p>`
-    : "";
-  return items.length === 0 ? "" : `<h2>Exports</h2><ul class="symbols">${items.join("")}</ul>${more}`;
+  return `<h2 id="exports">Exports</h2><div class="wide"><table><tbody>${
+    rows.join("\n")
+  }</tbody></table></div>`;
 }
 
-/** What `deno doc` would search; a symbol of several entry points counts once, where it is first. */
-function readEntries(folder: string): SearchEntry[] {
+function kindOf({ kind }: Node): string {
+  return kind.map(({ title }) => title.toLowerCase()).join(", ");
+}
+
+/** What `deno doc` would search. */
+function readNodes(folder: string): Node[] {
   const script = Deno.readTextFileSync(`${folder}/search_index.js`);
   const [, json] = /DENO_DOC_SEARCH_INDEX = (\{.*\});\s*\}\)\(\)\s*$/s.exec(script) ?? [];
   if (json === undefined) throw new Error("Cannot read the list of symbols that deno doc has made");
   const { nodes } = JSON.parse(json) as { nodes: Node[] };
+  return nodes.toSorted((a, b) => a.name < b.name ? -1 : 1);
+}
+
+/** A symbol of several entry points counts once: where it is a class, or else where it is first. */
+function makeEntries(nodes: readonly Node[]): SearchEntry[] {
   const order = [".", "core", "sync"];
-  const rank = ({ file }: Node): number => (order.indexOf(file) + 1) || order.length + 1;
+  const rank = (node: Node): number =>
+    ((order.indexOf(node.file) + 1) || order.length + 1) + (kindOf(node) === "class" ? 0 : 10);
   const entries = new Map<string, SearchEntry>();
   for (const node of nodes.toSorted((a, b) => rank(a) - rank(b))) {
     if (entries.has(node.name)) continue;
-    const name = node.name.replace(".prototype.", ".");
     entries.set(node.name, {
-      title: name,
-      page: node.kind.map(({ title }) => title.toLowerCase()).join(", "),
+      title: node.name.replace(".prototype.", "."),
+      page: kindOf(node),
       text: node.doc,
       url: `${FOLDER}/${node.url.replace(/^(?:\.\/)+/, "")}`,
       isSymbol: true,

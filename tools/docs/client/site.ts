@@ -23,9 +23,13 @@ const list = document.querySelector<HTMLUListElement>("#results")!;
 let index: Promise<MiniSearch<Found>> | undefined;
 let chosen = -1;
 
+function plainWords(text: string): string[] {
+  return text.split(/[^\p{L}\p{N}_$]+/u).filter((word) => word !== "");
+}
+
 /** The words of a text; those of a name that is written inCamelCase count one by one, too. */
 function words(text: string): string[] {
-  return text.split(/[^\p{L}\p{N}_$]+/u).filter((word) => word !== "").flatMap((word) => {
+  return plainWords(text).flatMap((word) => {
     const parts = word.split(/(?<=\p{Ll})(?=\p{Lu})/u);
     return parts.length > 1 ? [word, ...parts] : parts;
   });
@@ -44,6 +48,7 @@ function loadIndex(): Promise<MiniSearch<Found>> {
         storeFields: ["title", "page", "text", "url", "isSymbol"],
         tokenize: words,
         searchOptions: {
+          tokenize: plainWords,
           boost: { title: 5, page: 2 },
           prefix: true,
           fuzzy: (word) => word.length > 4 ? 0.2 : false,
@@ -62,10 +67,11 @@ async function search(): Promise<void> {
   const query = input.value.trim();
   if (query === "") return hide();
   const found = (await loadIndex()).search(query, {
-    // Who types a name wants that place first.
+    // Who types a name wants that place first, and first of all the one in the dictionary.
     boostDocument: (_id, _term, stored) => {
       const title = String(stored?.title).toLowerCase();
-      return title === query.toLowerCase() || title.endsWith(`.${query.toLowerCase()}`) ? 8 : 1;
+      const isName = title === query.toLowerCase() || title.endsWith(`.${query.toLowerCase()}`);
+      return (isName ? 8 : 1) * (title.startsWith("redisjsondict") ? 1.5 : 1);
     },
   });
   if (input.value.trim() !== query) return;
