@@ -162,7 +162,7 @@ function listExports(folder: string, entry: string, nodes: readonly Node[]): str
   const rows = names.filter((name) => !name.includes(".")).sort().map((name) => {
     const node = nodes.find((node) => node.name === name && node.file === (entry || ".")) ??
       nodes.find((node) => node.name === name);
-    const [sentence] = node?.doc.split(/(?<=[.:])\s/) ?? [""];
+    const [sentence] = node?.doc.split(/(?<=\.)(?=\s|[A-Z])/) ?? [""];
     return `<tr><td><a href="~/${name}.html"><code>${name}</code></a></td><td>${
       escapeHtml(node ? kindOf(node) : "")
     }</td><td>${escapeHtml(sentence)}</td></tr>`;
