@@ -74,7 +74,7 @@ function readLinks(html: string): Links {
         if (attribute !== "srcset") links.resources.push(value);
         else links.resources.push(...value.split(",").map((each) => each.trim().split(/\s/)[0]));
       }
-      if (/url\(\s*["']?(?!data:)/i.test(attributes.style ?? "")) links.resources.push(attributes.style);
+      if (/url\(\s*(?!["']?(?:data:|#))/i.test(attributes.style ?? "")) links.resources.push(attributes.style);
     },
   });
   parser.write(html);
@@ -99,6 +99,6 @@ function whatIsWrong(
 }
 
 function foreignStyles(path: string, css: string): string[] {
-  return [...css.matchAll(/@import[^;]*|url\(\s*["']?(?!data:|#)[^)]*\)/gi)]
+  return [...css.matchAll(/@import[^;]*|url\(\s*(?!["']?(?:data:|#))[^)]*\)/gi)]
     .map(([load]) => `${path} loads something: ${load}`);
 }
