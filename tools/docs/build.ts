@@ -50,7 +50,7 @@ export async function makeSite(root: string = ROOT): Promise<Site> {
     const text = Deno.readTextFileSync(root + path);
     const resolve = (link: string): string => place(root, path, link, published, site);
     const { html, sections } = renderMarkdown(text, resolve);
-    const title = sections[0]?.title ?? path;
+    const title = path === "README.md" ? "Overview" : sections[0]?.title ?? path;
     pages.push({
       path: pageOf(path),
       title,

@@ -74,7 +74,9 @@ function readLinks(html: string): Links {
         if (attribute !== "srcset") links.resources.push(value);
         else links.resources.push(...value.split(",").map((each) => each.trim().split(/\s/)[0]));
       }
-      if (/url\(\s*(?!["']?(?:data:|#))/i.test(attributes.style ?? "")) links.resources.push(attributes.style);
+      if (/url\(\s*(?!["']?(?:data:|#))/i.test(attributes.style ?? "")) {
+        links.resources.push(attributes.style);
+      }
     },
   });
   parser.write(html);

@@ -12,8 +12,17 @@ import { SEARCH_DATA, type SearchEntry } from "../search.ts";
 /** An entry with what the search returns of it. */
 type Found = SearchEntry & { readonly id: number };
 
+/** How many results are shown. */
 const MOST = 12;
+/** How many characters are shown before and after a word that was found. */
 const AROUND = 60;
+
+/** Words of a question that say nothing. */
+const FILLERS = new Set(
+  "a an and are can do does for how i in is it my of on the to what when which with".split(" "),
+);
+/** Pages that few look for. */
+const ASIDE = /^(?:lua\/|CHANGELOG|CONTRIBUTING)/;
 
 const root = document.documentElement;
 const toRoot = root.dataset.root!;
@@ -53,6 +62,7 @@ function loadIndex(): Promise<MiniSearch<Found>> {
           prefix: true,
           fuzzy: (word) => word.length > 4 ? 0.2 : false,
           combineWith: "AND",
+          processTerm: (term) => FILLERS.has(term.toLowerCase()) ? null : term.toLowerCase(),
         },
       });
       search.addAll(entries.map((entry, id) => ({ ...entry, id })));
@@ -67,12 +77,7 @@ async function search(): Promise<void> {
   const query = input.value.trim();
   if (query === "") return hide();
   const found = (await loadIndex()).search(query, {
-    // Who types a name wants that place first, and first of all the one in the dictionary.
-    boostDocument: (_id, _term, stored) => {
-      const title = String(stored?.title).toLowerCase();
-      const isName = title === query.toLowerCase() || title.endsWith(`.${query.toLowerCase()}`);
-      return (isName ? 8 : 1) * (title.startsWith("redisjsondict") ? 1.5 : 1);
-    },
+    boostDocument: (_id, _term, stored) => boost(stored as unknown as Found, query.toLowerCase()),
   });
   if (input.value.trim() !== query) return;
   chosen = -1;
@@ -102,6 +107,18 @@ async function search(): Promise<void> {
   if (found.length > 0) choose(0);
 }
 
+/** How much more than by its words an entry is worth. */
+function boost({ title, url, isSymbol }: Found, query: string): number {
+  const name = title.toLowerCase();
+  const last = name.split(".").at(-1)!;
+  if (isSymbol) {
+    // Who types a name wants that place first, and first of all the one in the dictionary.
+    const fit = last === query ? 8 : query.split(" ").some((word) => last.includes(word)) ? 1 : 0.3;
+    return fit * (name.startsWith("redisjsondict") ? 1.5 : 1);
+  }
+  return (name.startsWith(query) ? 6 : 1) * (ASIDE.test(url) ? 0.3 : 1);
+}
+
 function element(name: string, className: string, text: string): HTMLElement {
   const made = document.createElement(name);
   made.className = className;
@@ -123,7 +140,7 @@ function mark(text: string, terms: readonly string[]): HTMLElement {
   const line = element("span", "excerpt", "");
   if (terms.length === 0) return line;
   const escaped = terms.map((term) => term.replaceAll("$", "\\$"));
-  for (const piece of text.split(new RegExp(`(${escaped.join("|")})`, "iu"))) {
+  for (const piece of text.split(new RegExp(`(?<![\\p{L}\\p{N}])(${escaped.join("|")})`, "iu"))) {
     line.append(terms.includes(piece.toLowerCase()) ? element("mark", "", piece) : piece);
   }
   return line;
@@ -191,7 +208,9 @@ document.addEventListener("keydown", ({ key }) => {
   if (key === "Escape") showPages(false);
 });
 const current = pages.querySelector<HTMLElement>("[aria-current]");
-if (current) pages.scrollTop = current.offsetTop - pages.clientHeight / 3;
+if (current && current.offsetTop > pages.clientHeight) {
+  pages.scrollTop = current.offsetTop - pages.clientHeight / 3;
+}
 
 for (const block of document.querySelectorAll<HTMLElement>("pre.code")) {
   const button = element("button", "copy", "Copy") as HTMLButtonElement;
