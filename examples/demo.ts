@@ -247,8 +247,8 @@ class Demo {
     const steps: [string, () => Promise<unknown>][] = [
       ['…"status").set("paused")', () => scan.at("status").set("paused")],
       ['…"frames").splice(0, 99)', () => scan.at("frames").splice(0, 99)],
-      ['set("alarm", { ttl: 500 })', () => this.#lab.set("alarm", "beam lost", { ttl: 500 })],
-      ["it expires", () => Promise.resolve()],
+      ['set("alarm", "beam lost")', () => this.#lab.set("alarm", "beam lost")],
+      ['expire("alarm", 100)', () => this.#lab.expire("alarm", 100)],
       ["a SET of any program", () => this.#client.set(`${this.#prefix}scan_id`, "48213")],
     ];
     let seen = 0;

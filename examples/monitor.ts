@@ -1,5 +1,5 @@
 /**
- * Watches by MONITOR which commands reach the server for the keys of one prefix.
+ * Tells the demo, by MONITOR, which commands reach the server for the keys of one prefix.
  *
  * @module
  */

@@ -42,7 +42,7 @@ describe("examples/", () => {
     assertMatch(text, /└ SET lab:scan:48212/);
     assertMatch(text, /the bytes the same/);
     assertMatch(text, /scan:48212: status "paused", 7 frames/);
-    assertMatch(text, /it expires alarm: gone/);
+    assertMatch(text, /expire\("alarm", 100\) alarm: gone/);
     assertMatch(text, /5 changes seen by another process/);
     // deno-lint-ignore no-control-regex
     assert(!/\x1b/.test(output), "the output is coloured although it goes to a pipe");

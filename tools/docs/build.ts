@@ -157,15 +157,23 @@ function notebookText(json: string): string {
 }
 
 function examplesPage(examples: readonly Example[]): Page {
-  const items = examples.map(({ path, title }) =>
-    `<li><a href="../${path}.html">${escapeHtml(path.replace("examples/", ""))}</a>: ${
-      escapeHtml(title)
-    }</li>`
-  );
+  const list = (some: readonly Example[]): string =>
+    `<ul>${
+      some.map(({ path, title }) => {
+        const about = escapeHtml(title).replaceAll(/`([^`]+)`/g, "<code>$1</code>");
+        return `<li><a href="../${path}.html">${
+          escapeHtml(path.replace("examples/", ""))
+        }</a>: ${about}</li>`;
+      }).join("\n")
+    }</ul>`;
+  const isOfDemo = ({ path, text }: Example): boolean =>
+    /demo\.ts$/.test(path) || /^\/\*\*[^/]*\bthe demo\b/.test(text);
   const html = `<article class="guide"><h1>Examples</h1>
-<p>Whole small programs, which the tests run. The demo, <code>deno task demo</code>, is <a
-href="demo.ts.html">demo.ts</a> and the files that it uses.</p>
-<ul>${items.join("\n")}</ul></article>`;
+<p>Whole small programs, which the tests run.</p>
+${list(examples.filter((example) => !isOfDemo(example)))}
+<h2 id="the-demo">The demo</h2>
+<p><code>deno task demo</code>, and the files that it uses.</p>
+${list(examples.filter(isOfDemo))}</article>`;
   return { path: "examples/index.html", title: "Examples", html, contents: [] };
 }
 
