@@ -116,9 +116,8 @@ function place(
     site.set(path, Deno.readFileSync(root + path));
     target = path;
   }
-  if (target === undefined) {
-    throw new Error(`Cannot build the site: ${from} links to ${link}, which is no page of it`);
-  }
+  // What is no page stays a dead link, which the check reports.
+  target ??= pageOf(path);
   return "../".repeat(pageOf(from).split("/").length - 1) + target + hash;
 }
 
