@@ -113,12 +113,21 @@ function place(
   const path = pathname.slice(1).replace(/\/$/, "");
   let target = published(path);
   if (target === undefined && /\.(?:png|jpe?g|svg|webp|gif)$/.test(path)) {
-    site.set(path, Deno.readFileSync(root + path));
+    const picture = readIfThere(root + path);
+    if (picture) site.set(path, picture);
     target = path;
   }
   // What is no page stays a dead link, which the check reports.
   target ??= pageOf(path);
   return "../".repeat(pageOf(from).split("/").length - 1) + target + hash;
+}
+
+function readIfThere(path: string): Uint8Array | undefined {
+  try {
+    return Deno.readFileSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 function entryOf({ title, id, text }: Section, page: string, path: string): SearchEntry {
