@@ -1,7 +1,7 @@
 /**
  * One of the processes that the demo lets loose on one value: some writers, each of which appends again and again.
  *
- * `writer.ts <json-dict | get-change-set> <prefix> <name> <writers> <appends of each>`. It says when it is ready and
+ * `writer.ts <json-dict | by-hand> <prefix> <name> <writers> <appends of each>`. It says when it is ready and
  * waits for a line, so that all processes start at once.
  *
  * @module
