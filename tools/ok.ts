@@ -29,6 +29,7 @@ const STEPS: readonly Step[] = [
   { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },
   { name: "test", args: tool("run_tests"), note: /^((?:\d+ ignored\n)?\d+ passed, \d+ failed)$/m },
   { name: "doc:test", args: tool("run_examples"), note: /\| (\d+ passed[^|]*) \|/ },
+  { name: "docs", args: tool("docs/build", "--check"), note: /^(\d+ pages)/m },
   { name: "pack:check", args: tool("pack_check"), note: /^(npm package.*)$/m },
 ];
 

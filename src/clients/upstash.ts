@@ -10,7 +10,6 @@
  * const token = "..."; // as in UPSTASH_REDIS_REST_TOKEN
  * const site = new RedisJsonDict<{ hits: number }>(fromUpstash({ url, token }), { prefix: "site:" });
  * const count = () => site.at("hits").increment();
- * console.log(typeof count);
  * ```
  *
  * @module
