@@ -8,16 +8,13 @@
 
 import type { JSX } from "preact";
 import { formatPath, formatTime, visible } from "./format.ts";
-import { entries, type Entry, isLive, now, openPlace } from "./state.ts";
+import { entries, type Entry, now, openPlace } from "./state.ts";
 
 /** The last changes, by anyone, the newest first. */
 export function Changes(): JSX.Element {
   return (
     <section class="changes" aria-label="Just changed">
-      <h2>
-        Just changed
-        <span class={`live ${isLive.value ? "on" : ""}`}>{isLive.value ? "live" : "not live"}</span>
-      </h2>
+      <h2>Just changed</h2>
       <ol aria-live="off">
         {entries.value.map((entry) => <EntryLine key={entry.id} entry={entry} />)}
       </ol>

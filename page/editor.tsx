@@ -120,7 +120,7 @@ export function Editor(): JSX.Element | null {
           <textarea
             rows={lines}
             spellcheck={false}
-            placeholder={'42, "text", true, null, [1, 2] or {"a": 1}'}
+            placeholder='42, "text", true, null, [1, 2] or {"a": 1}'
             value={draft.value}
             onInput={(event) => draft.value = event.currentTarget.value}
             onKeyDown={(event) => {

@@ -132,7 +132,9 @@ function KeyLine(
         {line.name === "" ? <i>(empty)</i> : visible(line.name)}
       </span>
       {item?.expiresAt !== undefined && !isFolder && (
-        <span class="left" title="expires in">⏱ {formatLeft(item.expiresAt - now.value)}</span>
+        <span class="left" title="It expires in this time">
+          {formatLeft(item.expiresAt - now.value)} left
+        </span>
       )}
       <span class="size">
         {isFolder ? `${line.keys!.toLocaleString("en")} keys` : formatBytes(line.bytes)}

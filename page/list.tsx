@@ -9,8 +9,9 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
-/** The height of a line, in pixels; the style sheet has the same. */
-export const LINE = 26;
+/** The height of a line, in pixels: more where fingers point. */
+export const LINE: number = matchMedia("(pointer: coarse)").matches ? 36 : 26;
+document.documentElement.style.setProperty("--row", `${LINE}px`);
 /** Browsers do not show what is much higher. Beyond that, the bar at the side moves by more than a line for each. */
 const MAX_HEIGHT = 8_000_000;
 

@@ -109,7 +109,7 @@ function ValueHead(): JSX.Element | null {
           title="The text that is in Redis, character by character"
           onClick={() => isRawShown.value = !isRawShown.value}
         >
-          Text
+          Raw text
         </button>
       )}
       {isThere && !isReadOnly.value && (
@@ -125,9 +125,11 @@ function ValueBody(): JSX.Element {
     return (
       <div class="welcome">
         <p>Choose a key to see its value. Everything here is live: what anybody changes glows.</p>
-        <p>
-          To change something, double-click it, or select it and press <kbd>Enter</kbd>.
-        </p>
+        {!isReadOnly.value && (
+          <p>
+            To change something, double-click it, or select it and press <kbd>Enter</kbd>.
+          </p>
+        )}
       </div>
     );
   }
@@ -191,7 +193,7 @@ function App(): JSX.Element {
           <ValueHead />
           <ValueBody />
           <Editor />
-          {value.value?.state === "there" && <Help />}
+          {value.value?.state === "there" && value.value.problem === undefined && <Help />}
         </section>
       </main>
       <nav aria-label="Parts">

@@ -396,6 +396,7 @@ function change(
     const isSame = was && was.isOpen === isOpen &&
       (isOpen ? was.parts === doc.childrenOf(span).count : was.text === doc.textOf(span));
     if (!isSame) flashes.set(key, time);
+    else flashes.delete(key); // what glowed here may have moved on
   }
   noteStep(head.key, before, doc, splice);
   for (const follower of followers) follower(moved);

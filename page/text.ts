@@ -182,7 +182,7 @@ export class Document {
 
 /**
  * Where a part is after a change. Elements that stood before or behind what has changed are followed; others stay what
- * their index says, as long as the array has as many elements as before.
+ * their index says, as long as the array has as many elements as before, or the same element is at this index.
  *
  * @returns Its path; `undefined` if it cannot be told which of the elements it is.
  */
@@ -201,8 +201,11 @@ export function follow(path: Path, before: Document, after: Document, splice: Sp
       if (after.kindOf(is) !== "array") return undefined;
       const { count } = after.childrenOf(is);
       if (count !== old.count && was.end > splice.start) {
-        if (was.start < splice.end) return undefined;
-        next = index + count - old.count;
+        if (was.start >= splice.end) next = index + count - old.count;
+        else {
+          const there = index < count ? after.childrenOf(is).span(index) : undefined;
+          if (!there || after.textOf(there) !== before.textOf(was)) return undefined;
+        }
       }
     }
     followed.push(next);
