@@ -49,10 +49,9 @@ export function cancel(): void {
 
 onMove((follow) => {
   const now = editing.value;
-  const doc = value.value?.doc;
-  if (!now || !doc || now.key !== value.value?.key || now.kind === "new" || now.kind === "expiry") return;
+  if (!now || now.key !== value.value?.key || now.kind === "new" || now.kind === "expiry") return;
   const path = follow(now.path);
-  const theirs = path && doc.textAt(path);
+  const theirs = path && value.value.doc?.textAt(path);
   if (path === undefined || theirs === undefined) editing.value = { ...now, conflict: { theirs: null } };
   else if (now.kind !== "add" && theirs !== now.seen) editing.value = { ...now, path, conflict: { theirs } };
   else {
@@ -82,8 +81,9 @@ function guards(doc: Document, path: Path, isPlaceGuarded: boolean): PageOp[] {
     element = path.slice(0, depth + 1);
   }
   const guarded = element ?? (isPlaceGuarded ? path : undefined);
-  if (guarded) ops.push({ kind: "test", path: guarded, value: doc.textAt(guarded)! });
-  else ops.push({ kind: "exists", path });
+  if (guarded) {
+    ops.push({ kind: "test", path: guarded, value: guarded.length === 0 ? doc.text : doc.textAt(guarded)! });
+  } else ops.push({ kind: "exists", path });
   return ops;
 }
 
@@ -166,6 +166,7 @@ async function change(): Promise<void> {
     const now = editing.value;
     const doc = value.value?.doc;
     if (!now || !doc || value.value?.key !== now.key || now.conflict) return undefined;
+    if (value.value.problem !== undefined) return undefined;
     const there = doc.textAt(now.path);
     if (there === undefined || now.kind !== "add" && there !== now.seen) return undefined;
     if (now.kind === "add" || now.kind === "rename") refuseTwin(now, doc);
@@ -210,8 +211,13 @@ async function create(): Promise<void> {
 }
 
 async function removeKey({ key, seen }: Editing): Promise<void> {
-  const whole = value.value?.doc?.text ?? seen;
-  const result = await sendOps(key, [{ kind: "test", path: [], value: whole }, { kind: "delete", path: [] }]);
+  const { doc, problem } = value.value ?? {};
+  // The server compares JSON only. What is damaged is compared here.
+  const guard = problem === undefined && doc
+    ? { kind: "test", path: [], value: doc.text }
+    : { kind: "exists", path: [] };
+  const isAsSeen = doc?.textAt([]) === seen;
+  const result = isAsSeen ? await sendOps(key, [guard, { kind: "delete", path: [] }]) : { conflict: 0 };
   await loadValue();
   if ("done" in result) {
     editing.value = undefined;
@@ -221,7 +227,7 @@ async function removeKey({ key, seen }: Editing): Promise<void> {
   const now = editing.value;
   if (!now) return;
   const { isBusy: _, ...rest } = now;
-  editing.value = { ...rest, conflict: { theirs: value.value?.doc?.text ?? null } };
+  editing.value = { ...rest, conflict: { theirs: value.value?.doc?.textAt([]) ?? null } };
 }
 
 async function expire(key: string): Promise<void> {

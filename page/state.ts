@@ -302,6 +302,7 @@ async function loadOnce(): Promise<void> {
     if (value.value?.key !== key) return void (isStale = true);
     if ("missing" in answer) {
       value.value = { key, state: "gone" };
+      for (const follower of followers) follower(() => undefined);
       return;
     }
     const { version, ttl, problem, text, splice } = answer;
@@ -368,6 +369,7 @@ function change(
       value.value = { ...head, doc };
       if (problem !== undefined && head.problem === undefined) open.value = openAtFirst(doc);
     });
+    for (const follower of followers) follower((path) => path.length === 0 ? path : undefined);
     return;
   }
   const old = rows.value!;

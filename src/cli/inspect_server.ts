@@ -26,8 +26,8 @@ export interface About {
 
 /** The longest body, in bytes: a little more than a value of 10 MB with escapes. */
 const MAX_BODY = 32 * 1024 * 1024;
-/** How long a body may take, in milliseconds. */
-const BODY_TIMEOUT = 10_000;
+/** How long a request may pause before it is complete, in milliseconds. */
+const PATIENCE = 5000;
 /** How many keys the list has at most. */
 const MAX_KEYS = 100_000;
 /** How many pages hear of changes at the same time. */
@@ -102,7 +102,7 @@ export class InspectServer {
       } satisfies Record<string, Route>,
     );
     this.#server = createServer(
-      { headersTimeout: BODY_TIMEOUT, requestTimeout: 2 * BODY_TIMEOUT },
+      { headersTimeout: PATIENCE },
       (request, response) => void this.#answer(request, response),
     );
     this.#server.on("connection", (socket) => {
@@ -198,13 +198,18 @@ export class InspectServer {
     const pieces: Buffer[] = [];
     let size = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Refusal(408)), BODY_TIMEOUT);
-    });
+    let giveUp = (): void => {};
+    const wait = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => giveUp(), PATIENCE);
+    };
+    const late = new Promise<never>((_, reject) => giveUp = () => reject(new Refusal(408)));
+    wait();
     const whole = (async () => {
       for await (const piece of request) {
         size += piece.length;
         if (size > MAX_BODY) throw tooLarge();
+        wait();
         pieces.push(piece);
       }
       return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(pieces));

@@ -426,18 +426,19 @@ function noString(error: Error): number {
   throw error;
 }
 
-const KINDS: Readonly<Record<string, readonly string[]>> = {
-  set: ["value"],
-  add: ["value?"],
-  copy: [],
-  delete: [],
-  push: ["items"],
-  test: ["value"],
-  length: ["count"],
-  absent: [],
-  exists: [],
-  expire: ["ttl"],
-  persist: [],
+/** What each kind of op takes beside its path. */
+const KINDS: Readonly<Record<string, "value" | "value?" | "items" | "count" | "ttl" | "">> = {
+  set: "value",
+  add: "value?",
+  copy: "",
+  delete: "",
+  push: "items",
+  test: "value",
+  length: "count",
+  absent: "",
+  exists: "",
+  expire: "ttl",
+  persist: "",
 };
 
 /**
@@ -456,13 +457,11 @@ export function readOps(list: unknown): readonly Op[] {
 
 function readOp(op: unknown): Op {
   const { kind, path, value, items, count, ttl } = Object(op) as Record<string, unknown>;
-  const needs = typeof kind === "string" && Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
-  if (needs === undefined) throw new TypeError("Cannot change: there is no such op");
+  const need = typeof kind === "string" && Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+  if (need === undefined) throw new TypeError("Cannot change: there is no such op");
   if (!Array.isArray(path) || !path.every(isSegment)) throw new TypeError("Cannot change: there is no path");
-  const [need] = needs;
   if (need === "value" || need === "value?" && value !== undefined) {
-    const text = readText(value);
-    return { kind, path, value: text, ...kind === "test" ? { by: "bytes" } : {} } as Op;
+    return { kind, path, value: readText(value), ...kind === "test" ? { by: "bytes" } : {} } as Op;
   }
   if (need === "items") {
     if (!Array.isArray(items)) throw new TypeError("Cannot change: there are no items");
