@@ -32,8 +32,17 @@ export const draftName: Signal<string> = signal("");
 /** How often a change is sent again that others have delayed, but not touched. */
 const MAX_TRIES = 8;
 
-/** Begins. */
+/** The change that is being sent. */
+let saving: Promise<void> | undefined;
+
+/** Begins, behind a change that is being sent. */
 export function begin(kind: Editing["kind"], path: Path = []): void {
+  if (saving) {
+    void saving.then(() => {
+      if (!editing.value) begin(kind, path); // else there is something to be seen first
+    });
+    return;
+  }
   const key = value.value?.key ?? "";
   const seen = value.value?.doc?.textAt(path) ?? "";
   const name = path.at(-1);
@@ -42,9 +51,9 @@ export function begin(kind: Editing["kind"], path: Path = []): void {
   editing.value = { kind, key, path, seen };
 }
 
-/** Leaves all as it is. */
+/** Leaves all as it is; what is being sent is not held back. */
 export function cancel(): void {
-  editing.value = undefined;
+  if (!saving) editing.value = undefined;
 }
 
 onMove((follow) => {
@@ -138,9 +147,14 @@ async function send(key: string, make: () => PageOp[] | undefined): Promise<"don
 
 /** Does what is edited, or says why not. */
 export async function save(): Promise<void> {
+  saving ??= saveOnce().finally(() => saving = undefined);
+  await saving;
+}
+
+async function saveOnce(): Promise<void> {
   const started = editing.value;
   if (!started || started.isBusy || started.conflict) return;
-  if (started.kind === "edit" && draft.value.trim() === started.seen) return cancel();
+  if (started.kind === "edit" && draft.value.trim() === started.seen) return void (editing.value = undefined);
   const { error: _, ...rest } = started;
   editing.value = { ...rest, isBusy: true };
   try {

@@ -16,6 +16,7 @@ import {
   isCut,
   isListing,
   isReadOnly,
+  isTreeWanted,
   items,
   itemsVersion,
   keyFlashes,
@@ -64,7 +65,10 @@ export function Keys(): JSX.Element {
               active.value = Math.max(0, all.findIndex((line) => line.keys === undefined));
               document.getElementById("keys")?.focus();
               const line = all[active.value];
-              if (event.key === "Enter" && line) openKey(line.key);
+              if (event.key === "Enter" && line) {
+                isTreeWanted.value = true;
+                openKey(line.key);
+              }
             }
           }}
         />
@@ -185,8 +189,8 @@ function press(event: KeyboardEvent, all: readonly Line[], at: number): void {
       if (!line) return;
       if (line.keys !== undefined) toggleFolder(line.key);
       else {
+        isTreeWanted.value = true;
         openKey(line.key);
-        document.getElementById("tree")?.focus();
       }
   }
 }

@@ -17,10 +17,10 @@ const LINE = 20;
 /** Where the lines of a text begin: at each line break, and where a line would be too long. */
 function breaksOf(text: string, columns: number): readonly number[] {
   const breaks: number[] = [];
+  let stop = 0;
   for (let at = 0; at < text.length;) {
     breaks.push(at);
-    const end = text.indexOf("\n", at);
-    const stop = end < 0 ? text.length : end + 1;
+    if (at === stop) stop = text.indexOf("\n", at) + 1 || text.length;
     let next = Math.min(stop, at + columns);
     // Two units that are one character stay together.
     if (next < text.length && /[\udc00-\udfff]/.test(text[next]!)) next--;

@@ -241,6 +241,9 @@ export function onMove(moved: (follow: (path: Path) => Path | undefined) => void
 let loading: Promise<void> | undefined;
 let isStale = false;
 
+/** Whether the tree takes the keys as soon as it is there. */
+export const isTreeWanted: Signal<boolean> = signal(false);
+
 /** Opens a value. */
 export function openKey(key: string): void {
   if (value.value?.key !== key) {

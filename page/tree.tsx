@@ -8,12 +8,13 @@
 
 import { type Signal, signal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
 import { begin, editing, move } from "./edits.ts";
 import { formatBytes, visible } from "./format.ts";
 import { Flash } from "./keys.tsx";
 import { LINE, lineId, List } from "./list.tsx";
 import { openAt, openUp, type Row, type Rows } from "./rows.ts";
-import { flashes, inSight, isReadOnly, onMove, open, rows, selected, value } from "./state.ts";
+import { flashes, inSight, isReadOnly, isTreeWanted, onMove, open, rows, selected, value } from "./state.ts";
 import { type Document, keyOf, type Path } from "./text.ts";
 
 /** How much of a value its line shows. */
@@ -43,6 +44,11 @@ onMove((follow) => {
 export function Tree(): JSX.Element | null {
   const all = rows.value;
   const doc = value.value?.doc;
+  useEffect(() => {
+    if (!isTreeWanted.value) return;
+    isTreeWanted.value = false;
+    document.getElementById("tree")?.focus();
+  }, [isTreeWanted.value, doc]);
   if (!all || !doc) return null;
   const at = all.numberOf(selected.value);
   return (
