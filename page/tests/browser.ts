@@ -59,7 +59,7 @@ export class Chromium implements AsyncDisposable {
       colorScheme: dark ? "dark" : "light",
       hasTouch: touch,
     });
-    context.setDefaultTimeout(Number(Deno.env.get("PATIENCE") ?? 60_000));
+    context.setDefaultTimeout(60_000);
     const page = await context.newPage();
     await page.goto(url);
     return page;

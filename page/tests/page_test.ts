@@ -360,8 +360,7 @@ describe("the page of json-dict inspect", () => {
     assertEquals(await page.locator(`[id="${active}"]`).getAttribute("role"), "treeitem");
     await page.keyboard.press("ArrowLeft");
     await page.keyboard.press("ArrowLeft");
-    await page.getByText("Add", { exact: true }).first().waitFor();
-    assertEquals(await page.locator(".line.part").count(), 3); // tags are closed
+    await until("the list is closed", async () => await page.locator(".line.part").count() === 3);
   });
 
   it("the page shows a value of 10 MB and an array of 100,000 without standing still", async () => {
@@ -383,7 +382,6 @@ describe("the page of json-dict inspect", () => {
       };
       requestAnimationFrame(tick);
     });
-    await page.locator(".line.part").first().locator(".twist").click();
     await line(page, "list").locator(".twist").click();
     await line(page, "list").getByText("100,000 elements").waitFor();
     for (let step = 1; step <= 10; step++) {
@@ -460,7 +458,6 @@ describe("the page of json-dict inspect", () => {
     for (let depth = 0; depth < 50; depth++) await page.keyboard.press("ArrowRight");
     await page.getByText("(empty)").click();
     await page.locator(".line.part .value", { hasText: "0" }).waitFor();
-    await edit(page, "a", "1").catch(() => {}); // there is none
   });
 
   it("the page shows what cannot be a tree as text, and says why", async () => {
