@@ -35,6 +35,7 @@ import {
 
 /** Whether the text stands beside the tree. */
 const isRawShown: Signal<boolean> = signal(matchMedia("(min-width: 1250px)").matches);
+const isTouch: boolean = matchMedia("(pointer: coarse)").matches;
 const wanted: Signal<string> = signal("");
 const foundNothing: Signal<boolean> = signal(false);
 
@@ -127,7 +128,11 @@ function ValueBody(): JSX.Element {
         <p>Choose a key to see its value. Everything here is live: what anybody changes glows.</p>
         {!isReadOnly.value && (
           <p>
-            To change something, double-click it, or select it and press <kbd>Enter</kbd>.
+            To change something, {isTouch ? "touch it, and then Edit" : (
+              <>
+                double-click it, or select it and press <kbd>Enter</kbd>
+              </>
+            )}.
           </p>
         )}
       </div>
