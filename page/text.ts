@@ -182,7 +182,7 @@ export class Document {
 
 /**
  * Where a part is after a change. Elements that stood before or behind what has changed are followed; others stay what
- * their index says, as long as the array has as many elements as before, or the same element is at this index.
+ * their index says, as long as the array has as many elements as before, or a text like theirs is where they must be.
  *
  * @returns Its path; `undefined` if it cannot be told which of the elements it is.
  */
@@ -201,10 +201,18 @@ export function follow(path: Path, before: Document, after: Document, splice: Sp
       if (after.kindOf(is) !== "array") return undefined;
       const { count } = after.childrenOf(is);
       if (count !== old.count && was.end > splice.start) {
-        if (was.start >= splice.end) next = index + count - old.count;
+        const behind = index + count - old.count;
+        if (was.start >= splice.end) next = behind;
         else {
-          const there = index < count ? after.childrenOf(is).span(index) : undefined;
-          if (!there || after.textOf(there) !== before.textOf(was)) return undefined;
+          // case: the piece begins or ends within an element where neighbours begin or end alike.
+          const text = before.textOf(was);
+          const candidates = was.end > splice.end ? [behind, index] : [index, behind];
+          const parts = after.childrenOf(is);
+          const found = candidates.find((each) =>
+            each >= 0 && each < count && after.textOf(parts.span(each)) === text
+          );
+          if (found === undefined) return undefined;
+          next = found;
         }
       }
     }

@@ -32,6 +32,8 @@ const PATIENCE = 5000;
 const MAX_KEYS = 100_000;
 /** How many pages hear of changes at the same time. */
 const MAX_STREAMS = 32;
+/** How many connections are open at the same time; a browser keeps six. */
+const MAX_CONNECTIONS = 256;
 /** How often a quiet stream says that it is there, in milliseconds. */
 const BEAT = 15_000;
 
@@ -105,6 +107,7 @@ export class InspectServer {
       { headersTimeout: PATIENCE },
       (request, response) => void this.#answer(request, response),
     );
+    this.#server.maxConnections = MAX_CONNECTIONS;
     this.#server.on("connection", (socket) => {
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket));
