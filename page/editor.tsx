@@ -109,7 +109,7 @@ export function Editor(): JSX.Element | null {
             value={draftName.value}
             autocomplete="off"
             spellcheck={false}
-            disabled={conflict !== undefined}
+            readOnly={isBusy || conflict !== undefined}
             onInput={(event) => draftName.value = event.currentTarget.value}
           />
         </label>
@@ -122,6 +122,7 @@ export function Editor(): JSX.Element | null {
             spellcheck={false}
             placeholder='42, "text", true, null, [1, 2] or {"a": 1}'
             value={draft.value}
+            readOnly={isBusy}
             onInput={(event) => draft.value = event.currentTarget.value}
             onKeyDown={(event) => {
               if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -136,6 +137,7 @@ export function Editor(): JSX.Element | null {
           In how long
           <input
             value={draft.value}
+            readOnly={isBusy}
             placeholder="90s, 5m, 2h, 7d; nothing for never"
             autocomplete="off"
             onInput={(event) => draft.value = event.currentTarget.value}

@@ -29,6 +29,8 @@ export const editing: Signal<Editing | undefined> = signal(undefined);
 export const draft: Signal<string> = signal("");
 export const draftName: Signal<string> = signal("");
 
+/** The longest text that is edited, in characters: fields of browsers become slow. */
+const MAX_EDITED = 1_000_000;
 /** How often a change is sent again that others have delayed, but not touched. */
 const MAX_TRIES = 8;
 
@@ -45,6 +47,10 @@ export function begin(kind: Editing["kind"], path: Path = []): void {
   }
   const key = value.value?.key ?? "";
   const seen = value.value?.doc?.textAt(path) ?? "";
+  if (kind === "edit" && seen.length > MAX_EDITED) {
+    notice.value = "This is too long to be edited as one text; change parts of it";
+    return;
+  }
   const name = path.at(-1);
   draft.value = kind === "edit" ? seen : "";
   draftName.value = kind === "rename" ? String(name) : "";

@@ -334,7 +334,7 @@ async function loadOnce(): Promise<void> {
     watchExpiry(key, expiresAt);
   } catch (error) {
     if (value.value?.key !== key) return void (isStale = true);
-    if (error instanceof ServerError && error.status === 0) throw tell(error);
+    if (error instanceof ServerError && error.status === 0) return tell(error);
     const problem = error instanceof Error ? error.message : String(error);
     value.value = { key, state: "failed", problem };
     if (error instanceof ServerError && error.status === 401) tell(error);
@@ -476,8 +476,8 @@ function noteStep(key: string, before: Document, doc: Document, splice: Splice):
   entries.value = entries.value.with(index, { ...entry, steps: [step] });
 }
 
-/** Says what is wrong, and what to do. Returns the error. */
-export function tell(error: unknown): unknown {
+/** Says what is wrong, and what to do. */
+export function tell(error: unknown): void {
   const { status = -1, message } = error as { readonly status?: number; readonly message: string };
   trouble.value = status === 401
     ? "This page does not know the secret of the inspector. Open the address that json-dict inspect has printed last: " +
@@ -486,7 +486,6 @@ export function tell(error: unknown): unknown {
     ? "The inspector does not answer; it has ended, or this machine was asleep. If it has ended, start json-dict inspect " +
       "again and open the new address."
     : message;
-  return error;
 }
 
 /** Keeps up with the server for as long as the page is there; not while nobody sees it. */
@@ -539,6 +538,6 @@ function receive(message: Message | { readonly about: About }): void {
     isLive.value = message.trouble === null;
   } else {
     void reloadKeys();
-    if (value.value) void loadValue().catch(() => {});
+    if (value.value) void loadValue();
   }
 }

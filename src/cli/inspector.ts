@@ -88,11 +88,20 @@ const CHECK = 1000;
 const MAX_DELAY = 2 ** 31 - 1;
 const EXACT = { bigints: true };
 
+/** A text that a value had. */
+interface Version {
+  readonly key: string;
+  readonly version: number;
+  readonly text: string;
+  /** What is wrong with it, if anything. */
+  readonly problem: { readonly problem?: string };
+}
+
 /** Serves the pages of one dictionary. */
 export class Inspector {
   readonly #connection: Connection;
   readonly #known: Map<string, string> = new Map();
-  #versions: { readonly key: string; readonly version: number; readonly text: string }[] = [];
+  #versions: Version[] = [];
   #lastVersion: number = 0;
   readonly #listeners: Set<Listener> = new Set();
   #feed: Feed | undefined;
@@ -163,17 +172,16 @@ export class Inspector {
   async value(key: string, have?: number): Promise<ValueText | undefined> {
     const { text, ttl } = await this.#connection.store.expiring(readKey(key));
     if (text === undefined) return undefined;
-    const kept = this.#keep(key, text);
-    const head = { key, version: kept.version, ttl: ttl < 0 ? null : ttl };
+    const { version, problem } = await this.#versionOf(key, text);
+    const head = { key, version, ttl: ttl < 0 ? null : ttl, ...problem };
     const had = this.#versions.find((each) => each.key === key && each.version === have);
-    if (had) return { ...head, ...await this.#problemOf(key, text), splice: spliceOf(had.text, text) };
-    return { ...head, ...await this.#problemOf(key, text), text };
+    return had ? { ...head, splice: spliceOf(had.text, text) } : { ...head, text };
   }
 
-  #keep(key: string, text: string): { readonly version: number } {
+  async #versionOf(key: string, text: string): Promise<Version> {
     const same = this.#versions.find((each) => each.key === key && each.text === text);
     if (same) return same;
-    const added = { key, text, version: ++this.#lastVersion };
+    const added = { key, text, problem: await this.#problemOf(key, text), version: ++this.#lastVersion };
     let size = 0;
     this.#versions = [added, ...this.#versions].filter((each, index) => {
       size += each.text.length;
