@@ -68,8 +68,12 @@ onMove((follow) => {
   const path = follow(now.path);
   const theirs = path && value.value.doc?.textAt(path);
   if (path === undefined || theirs === undefined) editing.value = { ...now, conflict: { theirs: null } };
-  else if (now.kind !== "add" && theirs !== now.seen) editing.value = { ...now, path, conflict: { theirs } };
-  else {
+  else if (now.kind === "edit" && draft.value === now.seen) {
+    draft.value = theirs; // nothing of one's own is there yet
+    editing.value = { ...now, path, seen: theirs };
+  } else if (now.kind !== "add" && theirs !== now.seen) {
+    editing.value = { ...now, path, conflict: { theirs } };
+  } else {
     const { conflict: _, ...rest } = now; // they have put it back
     editing.value = { ...rest, path };
   }

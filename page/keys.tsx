@@ -113,7 +113,7 @@ function KeyLine(
   const item = items.get(line.key);
   const isFolder = line.keys !== undefined;
   const isShown = !isFolder && value.value?.key === line.key;
-  const flash = isFolder ? undefined : keyFlashes.get(line.key);
+  const flash = isFolder && line.isOpen ? undefined : keyFlashes.get(line.key);
   return (
     <div
       id={lineId("keys", index)}

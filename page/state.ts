@@ -156,17 +156,13 @@ export const lines: ReadonlySignal<readonly Line[]> = computed(() => {
   itemsVersion.value;
   const text = search.value.toLowerCase();
   const keys = [...items.keys()].filter((key) => text === "" || key.toLowerCase().includes(text)).sort();
-  const separator = about.value?.separator ?? ":";
   const root = folderOf("");
   for (const key of keys) {
     const { bytes } = items.get(key)!;
     let folder = root;
     folder.keys++;
     folder.bytes += bytes;
-    for (let depth = 0; depth < MAX_DEPTH; depth++) {
-      const end = key.indexOf(separator, folder.start.length);
-      if (end < 0) break;
-      const start = key.slice(0, end + separator.length);
+    for (const start of foldersOf(key)) {
       let inside = folder.folders.get(start);
       if (inside === undefined) folder.folders.set(start, inside = folderOf(start));
       inside.keys++;
@@ -205,15 +201,25 @@ export function toggleFolder(start: string): void {
 
 /** Opens the folders that a key is in. */
 export function revealKey(key: string): void {
-  const separator = about.value?.separator ?? ":";
   const isOpenAtFirst = search.value !== "" || items.size <= FEW_KEYS;
   const next = new Set(toggled.value);
-  for (let end = key.indexOf(separator); end >= 0; end = key.indexOf(separator, end + 1)) {
-    const start = key.slice(0, end + separator.length);
+  for (const start of foldersOf(key)) {
     if (isOpenAtFirst) next.delete(start);
     else next.add(start);
   }
   toggled.value = next;
+}
+
+/** The folders that a key is in, the outer ones first. */
+function foldersOf(key: string): string[] {
+  const separator = about.value?.separator ?? ":";
+  const folders: string[] = [];
+  for (
+    let end = key.indexOf(separator);
+    end >= 0 && folders.length < MAX_DEPTH;
+    end = key.indexOf(separator, end + separator.length)
+  ) folders.push(key.slice(0, end + separator.length));
+  return folders;
 }
 
 // ---- The open value ----
@@ -445,7 +451,7 @@ function take(news: readonly News[]): void {
     if (key === value.value?.key) isOpenTouched = true;
     if (!row && !was) continue;
     if (row && was && steps.length === 0 && count === 0 && isKnownSame(row, was)) continue;
-    if (row) keyFlashes.set(key, time);
+    for (const place of [...foldersOf(key), ...row ? [key] : []]) keyFlashes.set(place, time);
     const kind = !row ? "gone" : was ? "changed" : "new";
     added.push({ id: ++lastId, time: Date.now(), key, kind, steps, more: count - steps.length });
   }

@@ -152,13 +152,7 @@ function TreeLine(
         <span class="acts">
           {!isContainer && <Act label="Edit" keys="Enter" act={() => begin("edit", path)} />}
           {isContainer && <Act label="Add" keys="+" act={() => begin("add", path)} />}
-          {isContainer && span.end - span.start <= 1_000_000 && (
-            <Act
-              label="Edit"
-              keys="e"
-              act={() => begin("edit", path)}
-            />
-          )}
+          {isContainer && <Act label="Edit" keys="e" act={() => begin("edit", path)} />}
           {name !== undefined && !inArray && (
             <Act
               label="Rename"

@@ -3,11 +3,13 @@
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
+import { Redis } from "ioredis";
 import { PAGE, SCRIPT_HASH, STYLE_HASH } from "../../src/cli/page.gen.ts";
 import { redisUrl, testClient } from "../support/redis.ts";
 import { Shell } from "../support/shell.ts";
 import { type Ended, runHere, startProcess, TestTerminal } from "../support/test_terminal.ts";
 import { until } from "../support/until.ts";
+import { startRedis } from "../../tools/redis_server.ts";
 
 const redis = testClient();
 const SECRET = "a value that nobody may see";
@@ -512,7 +514,7 @@ describe("json-dict inspect: what the page asks", () => {
     for (
       const guard of [
         { kind: "test", path: ["a"], value: "1.0" },
-        { kind: "test", path: ["a"], value: "9007199254740993" }, // equal as a double, but another text
+        { kind: "test", path: ["a"], value: "9007199254740992.0" }, // equal as a double, but another text
         { kind: "length", path: ["b"], count: 3 },
         { kind: "absent", path: ["b"] },
         { kind: "exists", path: ["z"] },
@@ -666,6 +668,20 @@ describe("json-dict inspect: what the page asks", () => {
 });
 
 describe("json-dict inspect: its life", () => {
+  it("inspect tells that a key has expired when the server does not say so", async () => {
+    await using server = await startRedis({ args: ["--enable-debug-command", "yes"] });
+    const lazy = new Redis(server.url);
+    await lazy.call("DEBUG", "SET-ACTIVE-EXPIRE", "0");
+    const inspect = await new Inspect("--url", server.url).ready();
+    const events = await (await Events.open(inspect)).ready();
+    await lazy.set(`${inspect.shell.prefix}short`, "1", "PX", 300);
+    await until("the key is told", () => events.news("short").length > 0);
+    await until("its end is told", () => events.news("short").at(-1)?.row === undefined);
+    events.close();
+    await inspect.end();
+    lazy.disconnect();
+  });
+
   it("inspect --read-only refuses every change", async () => {
     const inspect = await new Inspect("--read-only").ready();
     await inspect.shell.put("a", "1");
