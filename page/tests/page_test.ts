@@ -11,10 +11,15 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Locator, Page } from "playwright-core";
 import { redisUrl, testClient, uniquePrefix } from "../../tests/support/redis.ts";
 import { until } from "../../tests/support/until.ts";
+import { RedisJsonDict } from "../../mod.ts";
 import { startRedis } from "../../tools/redis_server.ts";
 import { Chromium, Inspect } from "./browser.ts";
 
 const redis = testClient();
+
+interface Busy {
+  busy: { log: number[]; color: string; count: number; list: string[] };
+}
 
 /** One dictionary, and what looks at it. */
 class Desk implements AsyncDisposable {
@@ -278,6 +283,53 @@ describe("the page of json-dict inspect", () => {
     isHeld = false;
     await page.locator(".conflict .theirs", { hasText: "theirs" }).waitFor();
     assertEquals(await desk.text("a"), '{"color":"theirs"}');
+  });
+
+  it("the page changes a value that others change all the time, and nothing is lost", async () => {
+    await using desk = new Desk(chromium);
+    await desk.put("busy", '{"color":"red","count":0,"list":["a","b","c"],"log":[]}');
+    await desk.start();
+    const [page, other] = [await desk.open("busy"), await desk.open("busy")];
+    await using dict = RedisJsonDict.connect<Busy>(redisUrl, { prefix: desk.prefix });
+    let pushed = 0;
+    let isOver = false;
+    const storm = (async () => {
+      while (!isOver) {
+        await Promise.all([dict.at("busy", "log").push(pushed++), dict.at("busy", "count").increment()]);
+      }
+    })();
+    try {
+      await edit(page, "color", '"blue"');
+      await page.keyboard.press("Enter");
+      await until("the color is saved", async () => (await dict.at("busy", "color").get()) === "blue");
+      await line(other, "2").filter({ hasText: '"c"' }).click();
+      await other.keyboard.press("Alt+ArrowUp");
+      await until("it has moved", async () => String(await dict.at("busy", "list").get()) === "a,c,b");
+    } finally {
+      isOver = true;
+      await storm;
+    }
+    const { log, count } = (await dict.get("busy"))!;
+    assertEquals([log.length, count], [pushed, pushed]);
+    assertEquals(log, Array.from({ length: pushed }, (_, index) => index));
+    for (const each of [page, other]) {
+      await line(each, "count").getByText(String(count), { exact: true }).waitFor();
+    }
+  });
+
+  it("the page shows in a field that nobody has touched what others write", async () => {
+    await using desk = new Desk(chromium);
+    await desk.put("a", '{"color":"red"}');
+    await desk.start();
+    const page = await desk.open("a");
+    await line(page, "color").locator(".value").dblclick();
+    await page.locator(".editor textarea").waitFor();
+    await desk.put("a", '{"color":"blue"}');
+    await until("it is there", async () => await page.locator(".editor textarea").inputValue() === '"blue"');
+    assertEquals(await page.locator(".conflict").count(), 0);
+    await page.locator(".editor textarea").fill('"green"');
+    await page.keyboard.press("Enter");
+    await desk.becomes("a", '{"color":"green"}');
   });
 
   it("the page follows an element that moves while it is edited", async () => {
