@@ -45,6 +45,8 @@ const MAX_ENTRIES = 200;
 const FEW_KEYS = 60;
 /** How much the list of keys waits for more, in milliseconds. */
 const LIST_PAUSE = 150;
+/** How often the open value is read where changes are not told, in seconds. */
+const POLL = 5;
 /** How long the page waits before it asks again, in milliseconds. */
 const RETRY = 1000;
 
@@ -496,8 +498,11 @@ export function tell(error: unknown): void {
 
 /** Keeps up with the server for as long as the page is there; not while nobody sees it. */
 export async function keepUp(): Promise<void> {
+  let ticks = 0;
   setInterval(() => {
     now.value = Date.now();
+    // Where changes are not told, the open value is asked for.
+    if (++ticks % POLL === 0 && !isLive.value && about.value && !document.hidden) void loadValue();
     for (const [key, { expiresAt }] of items) {
       if (expiresAt !== undefined && expiresAt + 1000 < now.value) {
         items.delete(key);

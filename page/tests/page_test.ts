@@ -8,6 +8,7 @@
 
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Redis } from "ioredis";
 import type { Locator, Page } from "playwright-core";
 import { redisUrl, testClient, uniquePrefix } from "../../tests/support/redis.ts";
 import { until } from "../../tests/support/until.ts";
@@ -604,6 +605,29 @@ describe("the page of json-dict inspect", () => {
     await inspect.end();
     await page.getByText("does not answer").waitFor();
     await page.context().close();
+  });
+
+  it("the page is of use where the server does not tell changes, and shows no password", async () => {
+    await using server = await startRedis();
+    const admin = new Redis(server.url);
+    await admin.call("ACL", "SETUSER", "few", "on", ">hunter2", "~*", "&*", "+@all", "-client|tracking");
+    await admin.set("poor:a", '{"n":1}');
+    const url = new URL(server.url);
+    [url.username, url.password] = ["few", "hunter2"];
+    const inspect = await Inspect.start({ REDIS_URL: url.href, JSON_DICT_PREFIX: "poor:" });
+    const page = await chromium.open(inspect.url);
+    await page.getByText("Changes are not shown as they happen").waitFor();
+    await keyLine(page, "a").click();
+    await edit(page, "n", "2");
+    await page.keyboard.press("Enter");
+    await until("it is saved", async () => await admin.get("poor:a") === '{"n":2}');
+    await admin.set("poor:a", '{"n":3}');
+    await line(page, "n").getByText("3").waitFor();
+    const all = await page.content() + inspect.terminal.out + inspect.terminal.err;
+    assert(!all.includes("hunter2") && !all.includes("few:"), all);
+    await page.context().close();
+    await inspect.end();
+    admin.disconnect();
   });
 
   it("pages of other sites get nothing from the inspector, and can change nothing", async () => {
