@@ -237,9 +237,9 @@ async function create(): Promise<void> {
 async function removeKey({ key, seen }: Editing): Promise<void> {
   const { doc, problem } = value.value ?? {};
   // The server compares JSON only. What is damaged is compared here.
-  const guards = problem === undefined && doc ? [{ kind: "test", path: [], value: doc.text }] : [];
+  const whole = problem === undefined && doc ? [{ kind: "test", path: [], value: doc.text }] : [];
   const isAsSeen = doc?.textAt([]) === seen;
-  const result = isAsSeen ? await sendOps(key, [...guards, { kind: "delete", path: [] }]) : { conflict: 0 };
+  const result = isAsSeen ? await sendOps(key, [...whole, { kind: "delete", path: [] }]) : { conflict: 0 };
   await loadValue();
   if ("done" in result) {
     editing.value = undefined;

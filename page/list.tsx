@@ -29,7 +29,6 @@ interface ListProps {
   readonly draw: (index: number) => ComponentChildren;
   readonly onSight?: (first: number, last: number) => void;
   readonly onKeyDown?: (event: KeyboardEvent) => void;
-  readonly onPointer?: (event: PointerEvent, index: number) => void;
   readonly empty?: ComponentChildren;
 }
 

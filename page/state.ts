@@ -278,8 +278,7 @@ export async function openPlace(key: string, path: Path): Promise<void> {
 export function select(path: Path): void {
   const doc = value.value?.doc;
   if (!doc) return;
-  let there = path;
-  while (there.length > 0 && !doc.find(there)) there = there.slice(0, -1);
+  const there = innermost(doc, path);
   if (there.length > 0) open.value = { ...openUp(open.value, there.slice(0, -1)) };
   selected.value = there;
 }
@@ -398,7 +397,7 @@ function change(
   batch(() => {
     value.value = { ...head, doc };
     open.value = next;
-    selected.value = moved(selected.value) ?? select1(doc, selected.value);
+    selected.value = moved(selected.value) ?? innermost(doc, selected.value);
   });
   const time = performance.now();
   const shown = rows.value!;
@@ -420,7 +419,7 @@ function openMoved(root: Open | undefined, path: Path | undefined): Open | undef
 }
 
 /** The innermost part of a path that is still there. */
-function select1(doc: Document, path: Path): Path {
+function innermost(doc: Document, path: Path): Path {
   let there = path;
   while (there.length > 0 && !doc.find(there)) there = there.slice(0, -1);
   return there;

@@ -32,7 +32,8 @@ export async function findChromium(): Promise<Chromium> {
   const unpacked = {
     path: `${root}/usr/lib/chromium/chromium`,
     env: {
-      LD_LIBRARY_PATH: libraryFolders(root).join(":"),
+      // One library has a part of it in a folder of its own, and looks for it only where it is installed.
+      LD_LIBRARY_PATH: libraryFolders(root).flatMap((folder) => [folder, `${folder}/pulseaudio`]).join(":"),
       FONTCONFIG_FILE: `${root}/fonts.conf`,
     },
   };
