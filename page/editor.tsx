@@ -70,7 +70,9 @@ export function Editor(): JSX.Element | null {
     if (field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement) field.select();
   }, [id]);
   if (!now) return null;
-  const { kind, path, conflict, error, isBusy } = now;
+  const { kind, path, error, isBusy } = now;
+  // While it is sent, what was changed may be one's own change, seen early.
+  const conflict = isBusy ? undefined : now.conflict;
   const { doc } = value.value ?? {};
   const span = kind === "add" ? doc?.find(path) : undefined;
   const hasName = kind === "new" || kind === "rename" || span !== undefined && doc?.kindOf(span) === "object";

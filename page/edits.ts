@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Signal, signal } from "@preact/signals";
+import { effect, type Signal, signal } from "@preact/signals";
 import { type PageOp, sendOps, ServerError } from "./api.ts";
 import { loadValue, notice, onMove, openKey, openPlace, select, value } from "./state.ts";
 import type { Document, Path } from "./text.ts";
@@ -77,6 +77,17 @@ onMove((follow) => {
     const { conflict: _, ...rest } = now; // they have put it back
     editing.value = { ...rest, path };
   }
+});
+
+// What is edited must be in sight: guards are made of what the page shows.
+effect(() => {
+  const key = value.value?.key;
+  const now = editing.peek();
+  if (!now || now.kind === "new" || now.key === key) return;
+  const isTouched = now.kind === "edit" && draft.peek() !== now.seen ||
+    now.kind === "add" && draft.peek() !== "";
+  editing.value = undefined;
+  if (isTouched && !now.isBusy) notice.value = "Another key was opened; what you wrote was not saved";
 });
 
 /** Goes on with what is there now instead of what was seen. */
@@ -261,7 +272,9 @@ async function expire(key: string): Promise<void> {
     if (ttl === undefined) throw new Error("Write 500ms, 90s, 5m, 2h or 7d, or nothing for no expiry");
     op = { kind: "expire", path: [], ttl };
   }
-  const result = await sendOps(key, [{ kind: "exists", path: [] }, op]);
+  // A guard would look into a value that is damaged.
+  const guard = value.value?.problem === undefined ? [{ kind: "exists", path: [] }] : [];
+  const result = await sendOps(key, [...guard, op]);
   if ("conflict" in result) throw new Error("The key is gone");
   editing.value = undefined;
   notice.value = "Saved";

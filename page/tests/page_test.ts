@@ -333,6 +333,20 @@ describe("the page of json-dict inspect", () => {
     await desk.becomes("a", '{"color":"green"}');
   });
 
+  it("the page leaves an edit, and says so, when another key is opened", async () => {
+    await using desk = new Desk(chromium);
+    await desk.put("a", '{"color":"red"}');
+    await desk.put("b", '{"color":"red"}');
+    await desk.start();
+    const page = await desk.open("a");
+    await edit(page, "color", '"blue"');
+    await keyLine(page, "b").click();
+    await page.getByText("what you wrote was not saved").waitFor();
+    await page.locator("h1", { hasText: "b" }).waitFor();
+    assertEquals(await page.locator(".editor").count(), 0);
+    assertEquals([await desk.text("a"), await desk.text("b")], ['{"color":"red"}', '{"color":"red"}']);
+  });
+
   it("the page follows an element that moves while it is edited", async () => {
     await using desk = new Desk(chromium);
     await desk.put("a", '[{"id":1,"s":"open"},{"id":2,"s":"open"}]');
