@@ -11,6 +11,7 @@ import { addDiff } from "./diff.ts";
 import { addDump } from "./dump.ts";
 import { addDoctor } from "./doctor.ts";
 import { addEdit } from "./edit.ts";
+import { addInspect } from "./inspect.ts";
 import { addLs } from "./list.ts";
 import { addRestore } from "./restore.ts";
 import { paintFor } from "./style.ts";
@@ -22,7 +23,7 @@ import { addWatch } from "./watch.ts";
 /** All verbs, in the order of the help. */
 const VERBS: readonly Verb[] = [
   ...[addGet, addSet, addDel, addLs, addPush, addIncr, addMerge, addPatch, addWatch],
-  ...[addDump, addRestore, addDiff, addDoctor, addEdit, addCompletion],
+  ...[addDump, addRestore, addDiff, addDoctor, addEdit, addInspect, addCompletion],
 ];
 
 const DESCRIPTION = `Look at and change the JSON values of a dictionary in Redis.
