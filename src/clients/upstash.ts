@@ -104,6 +104,8 @@ function readAddress(url: string | URL): string {
 
 class UpstashClient implements RedisClient {
   readonly resends: string = "fetch and the proxies behind it may send a request again whose answer was lost";
+  readonly deaf: string =
+    "REST only answers, so the server cannot tell of changes; to watch, connect by ioredis";
   readonly #url: string;
   readonly #token: string;
   readonly #timeout: number;
