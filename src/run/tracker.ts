@@ -145,6 +145,7 @@ export class Tracker {
     const names = this.#prefix === "" ? ["BCAST"] : ["BCAST", "PREFIX", this.#prefix];
     let askedAt = performance.now();
     if (this.#protocol === 3) {
+      await this.#call("CLIENT", "TRACKING", "OFF"); // node-redis has turned it on, in the way of its own cache
       await this.#call("CLIENT", "TRACKING", "ON", ...names);
     } else {
       const id = await this.#call("CLIENT", "ID");
@@ -195,8 +196,9 @@ export class Tracker {
     const hopeless = this.#wasOn ? undefined : toHopeless(reason);
     this.#giveUp(reason);
     if (hopeless) return this.#events.failed(hopeless);
-    if (reason instanceof Refused) {
-      return this.#events.failed(new Refused(reason.reason, this.#bothRefusals(reason)));
+    const refused = reason instanceof Refused ? reason : toRefused(reason);
+    if (this.#protocol === 3 && !this.#wasOn && refused && !mayPass(refused)) {
+      return this.#events.failed(new Refused("TRACKING", this.#bothRefusals(refused)));
     }
     this.#timer = setIdleTimer(() => this.#connect(), pauseAfter(++this.#failures));
   }
@@ -239,6 +241,11 @@ export class Tracker {
     this.#giveUp(new Error("It was ended"));
     await Promise.all(this.#closing);
   }
+}
+
+/** Whether a server may let in later whom it has refused. */
+function mayPass(refused: Refused): boolean {
+  return isTransient(refused) || toCause(refused.cause).message.includes("max number of clients");
 }
 
 function pauseAfter(attempts: number): number {

@@ -39,6 +39,8 @@ interface Pair {
 export class FaultProxy implements AsyncDisposable {
   /** What it does from now on, or a function that tells for each piece of traffic. */
   fault: Fault | ((piece: "request" | "answer", bytes: Uint8Array) => Fault) = "none";
+  /** Answers a request itself, instead of the server, where it returns something. */
+  reply: (request: Uint8Array) => string | undefined = () => undefined;
   /** Where it connects to. What is connected stays. */
   target: string;
   /** How many connections it has taken. */
@@ -73,6 +75,8 @@ export class FaultProxy implements AsyncDisposable {
     }
     near.on("data", (bytes) => {
       if (pair.isSilent) return;
+      const reply = this.reply(bytes);
+      if (reply !== undefined) return void near.write(reply);
       const fault = this.#next("request", bytes);
       if (fault === "late request") this.#carry(bytes, target);
       if (fault === "drop request" || fault === "late request") near.destroy();
