@@ -395,39 +395,6 @@ describe("Watch and races", () => {
       await until("the value is seen", () => consumer.last === -round);
     }
   });
-
-  it("RedisJsonDict.watch() is a model of the server through random writes, expiries, flushes and kills", async () => {
-    await using lab = open();
-    const { copy, consumer } = follow(lab);
-    let state = 7;
-    const next = (below: number): number => (state = state * 48271 % 2147483647) % below;
-    const name = (): string => `${lab.prefix}k${next(300)}`;
-    for (let round = 0; round < 8; round++) {
-      const pipeline = foreign.pipeline();
-      for (let step = 0; step < 500; step++) {
-        const kind = next(12);
-        if (kind < 6) pipeline.set(name(), JSON.stringify({ n: next(5) }));
-        else if (kind === 6) pipeline.set(name(), `{"n": ${next(5)}} `);
-        else if (kind === 7) pipeline.psetex(name(), 1 + next(300), String(next(5)));
-        else if (kind === 8) pipeline.del(name());
-        else if (kind === 9) {
-          pipeline.call("EVAL", "return redis.pcall('rename', KEYS[1], KEYS[2])", 2, name(), name());
-        } else if (kind === 10) pipeline.rpush(`${lab.prefix}list${next(5)}`, "x");
-        else pipeline.persist(name());
-      }
-      await pipeline.exec();
-      if (round % 4 === 1) await foreign.call("CLIENT", "KILL", "TYPE", "pubsub");
-      if (round % 4 === 2) await foreign.flushdb();
-      await lab.set(`own${round}`, round);
-    }
-    await until("all that expires has", async () => {
-      const names = (await foreign.keys(`${lab.prefix}*`)).filter((key) => !key.includes("list"));
-      return (await Promise.all(names.map((key) => foreign.pttl(key)))).every((ttl) => ttl === -1);
-    });
-    await foreign.del(...Array.from({ length: 5 }, (_, index) => `${lab.prefix}list${index}`));
-    await untilEqual(copy, lab.prefix);
-    assert(consumer.values.length > 100, String(consumer.values.length));
-  });
 });
 
 describe("RedisJsonDict.watch()", () => {
