@@ -12,7 +12,7 @@ export type Timer = ReturnType<typeof setTimeout>;
  *
  * @param act Is called.
  * @param ms After so many milliseconds.
- * @returns The timer. Where timers are plain numbers, as in Deno before 2.9, it does keep the process.
+ * @returns The timer. Where timers are plain numbers, as in old versions of Deno, it does keep the process.
  */
 export function setIdleTimer(act: () => void, ms: number): Timer {
   const timer = setTimeout(act, ms);
