@@ -354,8 +354,9 @@ describe("Watch", () => {
 });
 
 describe("Watch and races", () => {
-  it("Ref.watch() ends on the last value, however writes and reads meet, fast or slow", async () => {
+  it("Ref.watch() and RedisJsonDict.watch() end on the last value, however writes and reads meet", async () => {
     await using lab = open();
+    const { copy } = follow(lab);
     for (const pause of [undefined, 1, 20]) {
       for (let round = 0; round < 40; round++) {
         const key = `k${pause}-${round}`;
@@ -371,7 +372,9 @@ describe("Watch and races", () => {
         }
         await until(
           "the last value is seen",
-          () => part.last === 20 && (whole.last as { n: number })?.n === 20,
+          () =>
+            part.last === 20 &&
+            [whole.last, copy.get(key)].every((value) => (value as { n: number } | undefined)?.n === 20),
         );
         await Promise.all(watches.map((watch) => watch.return()));
         await foreign.del(name);
