@@ -18,7 +18,7 @@ import type { RedisClient } from "../run/client.ts";
 import { Listeners } from "./listeners.ts";
 import { ReplyError } from "./reply_error.ts";
 
-export type { RedisClient } from "../run/client.ts";
+export type { Line, LineListener, RedisClient } from "../run/client.ts";
 
 /** What is used of `Bun.RedisClient`. */
 export interface BunRedisClient {

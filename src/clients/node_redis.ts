@@ -83,7 +83,8 @@ const adapters = new WeakMap<object, RedisClient>();
  *
  * Everything that {@link RedisClient} promises holds, with both kinds of delivery: node-redis does not resend commands.
  * The command timeout and the type mapping of the client do not apply to the dictionary, whose own `timeout` does.
- * The client stays yours, and you may use it for anything else.
+ * The client stays yours, and you may use it for anything else. To watch, it is duplicated; in a cluster, the client of
+ * each master, and of each replica that it knows.
  *
  * @param client What `createClient` of node-redis 5 or 6 returned, or `createCluster` of node-redis from 6.3 on.
  * @returns The client for the dictionary; the same one each time.

@@ -19,7 +19,7 @@
 import type { RedisClient } from "../run/client.ts";
 import { ReplyError } from "./reply_error.ts";
 
-export type { RedisClient } from "../run/client.ts";
+export type { Line, LineListener, RedisClient } from "../run/client.ts";
 
 /** Where the database is. */
 export interface UpstashOptions {
