@@ -275,6 +275,7 @@ class ClusterAdapter implements RedisClient {
   #wasReady: boolean;
   /** For each slot the address of its master, as a node said last; node-redis itself looks only when it must. */
   #slots: readonly (readonly string[])[] | undefined;
+  readonly #asked: WeakSet<NodeRedisClient> = new WeakSet();
 
   readonly on: Listeners["on"] = this.#listeners.on;
   readonly off: Listeners["off"] = this.#listeners.off;
@@ -336,10 +337,14 @@ class ClusterAdapter implements RedisClient {
     return this.#slots;
   }
 
-  /** Asks a node that answers who has which slots. */
+  /** Asks a node who has which slots. One that has not answered yet is not asked again. */
   async refreshSlotsCache(): Promise<void> {
-    const node = (this.#cluster.masters as readonly ClusterNode[]).find(({ client }) => client?.isReady);
-    const ranges = await node?.client?.sendCommand(["CLUSTER", "SLOTS"]).catch(() => undefined);
+    const clients = (this.#cluster.masters as readonly ClusterNode[]).map(({ client }) => client);
+    const client = clients.find((it) => it?.isReady && !this.#asked.has(it));
+    if (client === undefined) return;
+    this.#asked.add(client);
+    const ranges = await client.sendCommand(["CLUSTER", "SLOTS"]).catch(() => undefined);
+    this.#asked.delete(client);
     if (!Array.isArray(ranges)) return;
     const slots: (readonly string[])[] = [];
     for (const [from, to, [host, port]] of ranges as [number, number, [string, number]][]) {
@@ -355,20 +360,20 @@ class ClusterAdapter implements RedisClient {
     return nodes.map((node) => this.#node(node as ClusterNode));
   }
 
-  #node(node: ClusterNode): RedisClient {
-    let client = this.#nodes.get(node);
+  #node(member: ClusterNode): RedisClient {
+    let client = this.#nodes.get(member);
     if (client === undefined) {
       const connect = async (): Promise<NodeRedisClient> =>
-        await this.#cluster.nodeClient(node as never) as NodeRedisClient;
+        await this.#cluster.nodeClient(member as never) as NodeRedisClient;
       const call: RedisClient["call"] = async (command, ...args) => {
         const inner = await connect();
         const all = [command, ...args.map(String)];
         return await this.#sender.send(command, (options) => inner.sendCommand(all, options));
       };
       const listen: RedisClient["listen"] = (listener) => new NodeLine(connect(), this.#sender, listener);
-      const { host, port, readonly } = node;
+      const { host, port, readonly } = member;
       const options: object = { host, port, readOnly: readonly }; // as ioredis has them
-      this.#nodes.set(node, client = { call, listen, options });
+      this.#nodes.set(member, client = { call, listen, options });
     }
     return client;
   }

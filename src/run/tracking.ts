@@ -150,7 +150,7 @@ export class Tracking {
   }
 
   #hold(listener: TrackingListener, isHeld: boolean): void {
-    if (isHeld) this.#holders.add(listener);
+    if (isHeld && !this.#isOver) this.#holders.add(listener);
     else this.#holders.delete(listener);
     holdBy(this.#timer, this.#holders.size > 0);
   }
