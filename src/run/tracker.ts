@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Line, RedisClient } from "./client.ts";
+import type { Line, LineListener, RedisClient } from "./client.ts";
 import { answerOf, isTransient, Refused, toCause, toHopeless, toRefused } from "./failure.ts";
 import { checkListening, openLine } from "./line.ts";
 import { setIdleTimer, type Timer } from "./timer.ts";
@@ -103,7 +103,7 @@ export class Tracker {
     // Not every client watches over what it sends first.
     const late = (): void => this.#lost(new Error(`There was no connection within ${timeout} ms`));
     this.#timer = setIdleTimer(late, timeout);
-    this.#line = openLine(this.#source, {
+    const listener: LineListener = {
       protocol: this.#protocol,
       timeout,
       ready: () => {
@@ -117,7 +117,12 @@ export class Tracker {
       lost: (reason) => {
         if (epoch === this.#epoch) this.#lost(reason);
       },
-    });
+    };
+    try {
+      this.#line = openLine(this.#source, listener);
+    } catch (error) {
+      queueMicrotask(() => listener.lost(error));
+    }
   }
 
   #tell(names: readonly (string | Uint8Array)[] | undefined): void {
