@@ -218,6 +218,7 @@ class NodeLine implements Line {
   }
 
   async #open(source: NodeRedisClient): Promise<ListeningClient> {
+    if (this.#isClosed) throw new Error("It was closed");
     const { protocol, timeout } = this.#listener;
     const { socket } = Object((source as { options?: unknown }).options) as { socket?: object };
     const client = source.duplicate({

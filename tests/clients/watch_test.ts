@@ -219,6 +219,22 @@ for (const kind of KINDS) {
 }
 
 describe("Watching on all clients at once", () => {
+  it("Watching on all clients at once ends while it connects, and leaves no connection", async () => {
+    await Promise.all(KINDS.map(async (kind, index) => {
+      for (let round = 0; round < 20; round++) {
+        const { client, close } = kind.open(server.url);
+        const lab = new RedisJsonDict<Items>(client, { prefix: `early${index}:`, timeout: 60_000 });
+        await lab.ready(); // node-redis itself does not let go of a connection that it is making
+        const nexts = [lab.at("x").watch(), lab.watch()].map((watch) => watch.next());
+        for (let turn = 0; turn < round; turn++) await foreign.ping();
+        await lab.close();
+        await Promise.all(nexts);
+        close();
+      }
+    }));
+    await until("the connections are closed", async () => await trackers() === 0);
+  });
+
   it("Watching on all clients at once notices a connection that no longer answers", async () => {
     await Promise.all(KINDS.map(async (kind, index) => {
       await using proxy = await FaultProxy.start(server.url);
