@@ -120,7 +120,17 @@ describe("Ref.watch()", () => {
     const name = `${lab.prefix}run`;
     const watch = lab.at("run").watch();
     assertEquals(await valueOf(watch), undefined);
+    await foreign.set("seed", '"restored"');
+    const dump = await foreign.dumpBuffer("seed");
+    const evict = async (): Promise<void> => {
+      await foreign.config("SET", "maxmemory-policy", "allkeys-random");
+      await foreign.config("SET", "maxmemory", 1);
+      await foreign.set("seed", "1").catch(() => {}); // before it refuses a write it evicts all that there is
+      await foreign.config("SET", "maxmemory", 0);
+    };
     const steps: [what: () => Promise<unknown>, value: unknown][] = [
+      [() => foreign.restore(name, 0, dump), "restored"],
+      [evict, undefined],
       [() => foreign.set(name, '{"n":1}'), { n: 1 }],
       [() => lab.at("run", "n").increment(), { n: 2 }],
       [() => foreign.eval("return redis.call('set', KEYS[1], '[3]')", 1, name), [3]],

@@ -221,7 +221,7 @@ for (const kind of KINDS) {
 describe("Watching on all clients at once", () => {
   it("Watching on all clients at once ends while it connects, and leaves no connection", async () => {
     await Promise.all(KINDS.map(async (kind, index) => {
-      for (let round = 0; round < 20; round++) {
+      for (let round = 0; round < 12; round++) {
         const { client, close } = kind.open(server.url);
         const lab = new RedisJsonDict<Items>(client, { prefix: `early${index}:`, timeout: 60_000 });
         await lab.ready(); // node-redis itself does not let go of a connection that it is making
