@@ -81,16 +81,15 @@ for (const [name, find] of Object.entries(RUNTIMES)) {
 
     it(`A program that watches, in ${name}, goes on while somebody waits, also through a lost connection`, async () => {
       const command = await find();
-      for (const client of CLIENTS) {
-        const program = new Program(command, client, "waits");
-        await until("it watches", () => program.printed === "watching\n");
-        await foreign.call("CLIENT", "KILL", "TYPE", "pubsub");
-        const before = await pings();
-        await until("it has asked some times", async () => await pings() > before + 3);
-        assertEquals(program.printed, "watching\n", client);
-        await foreign.set(`idle:${client}:x`, `"${client}"`);
-        assertEquals(await program.end(), `watching\nheard "${client}"\nthe end\n`);
-      }
+      const programs = CLIENTS.map((client) => new Program(command, client, "waits"));
+      await until("they watch", () => programs.every(({ printed }) => printed === "watching\n"));
+      await foreign.call("CLIENT", "KILL", "TYPE", "pubsub");
+      const before = await pings();
+      await until("they have asked some times", async () => await pings() > before + 10);
+      assertEquals(programs.map(({ printed }) => printed), CLIENTS.map(() => "watching\n"));
+      for (const client of CLIENTS) await foreign.set(`idle:${client}:x`, `"${client}"`);
+      const ends = await Promise.all(programs.map((program) => program.end()));
+      assertEquals(ends, CLIENTS.map((client) => `watching\nheard "${client}"\nthe end\n`));
       await foreign.flushall();
     });
   });
