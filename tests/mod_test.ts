@@ -86,6 +86,8 @@ const TYPES = [
   "LengthOp",
   "LengthRef",
   "LimitErrorData",
+  "Line",
+  "LineListener",
   "Live",
   "MergePatch",
   "NotJson",

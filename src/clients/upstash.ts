@@ -18,7 +18,7 @@
 import type { RedisClient } from "../run/client.ts";
 import { ReplyError } from "./reply_error.ts";
 
-export type { RedisClient } from "../run/client.ts";
+export type { Line, LineListener, RedisClient } from "../run/client.ts";
 
 /** Where the database is. */
 export interface UpstashOptions {
@@ -103,6 +103,8 @@ function readAddress(url: string | URL): string {
 
 class UpstashClient implements RedisClient {
   readonly resends: string = "fetch and the proxies behind it may send a request again whose answer was lost";
+  readonly deaf: string =
+    "REST only answers, so the server cannot tell of changes; to watch, connect by ioredis";
   readonly #url: string;
   readonly #token: string;
   readonly #timeout: number;

@@ -64,6 +64,8 @@ interface Pair {
 export class FaultProxy implements AsyncDisposable {
   /** What it does from now on. */
   fault: Fault | Plan = "none";
+  /** Answers a request itself, instead of the server, where it returns something. */
+  reply: (request: Uint8Array) => string | undefined = () => undefined;
   /** Where it connects to. What is connected stays. */
   target: string;
   /** How many connections it has taken. */
@@ -98,6 +100,8 @@ export class FaultProxy implements AsyncDisposable {
     }
     near.on("data", (bytes) => {
       if (pair.isSilent) return;
+      const reply = this.reply(bytes);
+      if (reply !== undefined) return void near.write(reply);
       const fault = this.#next("request", bytes, pair);
       if (fault === "late request") this.#carry(bytes, target);
       if (fault === "drop request" || fault === "late request") near.destroy();
