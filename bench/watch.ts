@@ -1,7 +1,6 @@
-import { Redis } from "ioredis";
 import { cached, RedisJsonDict } from "../mod.ts";
 import type { Bench } from "./bench.ts";
-import { measure, sequential } from "./measure.ts";
+import { measure, sequential, type Times } from "./measure.ts";
 import { micros, ratio } from "./report.ts";
 
 interface Items {
@@ -49,63 +48,78 @@ async function delay({ report, client, url, prefix, isQuick }: Bench): Promise<v
 }
 
 async function writers(bench: Bench): Promise<void> {
-  const { report, client, url, prefix } = bench;
+  const { report, client, prefix } = bench;
   report.section(
     "writers of what is watched",
-    "What does an increment cost while others watch the value? Microseconds for the caller, who shares the process with\n" +
-      "all the watchers, each on connections of its own, and of EVALSHA on the server. Ratio: the server, over no watcher.",
+    "What does an increment cost while clients of another process watch the value? Microseconds for the caller, and of\n" +
+      "EVALSHA on the server. Ratios: over no watcher.",
   );
   const rows: string[][] = [];
-  const base = new Map<string, number>();
-  for (const kind of ["one prefix", "prefixes of their own"] as const) {
+  for (const kind of ["one prefix", "prefixes of their own"]) {
+    let base: Times | undefined;
     for (const count of [0, 1, 10, 100]) {
-      // Each watcher is a client with a connection of its own; those of other prefixes never hear of the writes.
-      const watchers: {
-        readonly client: Redis;
-        readonly ended: Promise<void>;
-        readonly stop: AbortController;
-      }[] = [];
+      const stop = await startWatchers(bench, kind, count);
       try {
-        for (let index = 0; index < count; index++) {
-          const own = new Redis(url, { maxRetriesPerRequest: 0 });
-          const dict: Dict = new RedisJsonDict(own, {
-            prefix: kind === "one prefix" ? prefix : `${prefix}${index}:`,
-          });
-          const stop = new AbortController();
-          let ready = (): void => {};
-          const isReady = new Promise<void>((resolve) => ready = resolve);
-          const ended = (async () => {
-            for await (const _ of dict.at("doc", "n").watch({ signal: stop.signal })) ready();
-          })().catch(() => {});
-          watchers.push({ client: own, ended, stop });
-          await isReady;
-        }
         const writing: Dict = new RedisJsonDict(client, { prefix });
-        const turns = bench.isQuick ? 200 : 500;
         const { write } = await measure(client, {
           write: {
             prepare: () => writing.set("doc", { n: 0, rest: REST }),
-            turns,
+            turns: bench.isQuick ? 50 : 200,
             batch: sequential(() => writing.at("doc", "n").increment()),
             command: "evalsha",
           },
         }, bench.rounds(5));
-        if (count === 0) base.set(kind, write.server.min);
+        base ??= write;
         rows.push([
           kind,
           String(count),
           micros(write.wall.min),
+          ratio(write.wall.min / base.wall.min),
           micros(write.server.min),
-          ratio(write.server.min / base.get(kind)!),
+          ratio(write.server.min / base.server.min),
         ]);
       } finally {
-        for (const { stop } of watchers) stop.abort();
-        await Promise.all(watchers.map(({ ended }) => ended));
-        for (const { client } of watchers) await client.quit();
+        await stop();
       }
     }
   }
-  report.table(["watchers", "count", "caller", "server", "ratio"], rows);
+  report.table(["watchers", "count", "caller", "ratio", "server", "ratio"], rows);
+}
+
+/** Starts watchers in a process of their own, each with a client of its own. Returns what ends them. */
+async function startWatchers(
+  { url, prefix }: Bench,
+  kind: string,
+  count: number,
+): Promise<() => Promise<void>> {
+  if (count === 0) return () => Promise.resolve();
+  const args = ["run", "-A", "--quiet", import.meta.filename!, url, prefix, kind, String(count)];
+  const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped" }).spawn();
+  const output = child.stdout.getReader();
+  if ((await output.read()).done) throw new Error("Cannot measure: the watchers did not start");
+  return async () => {
+    await child.stdin.close(); // they end with their input
+    await output.cancel();
+    await child.status;
+  };
+}
+
+async function watch(url: string, prefix: string, kind: string, count: number): Promise<void> {
+  const dicts = Array.from(
+    { length: count },
+    (_, index) =>
+      RedisJsonDict.connect<Items>(url, { prefix: kind === "one prefix" ? prefix : `${prefix}${index}:` }),
+  );
+  await Promise.all(dicts.map((dict) =>
+    new Promise<void>((resolve, reject) => {
+      (async () => {
+        for await (const _ of dict.at("doc", "n").watch()) resolve();
+      })().catch(reject);
+    })
+  ));
+  console.log("ready");
+  await Deno.stdin.read(new Uint8Array(1));
+  await Promise.all(dicts.map((dict) => dict.close()));
 }
 
 async function reads(bench: Bench): Promise<void> {
@@ -146,4 +160,9 @@ async function reads(bench: Bench): Promise<void> {
       report.goal({ name: "GET over a cached read", value, atLeast: 50 }),
     ),
   ]);
+}
+
+if (import.meta.main) {
+  const [url, prefix, kind, count] = Deno.args;
+  await watch(url, prefix, kind, Number(count));
 }

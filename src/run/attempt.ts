@@ -297,6 +297,7 @@ export class Attempts<R> implements Timed {
 
   /** Its time is over. */
   timeout(): void {
+    if (this.#isOver) return;
     this.expire();
     this.#connection.suspect?.();
   }
