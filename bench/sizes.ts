@@ -15,9 +15,16 @@ interface Change {
   readonly values: readonly [string, string];
 }
 
+const SAME: Change = { name: "set, same length", word: "set", member: "value", values: ['"bbbb"', '"aaaa"'] };
+const OTHER: Change = {
+  name: "set, other length",
+  word: "set",
+  member: "value",
+  values: ['"cccccc"', '"aaaa"'],
+};
 const CHANGES: readonly Change[] = [
-  { name: "set, same length", word: "set", member: "value", values: ['"bbbb"', '"aaaa"'] },
-  { name: "set, other length", word: "set", member: "value", values: ['"cccccc"', '"aaaa"'] },
+  SAME,
+  OTHER,
   { name: "increment", word: "increment", member: "counter", values: ["1", "1"] },
   { name: "push", word: "push", member: "list", values: ["7", "7"] },
 ];
@@ -31,11 +38,11 @@ export async function benchSizes(bench: Bench): Promise<void> {
       "GET+SET and WATCH leave the work to the client, and send it the whole value and back: see client for all of it.",
   );
   const sizes = bench.isQuick ? [1e4, 1e5, 1e6] : [1e4, 1e5, 1e6, 1e7];
-  await benchDocuments(bench, sizes.map(makeRuns), (document, change, place) => {
-    if (document.bytes < 500_000) return 4;
-    if (document.bytes > 5_000_000) return undefined;
-    if (place === "first" && change === CHANGES[0]) return 100;
-    return place === "middle" ? 6 : undefined;
+  await benchDocuments(bench, sizes.map(makeRuns), ({ bytes }, change, place) => {
+    if (change === OTHER && bytes < 50_000) return { first: 5.5, middle: 4, last: 5 }[place];
+    if (change === OTHER && bytes < 500_000) return { first: 11, middle: 5.5, last: 7.5 }[place];
+    if (bytes > 5_000_000 || place !== "middle") return undefined;
+    return change === OTHER ? 7 : change === SAME && bytes > 500_000 ? 11 : undefined;
   });
 }
 
@@ -47,7 +54,14 @@ export async function benchShapes(bench: Bench): Promise<void> {
       "Microseconds on the server, of all commands of a change; ratio: the best round of the cjson script over ours.\n" +
       "GET+SET and WATCH leave the work to the client, and send it the whole value and back: see client for all of it.",
   );
-  await benchDocuments(bench, [makeMap(5_000), makePretty(1e4), makePretty(1e6)], () => undefined);
+  await benchDocuments(
+    bench,
+    [makeMap(5_000), makePretty(1e4), makePretty(1e6)],
+    ({ name, bytes }, change, place) => {
+      if (place !== "middle" || bytes < 50_000 || change !== SAME && change !== OTHER) return undefined;
+      return name === "map" ? (change === SAME ? 8.5 : 7.5) : (change === SAME ? 5.5 : 4.2);
+    },
+  );
 }
 
 async function benchDocuments(
