@@ -4,25 +4,26 @@
  * @module
  */
 
+import { MAX_TIMEOUT } from "./option.ts";
 import { type Entry, Roster } from "./roster.ts";
 
 /** What has a deadline. */
 export interface Timed {
   /** When its time is over, by `performance.now()`. */
   readonly endsAt: number;
-  /** Its time is over. It must leave then. */
+  /** Its time is over; it is not waited for any longer. */
   timeout(): void;
 }
 
 /** The deadlines of calls that may take the same time: they end in the order in which they began. */
 export class Deadlines {
   readonly #timed: Roster<Timed> = new Roster();
-  /** Set for the first deadline, or for an earlier one; none where nothing is under way, for it would keep a program alive. */
+  /** For the first deadline, or for an earlier one. None where nothing waits: it would keep a program alive. */
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Waits for a deadline that is not before any of those that wait. It must leave. */
+  /** Waits for a deadline that is not before any of those that wait. */
   add(timed: Timed): Entry<Timed> {
-    this.#timer ??= this.#wait(timed);
+    if (this.#timed.isEmpty) this.#timer = this.#wait(timed);
     return this.#timed.add(timed);
   }
 
@@ -35,17 +36,21 @@ export class Deadlines {
   }
 
   #wait({ endsAt }: Timed): ReturnType<typeof setTimeout> {
-    return setTimeout(this.#end, Math.max(0, Math.ceil(endsAt - performance.now())));
+    const ms = Math.ceil(endsAt - performance.now());
+    return setTimeout(this.#end, Math.min(Math.max(0, ms), MAX_TIMEOUT)); // rounded up, it may be one too many
   }
 
   readonly #end = (): void => {
     this.#timer = undefined;
     const now = performance.now();
-    for (const timed of this.#timed.all()) {
-      if (timed.endsAt > now) break;
-      timed.timeout();
+    try {
+      for (let first = this.#timed.first; first && first.endsAt <= now; first = this.#timed.first) {
+        this.#timed.shift();
+        first.timeout();
+      }
+    } finally {
+      // Also where one of them has thrown: no call may be left without a deadline.
+      if (this.#timed.first) this.#timer ??= this.#wait(this.#timed.first);
     }
-    const next = this.#timed.first;
-    if (next !== undefined) this.#timer ??= this.#wait(next);
   };
 }

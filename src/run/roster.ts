@@ -52,6 +52,11 @@ export class Roster<T> {
     entry.previous = entry.next = undefined;
   }
 
+  /** Removes who came first. */
+  shift(): void {
+    if (this.#first !== undefined) this.remove(this.#first);
+  }
+
   /** All who are there now, in the order in which they came. */
   all(): T[] {
     const all: T[] = [];
