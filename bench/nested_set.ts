@@ -86,6 +86,5 @@ export async function benchNestedSet(bench: Bench): Promise<void> {
         }),
       ],
     );
-    console.log();
   }
 }

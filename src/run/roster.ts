@@ -16,7 +16,7 @@ export interface Entry<T> {
  * Who is there, in order; they come and go at each call.
  *
  * A `Set` would say the same. But where its table was replaced, the old one still leads to the new one, so that one old
- * table keeps alive all that came later, until the next full collection of garbage: most of what a call costs the client.
+ * table keeps alive all that came later, until the next full collection of garbage: half of what a call costs the client.
  * Here nothing leads on from who has left.
  */
 export class Roster<T> {
