@@ -59,7 +59,7 @@ async function short(bench: Bench): Promise<Goal[]> {
     value: times[name].server.min / times.floor.server.min,
     atMost,
   });
-  return [over("set", 6), over("increment", 7), over("push", 9)];
+  return [over("set", 6), over("increment", 9), over("push", 14)];
 }
 
 /** Finding and writing in pieces, on 100 KB and 1 MB. */
