@@ -14,8 +14,10 @@ export interface Contender {
   readonly batch: (turns: number) => Promise<void>;
   /** How often the job is done in a round. */
   readonly turns: number;
-  /** The command whose time on the server counts; without it only the clock is read. */
+  /** The command whose time on the server counts, for each call; without it only the clock is read. */
   readonly command?: "evalsha" | "get";
+  /** The same where each turn sends several commands: all of them count. */
+  readonly commands?: readonly string[];
 }
 
 /** Microseconds for one turn: the best round, and the round in the middle. */
@@ -50,19 +52,19 @@ export async function measure<Name extends string>(
     // Each round begins with another contender: what comes first after a pause is slower.
     for (let place = 0; place < names.length; place++) {
       const name = names[(round + place) % names.length];
-      const { prepare, batch, turns, command } = contenders[name];
+      const { prepare, batch, turns, command, commands = command && [command] } = contenders[name];
       await prepare?.();
       await batch(Math.min(turns, 2));
-      const before = command && await readStats(client, command);
+      const before = commands && await readStats(client, commands);
       const start = performance.now();
       await batch(turns);
       wall[name].push((performance.now() - start) * 1000 / turns);
       if (!before) continue;
-      const after = await readStats(client, command!);
+      const after = await readStats(client, commands!);
       if (after.calls - before.calls < turns) {
         throw new Error(`Cannot measure "${name}": ${turns} turns made ${after.calls - before.calls} calls`);
       }
-      server[name].push((after.usec - before.usec) / (after.calls - before.calls));
+      server[name].push((after.usec - before.usec) / (command ? after.calls - before.calls : turns));
     }
   }
   return Object.fromEntries(
@@ -91,11 +93,14 @@ interface Stats {
   readonly usec: number;
 }
 
-/** The time that the server has spent on a command so far. The difference of two counts; CONFIG RESETSTAT may be forbidden. */
-async function readStats(client: Redis, command: string): Promise<Stats> {
+/** The time that the server has spent on commands so far. The difference of two counts; CONFIG RESETSTAT may be forbidden. */
+async function readStats(client: Redis, commands: readonly string[]): Promise<Stats> {
   const info = await client.info("commandstats");
-  const line = info.match(new RegExp(`^cmdstat_${command}:calls=(\\d+),usec=(\\d+)`, "m"));
-  return { calls: Number(line?.[1] ?? 0), usec: Number(line?.[2] ?? 0) };
+  const stats = commands.map((command) =>
+    info.match(new RegExp(`^cmdstat_${command}:calls=(\\d+),usec=(\\d+)`, "m"))
+  );
+  const sum = (group: number) => stats.reduce((total, line) => total + Number(line?.[group] ?? 0), 0);
+  return { calls: sum(1), usec: sum(2) };
 }
 
 function summarize(values: readonly number[]): Sample {

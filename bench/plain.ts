@@ -25,7 +25,10 @@ export async function benchPlain(bench: Bench): Promise<void> {
       return Promise.resolve();
     },
   });
+  const key = `${bench.prefix}n`;
   const times = await measure(client, {
+    peerGet: { turns, batch: sequential(async () => JSON.parse((await client.get(key))!)) },
+    peerSet: { turns, batch: sequential((turn) => client.set(key, JSON.stringify(turn))) },
     get: { turns, batch: sequential(() => dict.get("n")) },
     plainGet: blocking(() => plain.n),
     set: { turns, batch: sequential((turn) => dict.set("n", turn)) },
@@ -36,7 +39,13 @@ export async function benchPlain(bench: Bench): Promise<void> {
     const { min, median } = times[way].wall;
     return [name, micros(min), micros(median), ratio(value), report.goal({ name, value, atMost })];
   };
+  const peer = (name: string, way: keyof typeof times, base: keyof typeof times): string[] => {
+    const { min, median } = times[way].wall;
+    return [name, micros(min), micros(median), ratio(min / times[base].wall.min), "-"];
+  };
   report.table(["way", "min", "median", "ratio", "goal"], [
+    peer("GET by a plain client, awaited", "peerGet", "get"),
+    peer("SET by a plain client, awaited", "peerSet", "set"),
     ["get, awaited", micros(times.get.wall.min), micros(times.get.wall.median), "", ""],
     row("get, plain", "plainGet", "get", 2),
     ["set, awaited", micros(times.set.wall.min), micros(times.set.wall.median), "", ""],

@@ -5,6 +5,7 @@
  */
 
 import type { Connection, ConnectionEvent } from "./connection.ts";
+import type { Deadlines, Timed } from "./deadlines.ts";
 import {
   isListening,
   isTooLong,
@@ -21,6 +22,7 @@ import {
   Unsent,
   Unusable,
 } from "./failure.ts";
+import type { Entry } from "./roster.ts";
 
 /** Whether a command may be sent again after its answer was lost. */
 export type Resend = "resend" | "never";
@@ -42,12 +44,22 @@ export interface Job<R> {
   readonly abandoned?: AbortSignal;
   /** Parses the answer; if it throws, the answer counts as lost. */
   read(answer: unknown): R;
-  /** Whether the client may have resent it by itself and reports only the last reply. */
-  readonly isResent?: boolean;
-  /** Called with each refusal that may pass. */
-  refused?(refusal: Refused): void;
   /** Instead of a resend: looks up the recorded answer. `undefined` if it was not applied; then it never will be. */
   ask?(send: Send): Promise<{ readonly answer: unknown } | undefined>;
+}
+
+/** How the calls of a runner are sent. */
+export interface Terms {
+  /** Where they are sent. */
+  readonly connection: Connection;
+  /** How long all attempts of a call may take together, in milliseconds. */
+  readonly timeout: number;
+  /** Ends them then. */
+  readonly deadlines: Deadlines;
+  /** Whether the client may resend by itself and reports only the last reply. */
+  readonly isResent: boolean;
+  /** Called with each refusal that may pass. */
+  refused(refusal: Refused): void;
 }
 
 /** The first pause before a command is sent again, and the longest one, in milliseconds. */
@@ -92,13 +104,16 @@ export function checkLength(
 }
 
 /** Sends a job until there is an answer or the deadline passes. */
-export class Attempts<R> {
+export class Attempts<R> implements Timed {
   /** What the job returned. */
   readonly result: Promise<R>;
+  /** When its time is over, by `performance.now()`. */
+  readonly endsAt: number;
+  readonly #terms: Terms;
   readonly #connection: Connection;
   readonly #job: Job<R>;
   readonly #lastCall: number;
-  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #deadline: Entry<Timed>;
   readonly #stop: () => void;
   #resolve!: (result: R) => void;
   #reject!: (error: unknown) => void;
@@ -115,19 +130,20 @@ export class Attempts<R> {
   #refusal: Refused | undefined;
   #failure: unknown;
 
-  /** @param timeout How long all attempts together may take, in milliseconds. */
-  constructor(connection: Connection, timeout: number, job: Job<R>) {
+  /** @param terms How it is sent. */
+  constructor(terms: Terms, job: Job<R>) {
+    const { connection, timeout } = terms;
+    this.#terms = terms;
     this.#connection = connection;
     this.#job = job;
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#lastCall = performance.now() + timeout * 0.9;
-    this.#timer = setTimeout(() => {
-      this.expire();
-      connection.suspect?.();
-    }, timeout);
+    const now = performance.now();
+    this.#lastCall = now + timeout * 0.9;
+    this.endsAt = now + timeout;
+    this.#deadline = terms.deadlines.add(this);
     this.#stop = connection.onChange((event) => this.#changed(event));
     job.abandoned?.addEventListener("abort", () => {
       if (!this.#mayBeApplied) this.expire();
@@ -241,8 +257,8 @@ export class Attempts<R> {
       return this.#refuse(refused);
     }
     this.#refusal = refused;
-    job.refused?.(refused);
-    if (job.isResent) this.#isLost = true; // the client may have resent it before this reply
+    this.#terms.refused(refused);
+    if (this.#terms.isResent) this.#isLost = true; // the client may have resent it before this reply
     this.#again();
   }
 
@@ -279,6 +295,13 @@ export class Attempts<R> {
     }
   }
 
+  /** Its time is over. */
+  timeout(): void {
+    if (this.#isOver) return;
+    this.expire();
+    this.#connection.suspect?.();
+  }
+
   /** Ends it with what is known so far. */
   expire(): void {
     if (this.#isOver) return;
@@ -296,7 +319,7 @@ export class Attempts<R> {
 
   #finish(): void {
     this.#isOver = true;
-    clearTimeout(this.#timer);
+    this.#terms.deadlines.remove(this.#deadline);
     clearTimeout(this.#pause);
     this.#stop();
   }

@@ -15,6 +15,7 @@ import {
   unrecognised,
   Unusable,
 } from "./failure.ts";
+import { Roster } from "./roster.ts";
 
 /** What happened to a connection: it was made; it was lost; it ended for good; it could not be made. */
 export type ConnectionEvent = "ready" | "close" | "end" | "error";
@@ -29,7 +30,7 @@ export class Connection {
   readonly client: RedisClient;
   /** Is called when a call had no answer in time. Only who made the client may do something about it. */
   suspect: (() => void) | undefined;
-  readonly #listeners: Set<(event: ConnectionEvent) => void> = new Set();
+  readonly #listeners: Roster<(event: ConnectionEvent) => void> = new Roster();
   /** Whether it listens to errors all the time, not only during calls. */
   readonly #hears: boolean;
   /** The last failure to connect; none while there is a connection. */
@@ -115,12 +116,11 @@ export class Connection {
    * @returns Ends it.
    */
   onChange(listener: (event: ConnectionEvent) => void): () => void {
-    if (this.#listeners.size === 0 && !this.#hears) this.client.on?.("error", this.#failed);
-    this.#listeners.add(listener);
+    if (this.#listeners.isEmpty && !this.#hears) this.client.on?.("error", this.#failed);
+    const entry = this.#listeners.add(listener);
     return () => {
-      if (this.#listeners.delete(listener) && this.#listeners.size === 0 && !this.#hears) {
-        this.client.off?.("error", this.#failed);
-      }
+      this.#listeners.remove(entry);
+      if (this.#listeners.isEmpty && !this.#hears) this.client.off?.("error", this.#failed);
     };
   }
 
@@ -146,7 +146,7 @@ export class Connection {
   }
 
   #notify(event: ConnectionEvent): void {
-    for (const listener of [...this.#listeners]) listener(event);
+    for (const listener of this.#listeners.all()) listener(event);
   }
 
   /**

@@ -5,7 +5,7 @@
  */
 
 import { isSingle, type Outcome, readNear, readOutcomes, readVerdict } from "../call/answer.ts";
-import { compile, type Once } from "../call/call.ts";
+import { type Call, compile, type Once } from "../call/call.ts";
 import { decode } from "../data/decoder.ts";
 import type { Json } from "../data/json.ts";
 import type { Group } from "../data/op.ts";
@@ -86,8 +86,17 @@ export class ChangeSender {
       return new LostAnswer(cause, record.callId, resolve);
     };
     const parcel: Parcel = new Parcel(groups, cancellations, lose);
+    let made: { readonly call: Call; readonly sent: readonly Group[]; readonly ahead: number } | undefined;
+    const callFor = (ahead: number, isFirst: boolean): Call => {
+      const sent = parcel.pack(isFirst);
+      // It is compiled to be checked before it is sent, and most often the same is sent then.
+      if (made?.sent !== sent || made.ahead !== ahead) {
+        made = { call: compile(prefix, sent, onceFor(ahead), after, near), sent, ahead };
+      }
+      return made.call;
+    };
     const running: Promise<readonly Outcome[]> = runner.run(
-      (ahead, isFirst) => compile(prefix, parcel.pack(isFirst), onceFor(ahead), after, near),
+      callFor,
       "resend",
       (answer) => read(parcel.groups, answer),
       (ahead) => compile("", [], onceFor(ahead)),

@@ -4,12 +4,14 @@
  * @module
  */
 
-import { Attempts, checkLength, type Job, type Resend, type Send } from "./attempt.ts";
+import { Attempts, checkLength, type Job, type Resend, type Send, type Terms } from "./attempt.ts";
 import type { Call } from "../call/call.ts";
 import { isResending, type RedisClient } from "./client.ts";
 import { Connection, type ConnectionEvent } from "./connection.ts";
+import { Deadlines } from "./deadlines.ts";
 import { answerOf, NoAnswer } from "./failure.ts";
 import { READ } from "../call/scripts.gen.ts";
+import { Roster } from "./roster.ts";
 
 /** The smallest limit that a server can have for one argument (`proto-max-bulk-len`), in bytes. */
 const SURE_LENGTH = 1024 * 1024;
@@ -26,7 +28,7 @@ interface Known {
 
 /** What is under way, at all servers of a client. */
 interface Flight {
-  readonly running: Set<Attempts<unknown>>;
+  readonly running: Roster<Attempts<unknown>>;
   isEnded: boolean;
 }
 
@@ -35,7 +37,7 @@ export class Runner {
   readonly #connection: Connection;
   readonly #client: RedisClient;
   readonly #timeout: number;
-  readonly #isResending: boolean;
+  readonly #terms: Terms;
   readonly #known: Known;
   readonly #flight: Flight;
 
@@ -44,14 +46,23 @@ export class Runner {
     client: RedisClient,
     timeout: number,
     known: Known = { hasRead: false, hasEvalsha: true, ahead: 0 },
-    flight: Flight = { running: new Set(), isEnded: false },
+    flight: Flight = { running: new Roster(), isEnded: false },
   ) {
     this.#known = known;
     this.#flight = flight;
     this.#connection = Connection.of(client);
     this.#client = client;
     this.#timeout = timeout;
-    this.#isResending = (client.nodes !== undefined || client.resends !== undefined) && isResending(client);
+    this.#terms = {
+      connection: this.#connection,
+      timeout,
+      deadlines: new Deadlines(),
+      isResent: (client.nodes !== undefined || client.resends !== undefined) && isResending(client),
+      refused({ cause }) {
+        const now = /^LATE (\d+)/.exec(cause instanceof Error ? cause.message : "")?.[1];
+        if (now !== undefined) known.ahead = Number(now) - Date.now();
+      },
+    };
   }
 
   /** Whether it is a cluster that the client is connected to. */
@@ -236,7 +247,7 @@ export class Runner {
   /** Ends all calls under way as their deadline would, and sends nothing more. */
   end(): void {
     this.#flight.isEnded = true;
-    for (const attempts of [...this.#flight.running]) attempts.expire();
+    for (const attempts of this.#flight.running.all()) attempts.expire();
   }
 
   /** Sends a command whose reply is not needed, if it can be sent at once. */
@@ -248,19 +259,12 @@ export class Runner {
 
   async #send<R>(job: Job<R>): Promise<R> {
     if (this.isEnded) throw new NoAnswer(false, true);
-    const attempts = new Attempts(this.#connection, this.#timeout, {
-      ...job,
-      isResent: this.#isResending,
-      refused: ({ cause }) => {
-        const now = /^LATE (\d+)/.exec(cause instanceof Error ? cause.message : "")?.[1];
-        if (now !== undefined) this.#known.ahead = Number(now) - Date.now();
-      },
-    });
-    this.#flight.running.add(attempts as Attempts<unknown>);
+    const attempts = new Attempts(this.#terms, job);
+    const entry = this.#flight.running.add(attempts as Attempts<unknown>);
     try {
       return await attempts.result;
     } finally {
-      this.#flight.running.delete(attempts as Attempts<unknown>);
+      this.#flight.running.remove(entry);
     }
   }
 }

@@ -25,10 +25,19 @@ const CRC: Uint16Array = Uint16Array.from({ length: 256 }, (_, byte) => {
 export function slotOf(name: string): number {
   const open = name.indexOf("{");
   const close = open < 0 ? -1 : name.indexOf("}", open + 1);
-  const bytes = encoder.encode(close > open + 1 ? name.slice(open + 1, close) : name);
+  const hashed = close > open + 1 ? name.slice(open + 1, close) : name;
   let crc = 0;
-  for (const byte of bytes) crc = ((crc << 8) ^ CRC[(crc >> 8) ^ byte]) & 0xffff;
+  for (let index = 0; index < hashed.length; index++) {
+    const code = hashed.charCodeAt(index);
+    // Most names are ASCII: an encoder takes longer than all of this, for each change.
+    if (code > 0x7f) return encoder.encode(hashed).reduce(addByte, 0) % SLOTS;
+    crc = addByte(crc, code);
+  }
   return crc % SLOTS;
+}
+
+function addByte(crc: number, byte: number): number {
+  return ((crc << 8) ^ CRC[(crc >> 8) ^ byte]) & 0xffff;
 }
 
 /** The tags found so far, by slot, and how many were tried. */

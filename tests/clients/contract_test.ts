@@ -91,7 +91,7 @@ const KINDS: readonly Kind[] = [
     open: (url, server) => {
       const { token } = server as RestServer;
       return {
-        client: fromUpstash({ url: url.replace("redis:", "http:"), token, timeout: 500 }),
+        client: fromUpstash({ url: url.replace("redis:", "http:"), token }),
         close: () => {},
       };
     },
