@@ -179,7 +179,9 @@ function checkBoolean(value: unknown, operation: string, name: OptionName): void
 function checkWait(value: unknown, operation: string): void {
   if (typeof value === "boolean") return;
   if (typeof value !== "number") {
-    throw new TypeError(`Cannot ${operation}: wait is ${nameOf(value)}, expected milliseconds, true or false`);
+    throw new TypeError(
+      `Cannot ${operation}: wait is ${nameOf(value)}, expected milliseconds, true or false`,
+    );
   }
   if (value >= 0 && value <= MAX_TIMEOUT) return;
   throw new RangeError(`Cannot ${operation}: wait is ${value}, expected 0 to ${MAX_TIMEOUT} ms`);

@@ -97,7 +97,8 @@ export class Records {
  */
 export function isRecord(name: string): boolean {
   // Called for every key: a comparison and a short search settle most names.
-  return name.at(-13) === "}" && RECORD_END.test(name) || name.includes(RECORD_MARKER) && OF_LEASES.test(name);
+  return name.at(-13) === "}" && RECORD_END.test(name) ||
+    name.includes(RECORD_MARKER) && OF_LEASES.test(name);
 }
 
 /**

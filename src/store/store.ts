@@ -657,8 +657,7 @@ export class Store {
     this.#checkKeys([op.key], operation);
     return await this.#writing(
       [op.key],
-      () =>
-        this.#change(operation, [op.key], () => this.#leases.change(op, this.#call.timeout, isWanted)),
+      () => this.#change(operation, [op.key], () => this.#leases.change(op, this.#call.timeout, isWanted)),
     );
   }
 
