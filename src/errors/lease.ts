@@ -66,7 +66,11 @@ export class LeaseEndedError extends JsonDictError {
    * @param data Which lease, and why it is over.
    */
   constructor(data: LeaseEndedErrorData) {
-    super(data, `The lease of ${formatPlace(data.path)} is over: ${WHY[data.end]}${because(data)}`);
+    const place = formatPlace(data.path);
+    super(
+      data,
+      `Cannot keep the lease of ${place}: ${WHY[data.end]}${because(data)}; stop what relies on it`,
+    );
     this.end = data.end;
     this.fence = data.fence;
   }
