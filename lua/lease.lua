@@ -67,12 +67,20 @@ else
   write('PEXPIRE', lease, ttl)
 end
 
--- One write must not fail behind another one, for lack of rights. Servers before 7.0 cannot tell.
+-- One write must not fail behind another one, for lack of rights; nor is a lease taken that cannot be kept and given
+-- back. Servers before 7.0 cannot tell.
 local may = redis.acl_check_cmd
-for k = 1, #queue do
-  local command = queue[k].command
-  if may and not may(command, unpack(queue[k])) then
-    return { err = 'NOPERM User has no permissions to run the ' .. command .. ' command' }
+if may then
+  local needed = { unpack(queue) }
+  if op == 'acquire' and #queue > 0 then
+    needed[#needed + 1] = { command = 'PEXPIRE', lease, ttl }
+    needed[#needed + 1] = { command = 'DEL', key, lease }
+  end
+  for k = 1, #needed do
+    local command = needed[k].command
+    if not may(command, unpack(needed[k])) then
+      return { err = 'NOPERM User has no permissions to run the ' .. command .. ' command' }
+    end
   end
 end
 

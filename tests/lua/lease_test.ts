@@ -214,16 +214,18 @@ describe("lease.lua", () => {
     assertEquals(await client.exists(held.value, held.lease), 0);
   });
 
-  it("a user who may not write one of the names changes nothing", async () => {
-    const names = newNames();
-    await client.call("ACL", "SETUSER", "few", "reset", "on", ">pw", "~v*", "~l*", "%R~c*", "~r*", "+@all");
-    const few = new Redis(server.url.replace("redis://", "redis://few:pw@"));
-    try {
-      const error = await once(names, "r9", few, "acquire", "ada", 60_000, "1").catch((error) => error);
-      assert(/NOPERM/.test(error.message), error.message);
-    } finally {
-      few.disconnect();
+  it("a user who may not write a name, or not keep or give back what it takes, changes nothing", async () => {
+    for (const rules of [["%R~c*", "+@all"], ["~c*", "+@all", "-pexpire"], ["~c*", "+@all", "-del"]]) {
+      const names = newNames();
+      await client.call("ACL", "SETUSER", "few", "reset", "on", ">pw", "~v*", "~l*", "~r*", ...rules);
+      const few = new Redis(server.url.replace("redis://", "redis://few:pw@"));
+      try {
+        const error = await once(names, "r9", few, "acquire", "ada", 60_000, "1").catch((error) => error);
+        assert(/NOPERM/.test(error.message), error.message);
+      } finally {
+        few.disconnect();
+      }
+      assertEquals(await client.exists(names.value, names.lease, names.counter, "r9"), 0);
     }
-    assertEquals(await client.exists(names.value, names.lease, names.counter, "r9"), 0);
   });
 });

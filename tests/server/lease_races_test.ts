@@ -185,6 +185,8 @@ describe("races for a lease", () => {
     assert(rounds >= ROUNDS && stops + kills + faults > 10, `${rounds} ${stops} ${kills} ${faults}`);
   });
 
+  // It takes many rounds until it shows.
+  if (!Deno.env.has("JSON_DICT_FUZZ")) return;
   it("lease() without the comparison of owners has two holders at once: the judge sees it", async () => {
     const { overlaps } = await race(5_000, "no owner", ({ overlaps }) => overlaps.length > 0);
     assert(overlaps.length > 0);
