@@ -900,7 +900,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * the lease was over.
    * @throws {TypeError} If JSON cannot hold the value, the key is not a well-formed string, or an option is missing or
    * wrong.
-   * @throws {RangeError} If `ttl` is not a positive number of milliseconds, or more than 24 days, or `wait` is negative.
+   * @throws {RangeError} If `ttl` is not an integer from 100 milliseconds to 24 days, or `wait` is negative.
    * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
    * @throws {AmbiguousResultError} If the answer was lost. If it was taken, nobody renews it, and it ends by `ttl`.
    * @throws {UnavailableError} With the reason `"CLOSED"` if the dictionary is closed during the wait.

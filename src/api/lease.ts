@@ -22,12 +22,13 @@ export interface LeaseOptions extends CallOptions {
   /**
    * The value expires so many milliseconds (not seconds) after it was last renewed, which is done by itself each third of
    * that time. So it is how long others wait when the process of the holder dies, and how long a connection may be lost
-   * before the lease is. Some seconds are a good choice.
+   * before the lease is. Some seconds are a good choice; 100 is the least.
    */
   readonly ttl: number;
   /**
    * How long to wait for a lease that somebody else has, in milliseconds; `true` is for ever. Who waits is woken when the
    * value changes or expires, and asks from time to time. There is no queue: who comes first when it is free has it.
+   * A call that is under way at the end is waited for, so that it may take `timeout` more.
    *
    * @default {false}
    */
@@ -77,6 +78,8 @@ export interface Lease<V> extends AsyncDisposable {
   release(): Promise<boolean>;
 }
 
+/** A lease that is shorter would often be over before the answer is here, in milliseconds. */
+const MIN_TTL = 100;
 /** Of the ttl, how much a holder counts on: the rest is for clocks that run differently, and for late timers. */
 const SURE = 0.9;
 /** How often a lease is renewed in its ttl. */
@@ -412,9 +415,9 @@ export async function takeLease(
   if (options?.ttl === undefined) {
     throw new TypeError("Cannot lease: there is no ttl; write { ttl: 10_000 } for ten seconds");
   }
-  if (checkTtl(options.ttl) > MAX_TIMEOUT) {
+  if (checkTtl(options.ttl) < MIN_TTL || options.ttl > MAX_TIMEOUT) {
     throw new RangeError(
-      `Cannot use the ttl: received ${options.ttl}, expected at most ${MAX_TIMEOUT} ms for a lease`,
+      `Cannot use the ttl: received ${options.ttl}, expected ${MIN_TTL} to ${MAX_TIMEOUT} ms for a lease`,
     );
   }
   const text = store.codec.encode(value, [readKey(key)]);
