@@ -6,7 +6,8 @@
 
 import { toError } from "../call/answer.ts";
 import { readKey } from "../data/path.ts";
-import { AmbiguousResultError, DurabilityError, TimeoutError, UnavailableError } from "../errors/delivery.ts";
+import { DurabilityError, UnavailableError } from "../errors/delivery.ts";
+import { JsonDictError } from "../errors/error.ts";
 import { type LeaseEnd, LeaseEndedError } from "../errors/lease.ts";
 import type { CallOptions } from "../run/cancellation.ts";
 import { Deferred } from "../run/deferred.ts";
@@ -102,7 +103,8 @@ class HeldLease implements Lease<unknown> {
   readonly #controller: AbortController = new AbortController();
   /** Until when it is sure to be held, by `performance.now()`. */
   #sureUntil: number;
-  #isOver: boolean = false;
+  /** Why it is over, if it is. */
+  #end: LeaseEnd | undefined;
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #beat: ReturnType<typeof setTimeout> | undefined;
   #forget: () => void = () => {};
@@ -120,6 +122,10 @@ class HeldLease implements Lease<unknown> {
     this.#forget = store.onClose(() => this.#close());
     this.#watchDeadline();
     this.#renewAt(sentAt + ttl / BEATS);
+  }
+
+  get #isOver(): boolean {
+    return this.#end !== undefined;
   }
 
   get signal(): AbortSignal {
@@ -144,15 +150,13 @@ class HeldLease implements Lease<unknown> {
   async #release(): Promise<boolean> {
     this.#checkClock();
     if (this.#isOver) return false;
-    this.#end("released");
+    this.#endBy("released");
     return await this.#giveBack();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release().catch((error) => {
-      const isLost = error instanceof AmbiguousResultError || error instanceof TimeoutError ||
-        error instanceof UnavailableError;
-      if (!isLost) throw error;
+      if (!(error instanceof JsonDictError)) throw error; // what could not be removed ends by its expiry
     });
   }
 
@@ -162,7 +166,7 @@ class HeldLease implements Lease<unknown> {
 
   /** Closing waits until it is given back. */
   async #close(): Promise<void> {
-    this.#end("closed");
+    this.#endBy("closed");
     await this.#giveBack().catch(() => {}); // it ends by its expiry
   }
 
@@ -175,7 +179,7 @@ class HeldLease implements Lease<unknown> {
   }
 
   #checkClock(): void {
-    if (!this.#isOver && performance.now() >= this.#sureUntil) this.#end("expired");
+    if (!this.#isOver && performance.now() >= this.#sureUntil) this.#endBy("expired");
   }
 
   #watchDeadline(): void {
@@ -191,15 +195,16 @@ class HeldLease implements Lease<unknown> {
     this.#beat = setTimeout(() => this.#renew(), Math.max(time - performance.now(), 0));
   }
 
-  /** Tries to renew it, until that has an answer or the lease is over. */
+  /** Renews it. One try takes no longer than the pause before it: a connection that is silent is replaced after that. */
   async #renew(): Promise<void> {
     this.#checkClock();
     if (this.#isOver) return;
     try {
-      const left = this.#sureUntil - performance.now();
-      const { outcome, sentAt } = await this.#store.renewLease(this.key, this.#owner, this.#ttl, left);
-      if (typeof outcome === "string") this.#renewed(sentAt);
-      else this.#lose(outcome.found as LeaseEnd);
+      const time = Math.min(this.#sureUntil - performance.now(), this.#ttl / BEATS);
+      const { outcome, sentAt } = await this.#store.renewLease(this.key, this.#owner, this.#ttl, time);
+      if (typeof outcome !== "string") this.#lose(outcome.found as LeaseEnd);
+      else if (!this.#isOver) this.#renewed(sentAt);
+      else if (this.#end === "expired") this.#giveBack().catch(() => {}); // renewed for nobody
     } catch (error) {
       this.#failure = error;
       if (!this.#isOver) this.#renewAt(performance.now() + this.#ttl * RETRY);
@@ -209,13 +214,13 @@ class HeldLease implements Lease<unknown> {
   /** The server says that it is over. What is left of it there is removed, so that nobody waits for it. */
   #lose(end: LeaseEnd): void {
     if (this.#isOver) return;
-    this.#end(end);
+    this.#endBy(end);
     if (end !== "expired") this.#giveBack().catch(() => {});
   }
 
-  #end(end: LeaseEnd): void {
+  #endBy(end: LeaseEnd): void {
     if (this.#isOver) return;
-    this.#isOver = true;
+    this.#end = end;
     clearTimeout(this.#deadline);
     clearTimeout(this.#beat);
     this.#forget();
@@ -369,6 +374,7 @@ class Acquisition {
     };
     const fail = (): void => {
       this.#cannotTrack = true;
+      this.#tracked?.leave();
       this.#tracked = undefined;
     };
     try {

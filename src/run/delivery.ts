@@ -30,6 +30,9 @@ const MAX_RECORD = 4096;
 /** Of how many long values it is kept where the last change was. */
 const MAX_NEARS = 1000;
 
+/** The methods that do something with a lease. */
+const OPERATIONS = { acquire: "lease", renew: "renew", replace: "update", release: "release" } as const;
+
 /** What became of an op of a lease. */
 export interface LeaseAnswer {
   /** The result, or why it was refused. */
@@ -161,7 +164,7 @@ export class ChangeSender {
       return { outcome, sentAt };
     } catch (error) {
       if (!(error instanceof NoAnswer) || !error.sent) throw error;
-      const failing = { operation: op.kind, path: [op.key], timeout };
+      const failing = { operation: OPERATIONS[op.kind], path: [op.key], timeout };
       const resolve = () => this.#resolve(record, readLeaseVerdict, endsAt, failing);
       throw new LostAnswer(error.cause, record.callId, resolve);
     }

@@ -87,6 +87,16 @@ const LASTING: Readonly<Record<string, () => Promise<void>>> = {
     await lab.close();
     redis.disconnect();
   },
+  async "its connection falls silent, and is replaced in time"() {
+    await using proxy = await FaultProxy.start(server.url);
+    await using lab = open({}, proxy.url);
+    await using lease = await take(lab, "beam", 9_000);
+    proxy.silence();
+    const end = performance.now() + 9_500;
+    await until("its ttl is over", () => performance.now() > end);
+    assert(!lease.signal.aborted);
+    assertEquals(await lab.has("beam"), true);
+  },
   async "others touch the expiry, or write the same text"() {
     await using lab = open();
     await using lease = await take(lab, "beam", 5_000);
