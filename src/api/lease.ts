@@ -28,7 +28,7 @@ export interface LeaseOptions extends CallOptions {
   readonly ttl: number;
   /**
    * How long to wait for a lease that somebody else has, in milliseconds; `true` is for ever. Who waits is woken when the
-   * value changes or expires, and asks from time to time. There is no queue: who comes first when it is free has it.
+   * value changes or expires, and asks from time to time. Those of one dictionary have it in the order of issue; beyond that there is no queue.
    * A call that is under way at the end is waited for, so that it may take `timeout` more.
    *
    * @default {false}
@@ -238,6 +238,18 @@ async function giveBack(store: Store, key: string, owner: string): Promise<boole
   return answer?.outcome === "true";
 }
 
+/** Those of one dictionary that wait for one key, in order of issue. Only the first asks the server. */
+type Line = (() => void)[];
+const lines: WeakMap<Store, Map<string, Line>> = new WeakMap();
+
+function lineOf(store: Store, key: string): Line {
+  const ofStore = lines.get(store) ?? new Map<string, Line>();
+  lines.set(store, ofStore);
+  const line = ofStore.get(key) ?? [];
+  ofStore.set(key, line);
+  return line;
+}
+
 /** One call that takes a lease: it tries, and waits while somebody else has it. */
 class Acquisition {
   readonly #store: Store;
@@ -301,12 +313,30 @@ class Acquisition {
   }
 
   async #take(): Promise<HeldLease | undefined> {
+    if (!this.#waits) return await this.#try();
+    const line = lineOf(this.#store, this.#key);
+    const go = (): void => this.#wake?.();
+    line.push(go);
+    try {
+      // At the end of its time it asks once, whose turn it may be.
+      if (line[0] !== go) await this.#sleep(this.#endsAt - performance.now());
+      return await this.#await();
+    } finally {
+      const [first] = line;
+      line.splice(line.indexOf(go), 1);
+      if (line.length === 0) lines.get(this.#store)?.delete(this.#key);
+      else if (first === go) line[0]();
+    }
+  }
+
+  /** Tries until it has it, or its time is over. */
+  async #await(): Promise<HeldLease | undefined> {
     do {
       try {
         const lease = await this.#try();
-        if (lease !== undefined || !this.#waits) return lease;
+        if (lease !== undefined) return lease;
       } catch (error) {
-        if (!this.#waits || !isPassing(error)) throw error;
+        if (!isPassing(error)) throw error;
         this.#failure = error;
       }
     } while (await this.#untilFree());

@@ -44,6 +44,11 @@ async function isTracked(): Promise<boolean> {
   return / flags=\w*t/.test(String(await admin.client("LIST")));
 }
 
+async function scriptCalls(): Promise<number> {
+  const stats = String(await admin.info("commandstats"));
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+}
+
 /** The name of what says whose it is. */
 function leaseName(lab: RedisJsonDict<Items>, key = "beam"): string {
   return new Records("json-dict:op:").leaseOf(lab.prefix + key).lease;
@@ -398,6 +403,35 @@ describe("lease() with wait", () => {
       holders--;
       await lease!.release();
     }));
+  });
+
+  it("lease() is given in the order of issue within one dictionary, and only one of them asks", async () => {
+    await using lab = open();
+    const first = await take(lab);
+    const before = await scriptCalls();
+    const reason = new Error("enough");
+    const enough = new AbortController();
+    const order: number[] = [];
+    const waiting = Array.from({ length: 300 }, async (_, n) => {
+      const options = n % 10 === 5 ? { signal: enough.signal } : n % 10 === 7 ? { wait: 200 } : {};
+      try {
+        const lease = await lab.lease("beam", n, { ttl: LONG, wait: true, ...options });
+        if (lease === undefined) return;
+        order.push(n);
+        await lease.release();
+      } catch (error) {
+        assertEquals(error, reason);
+      }
+    });
+    enough.abort(reason);
+    await Promise.all(waiting.filter((_, n) => n % 10 === 5 || n % 10 === 7));
+    assertEquals(order, []);
+    await first.release();
+    await Promise.all(waiting);
+    const expected = Array.from({ length: 300 }, (_, n) => n).filter((n) => n % 10 !== 5 && n % 10 !== 7);
+    assertEquals(order, expected);
+    const calls = await scriptCalls() - before;
+    assert(calls < 6 * 300, `${calls} calls of scripts`);
   });
 
   it("lease() waits by asking where nothing tells of changes", async () => {
