@@ -49,7 +49,7 @@ async function operate(by: string): Promise<void> {
   for (let done = 0; done < SCANS;) {
     await using lease = await beamline.lease("beam", { by, point: 0 }, { ttl: 5_000, wait: true });
     try {
-      await scan(by, lease!);
+      await scan(by, lease);
       done++;
     } catch (error) {
       if (!(error instanceof LeaseEndedError)) throw error;

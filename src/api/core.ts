@@ -897,7 +897,7 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * @param value The value, for others to see.
    * @param options For how long, and whether to wait for a lease that somebody else has.
    * @returns The lease; `undefined` if somebody else has it, at the end of the wait, or if the answer came so late that
-   * the lease was over.
+   * the lease was over. Never `undefined` with `wait: true`.
    * @throws {TypeError} If JSON cannot hold the value, the key is not a well-formed string, or an option is missing or
    * wrong.
    * @throws {RangeError} If `ttl` is not an integer from 100 milliseconds to 24 days, or `wait` is negative.
@@ -923,6 +923,17 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
    * assertEquals(await lab.has("beam"), false);
    * ```
    */
+  lease<K extends Key<T>>(
+    key: K,
+    value: At<T, K>,
+    options: LeaseOptions & { readonly wait: true },
+  ): Promise<Lease<At<T, K>>>;
+  /** Without waiting, or for some time. */
+  lease<K extends Key<T>>(
+    key: K,
+    value: At<T, K>,
+    options: LeaseOptions,
+  ): Promise<Lease<At<T, K>> | undefined>;
   async lease<K extends Key<T>>(
     key: K,
     value: At<T, K>,

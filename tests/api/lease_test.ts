@@ -349,9 +349,12 @@ describe("Lease", () => {
       await lab.lease("none", 1, { ttl: 1 });
       // @ts-expect-error -- without a ttl it would be there for ever
       await lab.lease("n", 1, {});
+      const sure: Lease<{ by: string }> = await lab.lease("beam", { by: "ada" }, { ttl: 1, wait: true });
+      // @ts-expect-error -- it may be busy
+      const unsure: Lease<{ by: string }> = await lab.lease("beam", { by: "ada" }, { ttl: 1, wait: 1 });
       const fence: number = lease!.fence;
       const signal: AbortSignal = lease!.signal;
-      console.log(fence, signal);
+      console.log(fence, signal, sure, unsure);
     };
     assert(check instanceof Function);
   });

@@ -215,13 +215,18 @@ describe("lease.lua", () => {
   });
 
   it("a user who may not write a name, or not keep or give back what it takes, changes nothing", async () => {
-    for (const rules of [["%R~c*", "+@all"], ["~c*", "+@all", "-pexpire"], ["~c*", "+@all", "-del"]]) {
+    // Servers before 7.0 do not say what a user may.
+    const says = await client.eval("return redis.acl_check_cmd and 1 or 0", 0) === 1;
+    const fewer = says
+      ? [["%R~c*", "+@all"], ["~c*", "+@all", "-pexpire"], ["~c*", "+@all", "-del"]]
+      : [["+@all"], ["~c*", "+@all", "-set"]];
+    for (const rules of fewer) {
       const names = newNames();
       await client.call("ACL", "SETUSER", "few", "reset", "on", ">pw", "~v*", "~l*", "~r*", ...rules);
       const few = new Redis(server.url.replace("redis://", "redis://few:pw@"));
       try {
         const error = await once(names, "r9", few, "acquire", "ada", 60_000, "1").catch((error) => error);
-        assert(/NOPERM/.test(error.message), error.message);
+        assert(/NOPERM|can't run this command/.test(error.message), error.message);
       } finally {
         few.disconnect();
       }
