@@ -548,11 +548,13 @@ describe("lease() and what is lost", () => {
       stderr: "inherit",
     }).spawn();
     try {
-      await until("it holds it", async () => await lab.has("beam"));
+      await until("it holds it, and looks", async () => await lab.has("looks"));
       child.kill("SIGSTOP");
+      const resumeAt = performance.now() + 4_000; // longer than what its timers may be late by themselves
       const lease = await lab.lease("beam", { by: "bob" }, { ttl: LONG, wait: true }); // once it has expired
       assert(lease !== undefined);
       const state = await admin.mget(`${lab.prefix}beam`, leaseName(lab));
+      await until("it was stopped for long enough", () => performance.now() > resumeAt);
       child.kill("SIGCONT");
       const { stdout } = await child.output();
       const told = JSON.parse(new TextDecoder().decode(stdout));

@@ -12,10 +12,11 @@ import { LeaseEndedError } from "../../src/errors/lease.ts";
 const STOPPED = 3_000;
 
 const [url, prefix] = Deno.args;
-await using lab = RedisJsonDict.connect<{ beam: { by: string } }>(url, { prefix });
+await using lab = RedisJsonDict.connect<{ beam: { by: string }; looks: boolean }>(url, { prefix });
 const lease = await lab.lease("beam", { by: "ada" }, { ttl: 3_000 });
+let last = performance.now();
+await lab.set("looks", true); // now it may be stopped
 const told = await new Promise<{ believed: boolean }>((resolve) => {
-  let last = performance.now();
   const look = (): void => {
     const now = performance.now();
     // The first thing that runs: the timers of the lease may not have.
