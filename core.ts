@@ -70,6 +70,10 @@ export type { Live } from "./src/api/live.ts";
 // Watching
 export type { DictWatchOptions, Ready, Watch, WatchOptions } from "./src/api/feed.ts";
 
+// Leases
+export type { Lease, LeaseOptions } from "./src/api/lease.ts";
+export { type LeaseEnd, LeaseEndedError, type LeaseEndedErrorData } from "./src/errors/lease.ts";
+
 // Caching
 export {
   cached,

@@ -153,6 +153,18 @@ describe("examples/", () => {
     assertEquals(await leftovers("jobs:*"), []);
   });
 
+  it("lease.ts gives the beam to one operator at a time, and the screen shows both", async () => {
+    assertEquals((await runExample("lease")).split("\n"), [
+      "ada: 3 scans",
+      "bob: 3 scans",
+      "each lease has a greater number: true",
+      "on the screen: ada, bob, free",
+      "busy: false",
+      "",
+    ]);
+    assertEquals(await leftovers("beamline:*"), []);
+  });
+
   it("plain.ts runs plain statements", async () => {
     assertEquals((await runExample("plain")).split("\n"), [
       '{ color: "blue", positions: [ 1, 2, 3 ] }',

@@ -5,7 +5,7 @@
  */
 
 /** The scripts that the library sends; everything else in `lua/` is included by them. */
-export const SCRIPTS = ["apply", "read"] as const;
+export const SCRIPTS = ["apply", "read", "lease"] as const;
 const SECTIONS = ["purpose", "KEYS", "ARGV", "Returns", "Errors", "Cost"] as const;
 const INCLUDE = /^(\s*)-- @include "([^"]+)"\s*$/;
 const DEFINE = /^\s*-- @define ([A-Z][A-Z_]*)(?:\(([a-z]+)\))? (.+)$/;

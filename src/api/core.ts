@@ -28,6 +28,7 @@ import {
   type ReplaceOptions,
   type SetOptions,
 } from "./items.ts";
+import { type Lease, type LeaseOptions, takeLease } from "./lease.ts";
 import type { MergePatch, PatchOperation } from "./patch.ts";
 import { type AnyRef, createRef, pathsOf, type Ref } from "./ref.ts";
 import { type CloseOptions, type DictOptions, readCloseTimeout, readOptions } from "../run/options.ts";
@@ -121,6 +122,7 @@ export function storeOf<T extends object>(dict: RedisJsonDict<T>): Store {
  * | `has`, `ttl` | TYPE; PTTL, TYPE | 1 |
  * | `set`, `delete`, `pop`, `getOrInsert`, `update`, `rename`, `copy`, `expire`, `persist` | EVALSHA | 1 |
  * | `at(...)` and its methods | EVALSHA | 1 |
+ * | `lease` | EVALSHA; PTTL while it waits | 1, and 1 each third of `ttl` |
  * | `ready` | EVAL, EVALSHA | 2 |
  * | `keys`, `size` | SCAN | 1 for each 1000 keys of the server |
  * | `clear` | SCAN, script | 2 for each 1000 keys of the server |
@@ -880,6 +882,64 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   watch(options?: DictWatchOptions): Watch<Change<T> | Ready>;
   watch(options: DictWatchOptions = {}): Watch<Change<T> | Ready> {
     return watchItems(this.#store, options) as Watch<Change<T> | Ready>; // what is in Redis is what the user says it is
+  }
+
+  // ---- Leases ----
+
+  /**
+   * Takes a lease: writes a value that only this holder keeps, and renews it until it is released. It is taken where
+   * there is no value; one that is there, whoever wrote it, is left alone. When its process dies, it ends by `ttl`.
+   *
+   * One round trip. Then one each third of `ttl`, which does not wait for other calls; a wait takes some more. What a
+   * lease promises, and what it cannot, says docs/guarantees.md.
+   *
+   * @param key The key.
+   * @param value The value, for others to see.
+   * @param options For how long, and whether to wait for a lease that somebody else has.
+   * @returns The lease; `undefined` if somebody else has it, at the end of the wait, or if the answer came so late that
+   * the lease was over. Never `undefined` with `wait: true`.
+   * @throws {TypeError} If JSON cannot hold the value, the key is not a well-formed string, or an option is missing or
+   * wrong.
+   * @throws {RangeError} If `ttl` is not an integer from 100 milliseconds to 24 days, or `wait` is negative.
+   * @throws {WrongTypeError} If the key is no Redis string; it is left alone.
+   * @throws {AmbiguousResultError} If the answer was lost. If it was taken, nobody renews it, and it ends by `ttl`.
+   * @throws {UnavailableError} With the reason `"CLOSED"` if the dictionary is closed during the wait.
+   *
+   * @example Only one at a time
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assert, assertEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect<{ beam: { by: string } }>("redis://localhost:6379", {
+   *   prefix: "doc:lease:",
+   * });
+   * {
+   *   await using lease = await lab.lease("beam", { by: "ada" }, { ttl: 10_000 });
+   *   assert(lease !== undefined); // else somebody else has it
+   *   assertEquals(await lab.get("beam"), { by: "ada" });
+   *   assertEquals(await lab.lease("beam", { by: "bob" }, { ttl: 10_000 }), undefined);
+   *   lease.signal.throwIfAborted(); // before each step that needs it
+   * }
+   * assertEquals(await lab.has("beam"), false);
+   * ```
+   */
+  lease<K extends Key<T>>(
+    key: K,
+    value: At<T, K>,
+    options: LeaseOptions & { readonly wait: true },
+  ): Promise<Lease<At<T, K>>>;
+  /** Without waiting, or for some time. */
+  lease<K extends Key<T>>(
+    key: K,
+    value: At<T, K>,
+    options: LeaseOptions,
+  ): Promise<Lease<At<T, K>> | undefined>;
+  async lease<K extends Key<T>>(
+    key: K,
+    value: At<T, K>,
+    options: LeaseOptions,
+  ): Promise<Lease<At<T, K>> | undefined> {
+    return await takeLease(this.#store, key, value, options) as Lease<At<T, K>> | undefined;
   }
 
   // ---- Inside a value ----

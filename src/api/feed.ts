@@ -227,7 +227,7 @@ export abstract class Feed<V> implements Watch<V> {
 }
 
 /** Whether a read may succeed later: the server is away, or not ready. */
-function isPassing(error: unknown): boolean {
+export function isPassing(error: unknown): boolean {
   return error instanceof TimeoutError || error instanceof UnavailableError && isTransient(error);
 }
 

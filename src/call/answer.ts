@@ -114,6 +114,17 @@ export function readResults(reads: readonly Read[], slots: unknown): readonly (s
   return readSlots(slots, reads.length).map(readResult);
 }
 
+/**
+ * Reads the answer to a call that has one string for an answer.
+ *
+ * @param slots The answer of the script.
+ * @returns The result, or the refusal.
+ * @throws {Error} If it is no answer of the script.
+ */
+export function readOne(slots: unknown): string | Refusal {
+  return readResult(readSlots(slots, 1)[0], 0);
+}
+
 function readResult(text: string, index: number): string | Refusal {
   return text.startsWith("!") ? readRefusal(text, index) : text;
 }

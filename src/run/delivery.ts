@@ -4,14 +4,23 @@
  * @module
  */
 
-import { isSingle, type Outcome, readNear, readOutcomes, readVerdict } from "../call/answer.ts";
+import {
+  isSingle,
+  type Outcome,
+  readNear,
+  readOne,
+  readOutcomes,
+  readVerdict,
+  type Refusal,
+} from "../call/answer.ts";
 import { type Call, compile, type Once } from "../call/call.ts";
+import { compileLease, type LeaseOp, readLeaseVerdict } from "../call/lease.ts";
 import { decode } from "../data/decoder.ts";
 import type { Json } from "../data/json.ts";
 import type { Group } from "../data/op.ts";
 import { TimeoutError, type Verdict } from "../errors/delivery.ts";
 import type { Cancellation, Lose } from "./cancellation.ts";
-import { LostAnswer, NoAnswer, Refused, TooFewReplicas, toReadError } from "./failure.ts";
+import { type Failing, LostAnswer, NoAnswer, Refused, TooFewReplicas, toReadError } from "./failure.ts";
 import type { Settings } from "./options.ts";
 import { maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
 import type { Runner } from "./runner.ts";
@@ -20,6 +29,17 @@ import type { Runner } from "./runner.ts";
 const MAX_RECORD = 4096;
 /** Of how many long values it is kept where the last change was. */
 const MAX_NEARS = 1000;
+
+/** The methods that do something with a lease. */
+const OPERATIONS = { acquire: "lease", renew: "renew", replace: "update", release: "release" } as const;
+
+/** What became of an op of a lease. */
+export interface LeaseAnswer {
+  /** The result, or why it was refused. */
+  readonly outcome: string | Refusal;
+  /** When it was sent, by `performance.now()`: the first time that it may have reached the server. */
+  readonly sentAt: number;
+}
 
 /** Sends changes, and applies each once. */
 export class ChangeSender {
@@ -81,7 +101,9 @@ export class ChangeSender {
         // case: others may wait for the same request. It must not be stopped before it is over.
         const outcome = (await running.catch(() => undefined))?.[index];
         if (outcome) return "results" in outcome ? "applied" : "not-applied";
-        return await this.#resolve(record, parcel.groups, index, endsAt, operation, timeout);
+        const read = (answer: unknown): boolean => readVerdict(parcel.groups, index, answer);
+        const { path } = parcel.groups[index][0];
+        return await this.#resolve(record, read, endsAt, { operation, path, timeout });
       };
       return new LostAnswer(cause, record.callId, resolve);
     };
@@ -114,6 +136,49 @@ export class ChangeSender {
     }
   }
 
+  /**
+   * Does something with a lease, once. To renew one needs no record, as a copy that comes later does no harm; but with
+   * `durability` it has one, by which replicas confirm it.
+   *
+   * @param op The op.
+   * @param timeout How long it may take, in milliseconds.
+   * @returns The answer.
+   */
+  async lease(op: LeaseOp, timeout: number = this.#settings.timeout): Promise<LeaseAnswer> {
+    const { prefix, delivery, durability } = this.#settings;
+    const runner = this.#runner.within(timeout);
+    const names = this.#records.leaseOf(prefix + op.key);
+    let sentAt = performance.now();
+    const compileAt = (isFirst: boolean, once?: Once): Call => {
+      if (isFirst) sentAt = performance.now();
+      return compileLease(names, op, once);
+    };
+    if (delivery === "at-most-once" || op.kind === "renew" && durability === undefined) {
+      const resend = op.kind === "renew" ? "resend" : "never";
+      const outcome = await runner.run((_, isFirst) => compileAt(isFirst), resend, readOne);
+      return { outcome, sentAt };
+    }
+    const record = this.#records.next(names.value);
+    const endsAt = performance.now() + recordTtl(timeout);
+    const onceFor = this.#onceFor(record, timeout);
+    try {
+      const outcome = await runner.run(
+        (ahead, isFirst) => compileAt(isFirst, onceFor(ahead)),
+        "resend",
+        readOne,
+        (ahead) => compile("", [], onceFor(ahead)),
+      );
+      const tooFew = typeof outcome === "string" ? await this.#awaitReplicas(record, timeout) : undefined;
+      if (tooFew) throw tooFew(undefined);
+      return { outcome, sentAt };
+    } catch (error) {
+      if (!(error instanceof NoAnswer) || !error.sent) throw error;
+      const failing = { operation: OPERATIONS[op.kind], path: [op.key], timeout };
+      const resolve = () => this.#resolve(record, readLeaseVerdict, endsAt, failing);
+      throw new LostAnswer(error.cause, record.callId, resolve);
+    }
+  }
+
   #note(key: string, near: number | undefined): void {
     this.#nears.delete(key);
     if (near !== undefined) this.#nears.set(key, near);
@@ -127,12 +192,25 @@ export class ChangeSender {
     outcomes: readonly Outcome[],
     timeout: number,
   ): Promise<readonly (Outcome | Error)[] | undefined> {
+    if (outcomes.every((outcome) => "refusal" in outcome)) return undefined;
+    const tooFew = await this.#awaitReplicas(record, timeout);
+    return tooFew && outcomes.map((outcome, index) => {
+      if ("refusal" in outcome) return outcome;
+      return tooFew(groups[index].length === 1 ? this.#tryDecode(outcome.results[0]) : undefined);
+    });
+  }
+
+  /** Waits until enough replicas have a record. Nothing if they have; else what makes the error for a result. */
+  async #awaitReplicas(
+    record: RecordName,
+    timeout: number,
+  ): Promise<((result: Json | undefined) => TooFewReplicas) | undefined> {
     const { durability } = this.#settings;
-    if (durability === undefined || outcomes.every((outcome) => "refusal" in outcome)) return undefined;
+    if (durability === undefined) return undefined;
     let cause: unknown;
     let count: number | undefined;
+    const { replicas, timeout: ms } = durability;
     try {
-      const { replicas, timeout: ms } = durability;
       count = await this.#runner.replicate(record.name, recordTtl(timeout), replicas, ms);
       if (count !== undefined && count >= replicas) return undefined;
       if (count === undefined) {
@@ -141,15 +219,7 @@ export class ChangeSender {
     } catch (error) {
       cause = error instanceof NoAnswer || error instanceof Refused ? error.cause ?? error : error;
     }
-    return outcomes.map((outcome, index) => {
-      if ("refusal" in outcome) return outcome;
-      return new TooFewReplicas(
-        cause,
-        durability.replicas,
-        count ?? 0,
-        groups[index].length === 1 ? this.#tryDecode(outcome.results[0]) : undefined,
-      );
-    });
+    return (result) => new TooFewReplicas(cause, replicas, count ?? 0, result);
   }
 
   /** The value of a result; its text if that is not JSON. */
@@ -169,34 +239,24 @@ export class ChangeSender {
     return (ahead) => ({ record: name, ttl: recordTtl(timeout), until: until + ahead });
   }
 
-  /** Finds out whether a group whose answer was lost was applied. If not, the empty record stops it when it arrives. */
+  /** Finds out whether a change whose answer was lost was applied. If not, the empty record stops it when it arrives. */
   async #resolve(
     record: RecordName,
-    groups: readonly Group[],
-    index: number,
+    read: (answer: unknown) => boolean,
     endsAt: number,
-    operation: string,
-    timeout: number,
+    { operation, path, timeout }: Failing,
   ): Promise<Verdict> {
-    const path = groups[index][0].path;
+    const failing = { operation: `resolve ${operation}`, path, timeout };
     if (performance.now() + timeout > endsAt) {
-      throw new TimeoutError({
-        operation: `resolve ${operation}`,
-        path,
-        timeout,
-        cause: new Error("The call was made so long ago that its record may be gone"),
-      });
+      const cause = new Error("The call was made so long ago that its record may be gone");
+      throw new TimeoutError({ ...failing, cause });
     }
     const onceFor = this.#onceFor(record, timeout);
     try {
-      const isApplied = await this.#runner.run(
-        (ahead) => compile("", [], onceFor(ahead)),
-        "resend",
-        (answer) => readVerdict(groups, index, answer),
-      );
+      const isApplied = await this.#runner.run((ahead) => compile("", [], onceFor(ahead)), "resend", read);
       return isApplied ? "applied" : "not-applied";
     } catch (error) {
-      throw toReadError(error, { operation: `resolve ${operation}`, path, timeout });
+      throw toReadError(error, failing);
     }
   }
 }

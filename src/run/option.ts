@@ -22,6 +22,7 @@ const OPTIONS = {
     example: '["a"]',
   },
   startsWith: { check: checkString, hint: "", example: '"a"' },
+  wait: { check: checkWait, hint: ", in milliseconds", example: "true" },
   initial: { check: checkBoolean, hint: "", example: "true" },
   limit: { check: checkCount, hint: "", example: "10" },
   timeout: { check: checkTimeout, hint: ", in milliseconds", example: "5000" },
@@ -173,6 +174,17 @@ export function checkKeys(operation: string, keys: unknown): asserts keys is Ite
 function checkBoolean(value: unknown, operation: string, name: OptionName): void {
   if (typeof value === "boolean") return;
   throw new TypeError(`Cannot ${operation}: ${name} is ${nameOf(value)}, expected true or false`);
+}
+
+function checkWait(value: unknown, operation: string): void {
+  if (typeof value === "boolean") return;
+  if (typeof value !== "number") {
+    throw new TypeError(
+      `Cannot ${operation}: wait is ${nameOf(value)}, expected milliseconds, true or false`,
+    );
+  }
+  if (value >= 0 && value <= MAX_TIMEOUT) return;
+  throw new RangeError(`Cannot ${operation}: wait is ${value}, expected 0 to ${MAX_TIMEOUT} ms`);
 }
 
 function checkString(value: unknown, operation: string): void {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { LeaseNames } from "../call/lease.ts";
 import { slotOf, tagOf } from "./slot.ts";
 
 /** The id of a call, and the name of its record in Redis. */
@@ -21,6 +22,11 @@ export interface RecordName {
 export const RECORD_MARKER = "json-dict:op:";
 /** The end of the name of a record. */
 const RECORD_END = new RegExp(`${RECORD_MARKER}\\{[0-9a-z]{1,4}\\}[\\w-]{12}$`);
+/** What stands behind the tag of the name of a lease, before the name of its value, and of a counter of leases. */
+const LEASE = "lease:";
+const COUNTER = "fence";
+/** The names of leases, and of their counters. */
+const OF_LEASES = new RegExp(`${RECORD_MARKER}\\{[0-9a-z]{1,4}\\}(?:${LEASE}|${COUNTER}$)`);
 
 /** Practically unique: at 1000 calls a second, two records have the same id once in a million years. */
 const ID_BYTES = 9;
@@ -43,7 +49,12 @@ function newCallId(): string {
   return id;
 }
 
-/** Names records. */
+/** A name that nobody else has: of a call, or of who holds a lease. */
+export function newOwner(): string {
+  return newCallId();
+}
+
+/** Names records, and what belongs to leases. */
 export class Records {
   readonly #prefix: string;
 
@@ -60,18 +71,34 @@ export class Records {
    */
   next(key: string): RecordName {
     const callId = newCallId();
-    return { callId, name: `${this.#prefix}{${tagOf(slotOf(key))}}${callId}` };
+    return { callId, name: this.#nameOf(key, callId) };
+  }
+
+  /**
+   * Names what belongs to the lease of a key. In a cluster, all of it lives in the slot of the key.
+   *
+   * @param key The whole name of the key.
+   * @returns The names.
+   */
+  leaseOf(key: string): LeaseNames {
+    return { value: key, lease: this.#nameOf(key, LEASE + key), counter: this.#nameOf(key, COUNTER) };
+  }
+
+  #nameOf(key: string, rest: string): string {
+    return `${this.#prefix}{${tagOf(slotOf(key))}}${rest}`;
   }
 }
 
 /**
- * Recognises the records of all dictionaries.
+ * Recognises the records of all dictionaries, and what belongs to their leases.
  *
  * @param name A name in Redis.
- * @returns Whether it is the name of a record, whatever its prefix.
+ * @returns Whether it is the name of one, whatever its prefix.
  */
 export function isRecord(name: string): boolean {
-  return name.at(-13) === "}" && RECORD_END.test(name); // called for every key; one comparison settles most names
+  // Called for every key: a comparison and a short search settle most names.
+  return name.at(-13) === "}" && RECORD_END.test(name) ||
+    name.includes(RECORD_MARKER) && OF_LEASES.test(name);
 }
 
 /**

@@ -10,8 +10,9 @@ import type { Path } from "../data/path.ts";
 import { AmbiguousResultError } from "../errors/delivery.ts";
 import { WrongTypeError } from "../errors/value.ts";
 import { isResending, type RedisClient } from "../run/client.ts";
+import type { LeaseOp } from "../call/lease.ts";
 import { type CallOptions, Cancellation } from "../run/cancellation.ts";
-import { ChangeSender } from "../run/delivery.ts";
+import { ChangeSender, type LeaseAnswer } from "../run/delivery.ts";
 import { NoAnswer, toChangeError, toReadError } from "../run/failure.ts";
 import { Lanes, type Part } from "../run/lanes.ts";
 import type { Settings } from "../run/options.ts";
@@ -21,6 +22,7 @@ import { type Tracked, Tracking, type TrackingListener } from "../run/tracking.t
 import { Bursts } from "./bursts.ts";
 import { Codec } from "./codec.ts";
 import { Keyspace } from "./keyspace.ts";
+import { Leases } from "./leases.ts";
 import { Places } from "./places.ts";
 import { Reader } from "./reader.ts";
 import { drive, type Request, type Steps } from "./request.ts";
@@ -66,6 +68,7 @@ export class Store {
   /** For watches: closing ends what they read, and does not wait for it. */
   readonly #watching: { readonly runner: Runner; readonly reader: Reader };
   readonly #searches: Searches;
+  readonly #leases: Leases;
   /** The edits that have a place, by number. */
   readonly #edits: Map<number, Part>;
   readonly #state: State;
@@ -94,6 +97,7 @@ export class Store {
       this.#reader = call.timeout === undefined ? origin.#reader : origin.#reader.within(call.timeout);
       this.#watching = origin.#watching;
       this.#searches = origin.#searches;
+      this.#leases = origin.#leases;
       this.#edits = origin.#edits;
       this.#state = origin.#state;
       return;
@@ -132,6 +136,15 @@ export class Store {
       read: (places, ms) => (ms === undefined ? reader : reader.within(ms)).places(places),
     });
     this.#searches = new Searches(this.#lanes, reader, this.#keyspace, settings.timeout);
+    this.#leases = new Leases({
+      lanes: this.#lanes,
+      searches: this.#searches,
+      keyspace: this.#keyspace,
+      sender,
+      renewer: new ChangeSender(runner, settings),
+      runner,
+      recordPrefix: settings.recordPrefix,
+    });
   }
 
   /** A view of the store whose calls take other options. */
@@ -622,6 +635,71 @@ export class Store {
   /** The error that tells a caller why a read failed. */
   readError(error: unknown, operation: string, path: Path): unknown {
     return toReadError(error, { operation, path, timeout: this.#timeout });
+  }
+
+  // ---- Leases ----
+
+  /**
+   * Does something with a lease, behind all earlier changes of its key. One round trip. It can be given back also while
+   * the store closes.
+   *
+   * @param op The op.
+   * @param operation The method that the caller used.
+   * @param isWanted Asked when it has its turn: otherwise nothing is sent.
+   * @returns The answer; nothing if nothing was sent.
+   */
+  async changeLease(
+    op: LeaseOp,
+    operation: string,
+    isWanted?: () => boolean,
+  ): Promise<LeaseAnswer | undefined> {
+    if (op.kind === "release") this.bursts.send();
+    else this.check();
+    this.#checkKeys([op.key], operation);
+    return await this.#writing(
+      [op.key],
+      () => this.#change(operation, [op.key], () => this.#leases.change(op, this.#call.timeout, isWanted)),
+    );
+  }
+
+  /** Renews a lease, or tries to for so many milliseconds. It waits for nothing, and closing does not wait for it. */
+  async renewLease(key: string, owner: string, ttl: number, timeout: number): Promise<LeaseAnswer> {
+    try {
+      return await this.#leases.renew(key, owner, ttl, timeout);
+    } catch (error) {
+      throw toChangeError(error, { operation: "renew", path: [key], timeout });
+    }
+  }
+
+  /**
+   * For how long a key is taken, if nobody renews it. One round trip. Closing does not wait for it.
+   *
+   * @param timeout How long the call may take, in milliseconds.
+   * @returns Milliseconds; `Infinity` if what is there does not expire, nothing if the key is free.
+   */
+  async leftOfLease(key: string, timeout: number): Promise<number | undefined> {
+    try {
+      return await this.#leases.left(key, timeout);
+    } catch (error) {
+      throw toReadError(error, { operation: "lease", path: [key], timeout });
+    }
+  }
+
+  /** Takes a piece of work as one call: closing waits for all of it. */
+  take<R>(work: () => Promise<R>): Promise<R> {
+    return this.#take(work);
+  }
+
+  /**
+   * Ends something when the store closes.
+   *
+   * @param end Ends it. Closing waits until it resolves.
+   * @returns What stops that.
+   */
+  onClose(end: () => Promise<void>): () => void {
+    const { watches } = this.#state;
+    watches.add(end);
+    return () => void watches.delete(end);
   }
 
   // ---- What is taken, and closing ----

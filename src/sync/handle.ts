@@ -200,7 +200,8 @@ class WaitingRef {
 
 /**
  * The methods of a dictionary, each of which returns when it is done: those of `RedisJsonDict`, which have the same names,
- * arguments, errors and costs. What goes through many keys reads all of them at once.
+ * arguments, errors and costs. What goes through many keys reads all of them at once. What goes on by itself, `watch` and
+ * `lease`, is left out: it needs an event loop that runs.
  *
  * It stops the event loop while it waits: for scripts and notebooks, not for servers.
  *

@@ -247,6 +247,29 @@ export const CONTRACT: readonly Check[] = [
     },
   },
   {
+    name: "takes a lease once, with the answers lost, keeps others out, and gives it to who waits",
+    async run(subject) {
+      const [dict, other] = [dictOf(subject), dictOf(subject)];
+      let last = 0;
+      for (const index of range(5)) {
+        if (index % 2 === 1) loseAnswer(subject.network);
+        const lease = await dict.lease("beam", index, { ttl: LONG });
+        assert.ok(lease !== undefined, "a lost answer is no miss");
+        assert.ok(lease.fence > last);
+        last = lease.fence;
+        assert.equal(await other.lease("beam", index, { ttl: LONG }), undefined);
+        await lease.update([index]);
+        assert.deepEqual(await other.get("beam"), [index]);
+        const next = other.lease("beam", "next", { ttl: LONG, wait: true });
+        if (index % 2 === 1) loseAnswer(subject.network);
+        assert.equal(await lease.release(), true);
+        assert.equal(await (await next)!.release(), true);
+        assert.equal(await dict.has("beam"), false);
+      }
+      await other.close(); // ends what it heard of changes by
+    },
+  },
+  {
     name: "delivers at most once, or refuses to",
     async run(subject) {
       const options = { delivery: "at-most-once" } as const;

@@ -12,6 +12,7 @@ import {
   WrongTypeError,
 } from "../../src/errors/value.ts";
 import { JsonDictError } from "../../src/errors/error.ts";
+import { LeaseEndedError } from "../../src/errors/lease.ts";
 
 const cause = new Error("behind it");
 const path = Object.freeze(["sample", "tags", 2] as const);
@@ -112,6 +113,13 @@ const CASES: readonly [JsonDictError, string, string, string, Record<string, unk
     'Cannot push at ["tags"][2] of "sample": Redis has not answered within 10000 ms (behind it); ' +
     "check the connection, or raise the timeout",
     { timeout: 10_000 },
+  ],
+  [
+    new LeaseEndedError({ ...push, end: "expired", fence: 7 }),
+    "LeaseEndedError",
+    "LEASE_ENDED",
+    'Cannot keep the lease of ["tags"][2] of "sample": it was not renewed in time (behind it); stop what relies on it',
+    { end: "expired", fence: 7 },
   ],
 ];
 

@@ -48,6 +48,23 @@ describe("Records", () => {
     for (const other of others) assert(!isRecord(other), other);
   });
 
+  it("Records.leaseOf() names what belongs to a lease, in the slot of its key, and isRecord() knows it", () => {
+    for (const prefix of ["mine:", RECORD_MARKER, "}", "*"]) {
+      for (const key of ["", "a", "{a}b", "{}a}", "a{b", "é{😀}", "\0\n", "json-dict:op:", "__proto__"]) {
+        const { value, lease, counter } = new Records(prefix).leaseOf(key);
+        assertEquals([value, slotOf(lease), slotOf(counter)], [key, slotOf(key), slotOf(key)]);
+        assert(lease.startsWith(prefix) && lease.endsWith(`}lease:${key}`) && isRecord(lease), lease);
+        assert(counter.startsWith(prefix) && counter.endsWith("}fence") && isRecord(counter), counter);
+      }
+    }
+    const { lease, counter } = records.leaseOf("a");
+    const others = [
+      ...[`${counter}x`, `x${counter.slice(0, -1)}`, `${counter}\n`, lease.slice(0, -2)],
+      ...[lease.replace("{", ""), lease.replace("op:", "op")],
+    ];
+    for (const other of others) assert(!isRecord(other), other);
+  });
+
   it("recordTtl() outlasts two calls and a minute", () => {
     assertEquals([recordTtl(10_000), recordTtl(0.5)], [80_000, 60_002]);
   });

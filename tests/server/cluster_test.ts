@@ -62,6 +62,28 @@ describe("RedisJsonDict in a cluster", () => {
     client.disconnect();
   });
 
+  it("lease() works in all slots, with all that belongs to it beside the value", async () => {
+    await using lab = open();
+    await using other = open({ prefix: lab.prefix });
+    await Promise.all(KEYS.map(async (key) => {
+      const lease = await lab.lease(key, [1], { ttl: 60_000 });
+      const waiting = other.lease(key, [2], { ttl: 60_000, wait: true });
+      assertEquals(await other.lease(key, [2], { ttl: 60_000 }), undefined);
+      await lease!.update([3]);
+      assertEquals(await other.get(key), [3]);
+      await lease!.release();
+      const next = await waiting;
+      assert(next!.fence > lease!.fence);
+      assertEquals([await lab.get(key), await next!.release()], [[2], true]);
+    }));
+    assertEquals(await lab.size(), 0);
+    for (const { client } of cluster.nodes) {
+      const names = await client.keys(`*${lab.prefix}*`);
+      assertEquals(names, []);
+      for (const counter of await client.keys("*}fence")) assert(isRecord(counter), counter);
+    }
+  });
+
   it("RedisJsonDict reads, writes, iterates and clears across slots", async () => {
     await using lab = open();
     const values = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`k${index}`, [index]]));

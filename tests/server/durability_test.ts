@@ -6,11 +6,13 @@ import { Redis } from "ioredis";
 import { RedisJsonDict } from "../../src/api/dict.ts";
 import type { DictOptions } from "../../src/run/options.ts";
 import { DurabilityError } from "../../src/errors/delivery.ts";
+import { LeaseEndedError } from "../../src/errors/lease.ts";
 import { TypeMismatchError } from "../../src/errors/value.ts";
 import { slotOf } from "../../src/run/slot.ts";
 import { startRedis } from "../../tools/redis_server.ts";
 import { TestCluster } from "../support/cluster.ts";
 import { redisUrl, testClient, uniquePrefix } from "../support/redis.ts";
+import { until } from "../support/until.ts";
 
 /** Nothing that this file waits for comes; where it does, it has seconds. */
 const IN_VAIN = 20;
@@ -60,6 +62,26 @@ describe("durability", () => {
     await Promise.all(Array.from({ length: 50 }, () => lab.at("x").push(0)));
     assert(await waitsOf(pair.client) - before <= 2, "changes that leave together wait together");
     assertEquals(JSON.parse(await pair.copy.get("x") ?? "").length, 70);
+  });
+
+  it("lease() counts a renewal only when the replica has it", async () => {
+    await using pair = await startPair();
+    const options: DictOptions = { prefix: "", durability: { replicas: 1, timeout: 2_000 }, timeout: 60_000 };
+    const lab = new RedisJsonDict<Lab>(pair.client, options);
+    const lease = await lab.lease("y", 1, { ttl: 4_500 });
+    assertEquals(await pair.copy.get("y"), "1");
+    await lease!.update(2);
+    assertEquals(await pair.copy.get("y"), "2");
+    const waits = await waitsOf(pair.client);
+    await until("it was renewed three times", async () => await waitsOf(pair.client) >= waits + 3);
+    assertEquals(lease!.signal.aborted, false);
+    await pair.copy.call("REPLICAOF", "NO", "ONE");
+    await until("it is over", () => lease!.signal.aborted);
+    const { reason } = lease!.signal;
+    assert(reason instanceof LeaseEndedError);
+    assertEquals(reason.end, "expired");
+    assert(reason.cause instanceof DurabilityError, String(reason.cause));
+    await lab.close();
   });
 
   it("RedisJsonDict throws DurabilityError with the result if there are too few replicas", async () => {

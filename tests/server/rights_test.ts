@@ -25,6 +25,7 @@ const CALLS: Readonly<Record<string, (lab: RedisJsonDict<Lab>) => Promise<unknow
   "persist": (lab) => lab.persist("kept"),
   "at.get": (lab) => lab.at("object", "n").get(),
   "at.set": (lab) => lab.at("object", "n").set(2),
+  "lease": (lab) => lab.lease("flag", 1, { ttl: 900_000 }), // given back by closing
   "edit": (lab) => lab.edit((draft) => void ((draft.object as { n: number }).n = 2)),
 };
 

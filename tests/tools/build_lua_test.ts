@@ -48,6 +48,7 @@ describe("build_lua", () => {
     Deno.mkdirSync(`${folder}/lib`);
     write("apply.lua", HEADER + BODY);
     write("read.lua", HEADER + BODY);
+    write("lease.lua", HEADER + BODY);
   });
   afterEach(() => Deno.removeSync(folder, { recursive: true }));
 
@@ -142,7 +143,7 @@ describe("build_lua", () => {
     }
   });
 
-  for (const script of ["apply", "read"]) {
+  for (const script of ["apply", "read", "lease"]) {
     const words = bundle(LUA, script);
     const real = words.lines.map((line) => line.text + "\n").join("");
     const check = (text: string): void => {
