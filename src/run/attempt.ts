@@ -135,6 +135,11 @@ export class Attempts<R> {
     this.#attempt();
   }
 
+  /** How many attempts there were. */
+  get count(): number {
+    return this.#attempts;
+  }
+
   get #mayBeApplied(): boolean {
     return this.#isLost || this.#flying > 0;
   }

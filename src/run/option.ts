@@ -23,6 +23,7 @@ const OPTIONS = {
   },
   startsWith: { check: checkString, hint: "", example: '"a"' },
   initial: { check: checkBoolean, hint: "", example: "true" },
+  follow: { check: checkBoolean, hint: "", example: "true" },
   limit: { check: checkCount, hint: "", example: "10" },
   timeout: { check: checkTimeout, hint: ", in milliseconds", example: "5000" },
   signal: { check: checkSignal, hint: "", example: "AbortSignal.timeout(5000)" },

@@ -28,6 +28,8 @@ interface Known {
 interface Flight {
   readonly running: Set<Attempts<unknown>>;
   isEnded: boolean;
+  /** How often something was sent again. */
+  repeats: number;
 }
 
 /** Sends commands and scripts to one client. */
@@ -44,7 +46,7 @@ export class Runner {
     client: RedisClient,
     timeout: number,
     known: Known = { hasRead: false, hasEvalsha: true, ahead: 0 },
-    flight: Flight = { running: new Set(), isEnded: false },
+    flight: Flight = { running: new Set(), isEnded: false, repeats: 0 },
   ) {
     this.#known = known;
     this.#flight = flight;
@@ -140,6 +142,7 @@ export class Runner {
         else this.#load(script.text, send);
       }
     }
+    this.#flight.repeats++;
     return await send("EVAL", [script.text, ...rest]);
   }
 
@@ -228,6 +231,11 @@ export class Runner {
     throw answer?.status === "rejected" ? answer.reason : new Error("No master is known");
   }
 
+  /** How often something was sent again, so that it may have been done behind what was issued later. */
+  get repeats(): number {
+    return this.#flight.repeats;
+  }
+
   /** Whether nothing is sent any more. */
   get isEnded(): boolean {
     return this.#flight.isEnded;
@@ -260,6 +268,7 @@ export class Runner {
     try {
       return await attempts.result;
     } finally {
+      this.#flight.repeats += Math.max(attempts.count - 1, 0);
       this.#flight.running.delete(attempts as Attempts<unknown>);
     }
   }
