@@ -78,7 +78,7 @@ export {
   type CacheMap,
   type CacheStatistics,
 } from "./src/api/cached.ts";
-export type { Frozen } from "./src/data/frozen.ts";
+export type { Frozen, FrozenJson } from "./src/data/frozen.ts";
 
 // Patches
 export type { MergePatch, PatchOperation } from "./src/api/patch.ts";

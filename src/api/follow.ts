@@ -94,7 +94,10 @@ interface Reader {
 /** Reads a place as long as it changes: never more than one read at a time, and one more when that is over. */
 class Readings extends Feed<Reading> {
   readonly #reader: Reader;
+  /** Whether the server has told of a change. */
   #isDirty: boolean = true;
+  /** Whether there are bursts that no read is behind. */
+  #isWanted: boolean = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Until when it reads nothing, and what ends that. */
   #restsUntil: number = 0;
@@ -105,8 +108,9 @@ class Readings extends Feed<Reading> {
     this.#reader = reader;
   }
 
-  /** Reads once more. */
+  /** Reads once more, behind all that was issued. */
   again(): void {
+    this.#isWanted = true;
     this.hear(undefined);
   }
 
@@ -120,7 +124,7 @@ class Readings extends Feed<Reading> {
   }
 
   protected override async find(): Promise<{ readonly value: Reading } | undefined> {
-    if (!this.#isDirty) return undefined;
+    if (!this.#isDirty && !this.#isWanted) return undefined;
     const ms = this.#restsUntil - performance.now();
     if (ms > 0) await new Promise<void>((end) => this.#rest = { timer: setTimeout(end, ms), end });
     if (this.isOver) return undefined;
@@ -128,11 +132,14 @@ class Readings extends Feed<Reading> {
     let covers = 0;
     try {
       const { found, ttl, isCertain } = await readPlace(this.store, this.path, this.operation, {
-        issued: () => covers = this.#reader.begin(),
+        issued: () => {
+          this.#isWanted = false;
+          covers = this.#reader.begin();
+        },
         sent: () => this.#isDirty = false, // what is told from here on may not be in it
       });
       if (this.isOver) return undefined;
-      if (typeof found === "string" && ttl !== undefined) this.#timer = atExpiry(ttl, () => this.again());
+      if (typeof found === "string" && ttl !== undefined) this.#timer = atExpiry(ttl, () => this.hear(undefined));
       return { value: { found: this.#read(found), covers, isCertain } };
     } catch (error) {
       this.#reader.missed(covers, error);

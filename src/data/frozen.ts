@@ -12,8 +12,14 @@ import { type Json, MAX_DEPTH } from "./json.ts";
  * @typeParam V The type of the value.
  */
 export type Frozen<V> = unknown extends V ? V // any too
+  : [Json] extends [V] ? FrozenJson | Frozen<Exclude<V, Json>>
   : V extends string | number | boolean | bigint | null | undefined ? V
   : { readonly [K in keyof V]: Frozen<V[K]> };
+
+/** Any JSON that was read, of which nothing can be changed. */
+export type FrozenJson = null | boolean | number | string | readonly FrozenJson[] | {
+  readonly [name: string]: FrozenJson;
+};
 
 /**
  * Freezes a JSON value all the way down. What is frozen already is not looked at again.
