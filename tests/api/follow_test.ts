@@ -227,6 +227,22 @@ describe("Ref.live({ follow: true })", () => {
         assertEquals(JSON.stringify(part), JSON.stringify((runs as unknown[])[index]), what);
       });
     }
+    // Elements that are alike are told apart by where they have gone.
+    const alike = [1, 2, 3].map((id) => ({ id, name: "x", ok: true, log: [] }));
+    for (
+      const [runs, isKept] of [[[alike[1], alike[0], alike[2]], [false, false, true]], [
+        alike.slice(1),
+        [],
+      ]] as const
+    ) {
+      await write({ ...RUN, runs: alike });
+      const parts = [...run.document!.runs];
+      await write({ ...RUN, runs });
+      parts.forEach((part, index) => {
+        if (isKept[index]) assertEquals(part.id, alike[index].id);
+        else assertThrows(() => part.id, StaleError);
+      });
+    }
     await write(RUN);
     const dead = run.document!.runs[1];
     await write({ ...RUN, runs: [one] });
@@ -704,6 +720,38 @@ describe("Ref.live({ follow: true })", () => {
     await run.settled();
     assertStrictEquals(await foreign.get(name), '{"n":101}');
     await lab.close();
+  });
+
+  it("a read that is sent again does not show twice what was changed meanwhile", async () => {
+    const client = new Redis(server.url);
+    const call = client.call.bind(client) as (...args: string[]) => Promise<unknown>;
+    let lost = Promise.resolve();
+    let reads = 0;
+    (client as { call: typeof call }).call = async (...args) => {
+      if (args[0] === "mget" && ++reads === 2) {
+        await lost;
+        throw new Error("the answer was lost");
+      }
+      return await call(...args);
+    };
+    const lab = new RedisJsonDict<{ run: Run }>(client, { prefix: `f${dictionaries++}:` });
+    const name = `${lab.prefix}run`;
+    await foreign.set(name, JSON.stringify(RUN));
+    const run = await lab.at("run").live({ follow: true });
+    const seen: string[] = [];
+    run.subscribe(() => seen.push(run.snapshot()!.log.join()));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    lost = promise;
+    await foreign.set(name, JSON.stringify({ ...RUN, n: 1 }));
+    await until("it reads", () => reads === 2);
+    run.document!.log.push("mine");
+    await until("it is written", async () => (await foreign.get(name))!.includes("mine"));
+    resolve();
+    await run.settled();
+    await shows(run, { ...RUN, n: 1, log: ["mine"] });
+    assertEquals([...new Set(seen)], ["mine"]);
+    await lab.close();
+    await client.quit();
   });
 
   it("a large value that changes all the time is read one at a time, and own writes go on", async () => {
