@@ -139,7 +139,9 @@ class Readings extends Feed<Reading> {
         sent: () => this.#isDirty = false, // what is told from here on may not be in it
       });
       if (this.isOver) return undefined;
-      if (typeof found === "string" && ttl !== undefined) this.#timer = atExpiry(ttl, () => this.hear(undefined));
+      if (typeof found === "string" && ttl !== undefined) {
+        this.#timer = atExpiry(ttl, () => this.hear(undefined));
+      }
       return { value: { found: this.#read(found), covers, isCertain } };
     } catch (error) {
       this.#reader.missed(covers, error);

@@ -38,11 +38,14 @@ export function freeze<V>(value: V): V {
   return value;
 }
 
+/** Below so many levels parts are the same only if the whole is: to look at all of them again for each level takes long. */
+const MAX_LEVELS = 64;
+
 /**
  * Puts the parts of an earlier value in the place of equal parts of a later one, so that equal is also identical. In an
  * array, equal elements are found wherever they have moved.
  *
- * Linear in the length of the values, times the depth of arrays that have changed.
+ * Linear in the length of the values, times the number of arrays that have changed and stand in one another.
  *
  * @param before The earlier value.
  * @param after The later one; it is changed.
@@ -50,7 +53,8 @@ export function freeze<V>(value: V): V {
  */
 export function share(before: Json, after: Json, depth: number = 0): Json {
   if (Object.is(before, after)) return before;
-  if (!isContainer(before) || !isContainer(after) || depth > MAX_DEPTH) return after;
+  if (!isContainer(before) || !isContainer(after)) return after;
+  if (depth > MAX_LEVELS) return areEqual(before, after) ? before : after;
   if (Array.isArray(before)) return Array.isArray(after) ? shareElements(before, after, depth + 1) : after;
   return Array.isArray(after) ? after : shareMembers(before, after, depth + 1);
 }
@@ -74,20 +78,20 @@ function shareMembers(before: Members, after: Members, depth: number): Json {
 function shareElements(before: readonly Json[], after: Json[], depth: number): Json {
   const common = Math.min(before.length, after.length);
   let start = 0;
-  while (start < common && areEqual(before[start], after[start], depth)) {
+  while (start < common && areEqual(before[start], after[start])) {
     after[start] = before[start];
     start++;
   }
   if (start === before.length && start === after.length) return before as Json[];
   let behind = 0;
-  while (behind < common - start && areEqual(before.at(-1 - behind)!, after.at(-1 - behind)!, depth)) {
+  while (behind < common - start && areEqual(before.at(-1 - behind)!, after.at(-1 - behind)!)) {
     behind++;
     after[after.length - behind] = before[before.length - behind];
   }
   // What is between may have moved.
   const [last, lastAfter] = [before.length - behind, after.length - behind];
   const byText = new Map<string | undefined, Json>();
-  if (lastAfter > start) {
+  if (lastAfter > start && last - start + lastAfter - start > 2) { // one alone has not moved
     for (const part of before.slice(start, last)) if (isContainer(part)) byText.set(textOf(part), part);
   }
   for (let index = start; index < lastAfter; index++) {
@@ -95,15 +99,15 @@ function shareElements(before: readonly Json[], after: Json[], depth: number): J
     if (!isContainer(part)) continue;
     const text = byText.size > 0 ? textOf(part) : undefined;
     const moved = text === undefined ? undefined : byText.get(text);
-    if (index < last && (moved === undefined || areEqual(before[index], part, depth))) {
+    if (index < last && (moved === undefined || areEqual(before[index], part))) {
       after[index] = share(before[index], part, depth);
     } else if (moved !== undefined) after[index] = moved;
   }
   return after;
 }
 
-/** Whether two values are equal, with the order of members. */
-function areEqual(a: Json, b: Json, depth: number): boolean {
+/** Whether two values are equal, with the order of members. No value counts as equal to another that is nested too deep. */
+function areEqual(a: Json, b: Json, depth: number = 0): boolean {
   if (Object.is(a, b)) return true;
   if (!isContainer(a) || !isContainer(b) || depth > MAX_DEPTH) return false;
   if (Array.isArray(a)) {
