@@ -23,8 +23,12 @@ export interface Follower {
    * @returns Resolves when the document shows a state that is no older.
    */
   issued(group: Group, line: Line): Promise<void>;
-  /** A burst was made, but will not be sent, because one before it has failed. */
-  dropped(): void;
+  /**
+   * A burst was made that will not be sent, because one before it has failed.
+   *
+   * @returns Resolves when the document shows it no longer.
+   */
+  dropped(): Promise<void>;
 }
 
 /** The changes of one live document. */
@@ -94,10 +98,14 @@ export class Changes {
     const group = this.session.takeOps();
     const outbox = this.#outbox;
     if (group.length === 0) return;
-    if (outbox.failure) return this.#follower?.dropped();
     const { bursts } = this.#store;
+    const follower = this.#follower;
+    if (outbox.failure) {
+      if (follower) bursts.wait(follower.dropped(), outbox);
+      return;
+    }
     bursts.follow(commit(this.#store, group, outbox.line, this.#origin!), outbox);
-    if (this.#follower) bursts.wait(this.#follower.issued(group, outbox.line), outbox);
+    if (follower) bursts.wait(follower.issued(group, outbox.line), outbox);
   };
 }
 

@@ -259,23 +259,27 @@ class FollowedDocument implements Reader, Follower {
   }
 
   issued(group: Group, line: Line): Promise<void> {
-    this.#issued++;
     const burst = { group: group.map((op) => ({ ...op, path: this.#inside(op.path) } as Op)), line };
     this.#since.push(burst);
     // case: the server will refuse it, as far as is known here, so that the drafts show what there never was.
     if (!isApplied(this.#replica.apply(burst.group))) this.#replica = new Replica();
+    return this.#untilShown();
+  }
+
+  dropped(): Promise<void> {
+    this.#replica = new Replica();
+    return this.#untilShown();
+  }
+
+  /** Counts a burst. Resolves when what is shown was read behind it. */
+  #untilShown(): Promise<void> {
+    this.#issued++;
     this.#announceSoon();
     if (this.#isOver) return Promise.resolve();
     const shown = new Deferred<void>();
     this.#waiting.add({ burst: this.#issued, shown });
     this.#readings.again();
     return shown.promise;
-  }
-
-  dropped(): void {
-    this.#issued++;
-    this.#replica = new Replica();
-    if (!this.#isOver) this.#readings.again();
   }
 
   /** A path from the value instead of from the dictionary. */

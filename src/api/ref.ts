@@ -576,7 +576,7 @@ export interface ContainerRef<V> {
    * All changes made without an `await` in between leave together, as one atomic call, at the end of the turn or
    * with the next call of the dictionary, whichever is first; `settled()` of the dictionary waits for them. They
    * are ops on the value that Redis then has: `push` adds behind what others have pushed, and nothing else is
-   * overwritten. The document does not show what others change; open it again for that. Use `edit` where a change depends
+   * overwritten. The document does not show what others change; with `follow: true` it does. Use `edit` where a change depends
    * on the present value, such as the index of an element that others may move.
    *
    * What is assigned is copied. If a write fails, because the value was removed, or became another type, or

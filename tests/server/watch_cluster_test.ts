@@ -5,6 +5,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cluster } from "ioredis";
 import { cached, type CachedDict } from "../../src/api/cached.ts";
 import { RedisJsonDict } from "../../src/api/dict.ts";
+import type { Following } from "../../src/api/follow.ts";
 import type { DictOptions } from "../../src/run/options.ts";
 import { UnavailableError } from "../../src/errors/delivery.ts";
 import { slotOf } from "../../src/run/slot.ts";
@@ -40,15 +41,17 @@ async function trackers(on = cluster): Promise<number> {
     .length;
 }
 
-/** All watches at once: one for each key, and one for all; and a cache. */
+/** All watches at once: one for each key, and one for all; a cache, and a document that follows for each key. */
 class Watchers {
   readonly seen: Map<string, unknown> = new Map();
   readonly copy: Map<string, unknown> = new Map();
   readonly #cached: CachedDict<Items>;
+  readonly #following: readonly Promise<Following<unknown>>[];
   readonly #over: Promise<unknown>[];
 
   constructor(lab: RedisJsonDict<Items>, keys: readonly string[]) {
     this.#cached = cached(lab, new Map());
+    this.#following = keys.map((key) => lab.at(key).live({ follow: true }));
     this.#over = keys.map(async (key) => {
       for await (const value of lab.at(key).watch()) this.seen.set(key, value);
     });
@@ -69,6 +72,15 @@ class Watchers {
       () => [...values].every(([key, value]) => this.seen.get(key) === value && this.copy.get(key) === value),
     );
     assertEquals(await Promise.race([isShown, failed]), undefined);
+    const following = new Map(
+      await Promise.all(this.#following.map(async (each, index) => {
+        return [KEYS[index], await each] as const;
+      })),
+    );
+    await until(
+      `${what}, in documents`,
+      () => [...values].every(([key, value]) => following.get(key)!.snapshot() === value),
+    );
     await until(`${what}, through a cache`, async () => {
       const found = await Promise.all([...values.keys()].map((key) => this.#cached.get(key)));
       return [...values.values()].every((value, index) => value === found[index]);
