@@ -4,7 +4,6 @@
  * @module
  */
 
-import { toError } from "../call/answer.ts";
 import type { Fragment } from "../data/fragment.ts";
 import { freeze, type Frozen, share } from "../data/frozen.ts";
 import type { Json } from "../data/json.ts";
@@ -20,8 +19,7 @@ import { Deferred } from "../run/deferred.ts";
 import type { Line } from "../run/sitting.ts";
 import type { Store } from "../store/store.ts";
 import { Changes, type Follower } from "./changes.ts";
-import { atExpiry, Feed } from "./feed.ts";
-import { readPlace } from "./place_reads.ts";
+import { type Reader, type Reading, Readings } from "./readings.ts";
 
 /**
  * A live document that follows what others do, in the form of a store that a user interface subscribes to. Its methods
@@ -71,95 +69,6 @@ export interface Following<V> extends AsyncDisposable {
    * @throws {TimeoutError} If the changes are in Redis, but the value cannot be read in time.
    */
   settled(): Promise<void>;
-}
-
-/** What was read. */
-interface Reading {
-  /** The text, `undefined` if there is none, or why it cannot be told. */
-  readonly found: { readonly text: string | undefined } | { readonly error: unknown };
-  /** How many bursts it is behind. */
-  readonly covers: number;
-  /** Whether later ones are not in it. */
-  readonly isCertain: boolean;
-}
-
-/** Who takes what is read. */
-interface Reader {
-  /** A read is issued. Returns how many bursts it is behind. */
-  begin(): number;
-  /** A read has failed, and is tried again. */
-  missed(covers: number, error: unknown): void;
-}
-
-/** Reads a place as long as it changes: never more than one read at a time, and one more when that is over. */
-class Readings extends Feed<Reading> {
-  readonly #reader: Reader;
-  /** Whether the server has told of a change. */
-  #isDirty: boolean = true;
-  /** Whether there are bursts that no read is behind. */
-  #isWanted: boolean = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Until when it reads nothing, and what ends that. */
-  #restsUntil: number = 0;
-  #rest: { readonly timer: ReturnType<typeof setTimeout>; readonly end: () => void } | undefined;
-
-  constructor(store: Store, path: Path, options: Pick<CallOptions, "signal">, reader: Reader) {
-    super(store, path, options, "live");
-    this.#reader = reader;
-  }
-
-  /** Reads once more, behind all that was issued. */
-  again(): void {
-    this.#isWanted = true;
-    this.hear(undefined);
-  }
-
-  /** Reads nothing for some milliseconds. */
-  rest(ms: number): void {
-    this.#restsUntil = performance.now() + ms;
-  }
-
-  protected override note(): void {
-    this.#isDirty = true;
-  }
-
-  protected override async find(): Promise<{ readonly value: Reading } | undefined> {
-    if (!this.#isDirty && !this.#isWanted) return undefined;
-    const ms = this.#restsUntil - performance.now();
-    if (ms > 0) await new Promise<void>((end) => this.#rest = { timer: setTimeout(end, ms), end });
-    if (this.isOver) return undefined;
-    clearTimeout(this.#timer);
-    let covers = 0;
-    try {
-      const { found, ttl, isCertain } = await readPlace(this.store, this.path, this.operation, {
-        issued: () => {
-          this.#isWanted = false;
-          covers = this.#reader.begin();
-        },
-        sent: () => this.#isDirty = false, // what is told from here on may not be in it
-      });
-      if (this.isOver) return undefined;
-      if (typeof found === "string" && ttl !== undefined) {
-        this.#timer = atExpiry(ttl, () => this.hear(undefined));
-      }
-      return { value: { found: this.#read(found), covers, isCertain } };
-    } catch (error) {
-      this.#reader.missed(covers, error);
-      throw error;
-    }
-  }
-
-  #read(found: Awaited<ReturnType<typeof readPlace>>["found"]): Reading["found"] {
-    if (typeof found === "string") return { text: found };
-    if (found.code === "NO_KEY" || found.code === "NOT_FOUND") return { text: undefined };
-    return { error: toError({ kind: "get", path: this.path }, found, this.operation) };
-  }
-
-  protected override free(): void {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#rest?.timer);
-    this.#rest?.end();
-  }
 }
 
 /** What a document shows. */
@@ -433,7 +342,9 @@ function isApplied(replies: readonly string[] | undefined): boolean {
 }
 
 function isSame(a: Shown, b: Shown): boolean {
-  if ("error" in a || "error" in b) return "error" in a && "error" in b && a.error === b.error;
+  if ("error" in a || "error" in b) {
+    return "error" in a && "error" in b && String(a.error) === String(b.error); // each read makes an error of its own
+  }
   return Object.is(a.value, b.value);
 }
 

@@ -549,6 +549,16 @@ describe("Ref.live({ follow: true })", () => {
       await a.settled();
       assertStrictEquals(await foreign.get(name), '{"a":{"n":3}}');
     }
+    // The same damage again is no news.
+    await foreign.set(name, '{"a":{"n":1');
+    await until("it is noticed", () => screen.at(-1) instanceof CorruptValueError);
+    const { length } = screen;
+    await foreign.set(name, '{"a":{"n":1');
+    await a.settled();
+    await lab.get("y"); // behind the read
+    await foreign.set(name, '{"a":{"n":4}}');
+    await until("it is mended", () => JSON.stringify(screen.at(-1)) === '{"n":4}');
+    assertEquals(screen.length, length + 1);
     for (const [damage, Class] of bad) {
       await damage();
       await assertRejects(() => lab.at("x", "a").live({ follow: true }), Class);
