@@ -10,7 +10,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
-import { Redis } from "ioredis";
+import { Cluster, Redis } from "ioredis";
 import {
   CorruptValueError,
   type DictOptions,
@@ -677,6 +677,10 @@ describe("Ref.live({ follow: true })", () => {
     assertEquals((await assertRejects(() => closed, UnavailableError)).reason, "CLOSED");
     await closing;
     await assertRejects(() => ref.live({ follow: true }), TypeError, "it is closed");
+    const cluster = new Cluster([server.url], { scaleReads: "slave", lazyConnect: true });
+    const replicas = new RedisJsonDict<{ run: Run }>(cluster, { prefix: "r:" });
+    await assertRejects(() => replicas.at("run").live({ follow: true }), TypeError, "scaleReads");
+    cluster.disconnect();
     const nowhere = open({ timeout: 30_000 }, "redis://127.0.0.1:1");
     const error = await assertRejects(
       () => nowhere.at("run").live({ follow: true, timeout: 300 }),
