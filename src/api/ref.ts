@@ -626,7 +626,8 @@ export interface ContainerRef<V> {
    * can be changed again. There need be nothing at the place; `document` is `undefined` then. It outlives that the
    * server is away, and needs of server and client what {@linkcode AnyRef.watch} needs.
    *
-   * @param options That it follows. `timeout` is for the opening, `signal` also ends the document.
+   * @param options That it follows. `timeout`, if shorter than that of the dictionary, is for the opening; `signal` also
+   * ends the document.
    * @returns The document, in a store. `await using`, or closing the dictionary, ends it.
    * @throws {TypeError} If the client reads from replicas, or the options are wrong.
    * @throws {TypeMismatchError} If the path leads through a scalar.
