@@ -418,11 +418,13 @@ export class Node implements Draftable {
   /** The drafts of its parts, where they stand. */
   #parts(): [Segment, Node][] {
     const parts: [Segment, Node][] = [];
-    for (const [name, value] of Object.entries(this.#target)) {
+    const add = (segment: Segment, value: unknown): void => {
       const child = draftOf(value);
-      if (!(child instanceof Node) || child.#parent !== this) continue;
-      parts.push([Array.isArray(this.#target) ? Number(name) : name, child]);
-    }
+      if (child instanceof Node && child.#parent === this) parts.push([segment, child]);
+    };
+    const target = this.#target;
+    if (Array.isArray(target)) target.forEach((value, index) => add(index, value));
+    else for (const name of Object.keys(target)) add(name, target[name]);
     return parts;
   }
 
