@@ -23,7 +23,7 @@
 export { type Change, type Entry, type Key, type OptionsFor, RedisJsonDict } from "./src/api/core.ts";
 export type { ExpiryOptions, GetOptions, KeysOptions, ReplaceOptions, SetOptions } from "./src/api/items.ts";
 export type { CallOptions } from "./src/run/cancellation.ts";
-export type { RedisClient } from "./src/run/client.ts";
+export type { Line, LineListener, RedisClient } from "./src/run/client.ts";
 export type { CloseOptions, Delivery, DictOptions } from "./src/run/options.ts";
 export type {
   HoldsJson,

@@ -20,7 +20,7 @@
  * lab.sample.color = "blue";
  * lab.sample.positions.push(2, 3);
  * lab.scan_id = 41;
- * for (const [key, value] of Object.entries(lab)) console.log(key, value);
+ * console.log(Object.keys(lab.sample), lab.scan_id); // => [ "color", "positions" ] 41
  * assertEquals(dictionary(lab).at("scan_id").increment(), 42);
  * assertEquals(dictionary(lab).clear(), 2);
  * ```

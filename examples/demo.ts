@@ -1,16 +1,19 @@
 /**
  * The tour: laboratory metadata in Redis, read and changed in place, by one process and by several.
  *
- * Run it with `deno task demo`. It works on REDIS_URL under a prefix of its own, and removes what it made.
+ * Run it with `deno task demo`. It works on REDIS_URL under a prefix of its own, and removes what it made: at the end,
+ * or with `--keep` when Ctrl-C is pressed, so that one can look at it. `--monitor` shows the commands of Redis in full.
  *
  * @module
  */
 
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import { Redis } from "ioredis";
-import { type Json, JsonDictError, RedisJsonDict } from "@json-dict/redis";
+import { type ArrayRef, type Json, JsonDictError, RedisJsonDict } from "@json-dict/redis";
 import { startCutter } from "./cutter.ts";
 import { formatSeen, Monitor } from "./monitor.ts";
-import { change, count, heading, paint, paragraph, row } from "./screen.ts";
+import { change, codeAndResult, count, heading, line, paint, row } from "./screen.ts";
 import type { Run } from "./writer.ts";
 
 /** JSON, and integers that a number cannot hold. */
@@ -22,6 +25,8 @@ const PROCESSES = ["a", "b"];
 const WRITERS = 4;
 const APPENDS = 100;
 const BURST = 1000;
+const isWhole = Deno.args.includes("--monitor");
+const isKept = Deno.args.includes("--keep");
 
 /** JSON as a person or another program may have written it: spaces, an escape, a long integer, an empty list. */
 const FOREIGN = `{ "run": 7,
@@ -115,12 +120,12 @@ class Demo {
   async fidelity(): Promise<void> {
     heading("Untouched bytes", "a value that another program wrote");
     await this.#client.set(`${this.#prefix}foreign`, FOREIGN);
-    paragraph("as it was", FOREIGN, "reset");
+    row("as it was", FOREIGN);
     await this.#lab.at("foreign", "run").increment();
-    paragraph("run + 1, here", await this.#raw("foreign"), "green");
+    row("run + 1, here", await this.#raw("foreign"), "green");
     await this.#client.set(`${this.#prefix}foreign`, FOREIGN);
     const mangled = await this.#client.eval(CJSON, 1, `${this.#prefix}foreign`);
-    paragraph("run + 1, with cjson", String(mangled), "red");
+    row("with cjson", String(mangled), "red");
     await this.#lab.delete("foreign");
   }
 
@@ -136,7 +141,7 @@ class Demo {
     for (const attempt of tries) {
       const error = await attempt().then(() => undefined, (error: unknown) => error);
       if (!(error instanceof JsonDictError)) throw new Error("Expected a refusal", { cause: error });
-      paragraph(error.code, error.message, "yellow");
+      row(error.code, error.message, "yellow");
     }
     row("the bytes", await this.#raw("scan:48211") === before ? "the same" : "CHANGED");
   }
@@ -145,10 +150,10 @@ class Demo {
     heading("Expire", "a change inside a value keeps its expiry");
     await this.#lab.set("lock:48213", { holder: "ada", beats: 0 }, { ttl: 60_000 });
     await this.#lab.at("lock:48213", "beats").increment();
-    row("after set and increment", `${await this.#lab.ttl("lock:48213")} of 60000 ms left`);
+    row("set and increment", `${await this.#lab.ttl("lock:48213")} of 60000 ms left`);
     const { holder, beats } = await this.#lab.getOrThrow("lock:48213") as { holder: Value; beats: Value };
     await this.#client.set(`${this.#prefix}lock:48213`, JSON.stringify({ holder, beats: Number(beats) + 1 }));
-    row("after GET, change, SET", `ttl is ${await this.#lab.ttl("lock:48213")}: the expiry is lost`);
+    row("GET, change, SET", `ttl is ${await this.#lab.ttl("lock:48213")}: the expiry is lost`);
   }
 
   async burst(): Promise<string> {
@@ -164,7 +169,7 @@ class Demo {
       await Promise.all(Array.from({ length: BURST }, () => increment.call(counter)));
     });
     row(
-      "awaited one by one",
+      "each awaited",
       `${count(apart.calls).padStart(5)} calls  ${apart.ms.toFixed(0).padStart(4)} ms`,
     );
     row(
@@ -182,15 +187,19 @@ class Demo {
       `${PROCESSES.length} processes × ${WRITERS} writers × ${APPENDS} appends to one array`,
     );
     const kept: number[] = [];
-    for (const [way, label] of [["get-change-set", "GET, change, SET"], ["json-dict", "json-dict"]]) {
+    for (const [way, name] of [["by-hand", "appendByHand"], ["json-dict", "appendHere"]]) {
       const empty: Run = { frames: [], count: 0 };
       await this.#client.set(`${this.#prefix}run`, JSON.stringify(empty));
       const ms = await runWriters(way, this.#prefix);
       const run: Run = JSON.parse(await this.#raw("run"));
       const lost = appends - new Set(run.frames).size;
       const verdict = lost === 0 ? paint("green", "0 lost") : paint("red", `${lost} lost`);
-      const numbers = `${run.frames.length} frames, count ${run.count}`.padEnd(24);
-      row(label, `${numbers} ${ms.toFixed(0).padStart(5)} ms  ${verdict}`);
+      const numbers = `${run.frames.length} of ${appends} frames, count ${run.count}`;
+      codeAndResult(await codeOf("writer.ts", name), [
+        paint("bold", way === "by-hand" ? "GET, change, SET" : way),
+        `${numbers}, ${ms.toFixed(0)} ms`,
+        verdict,
+      ]);
       kept.push(appends - lost);
     }
     await this.#monitor.take();
@@ -204,27 +213,24 @@ class Demo {
     );
     await using cutter = await startCutter(url, 10);
     const lengths: number[] = [];
-    for (const way of ["RPUSH", "json-dict"]) {
+    for (const [way, name] of [["RPUSH", "pushByHand"], ["json-dict", "pushHere"]]) {
       // As ioredis comes, but for shorter pauses: it sends again what it got no answer to.
       const client = new Redis(cutter.url, { retryStrategy: () => 1 });
       client.on("error", () => {});
-      const lab = new RedisJsonDict(client, { prefix: this.#prefix });
+      const lab = new RedisJsonDict<{ log: number[] }>(client, { prefix: this.#prefix });
       await lab.set("log", []);
       const cuts = cutter.cuts;
-      for (let n = 0; n < APPENDS; n++) {
-        if (way === "RPUSH") await client.rpush(`${this.#prefix}list`, n);
-        else await lab.at("log").push(n as never);
-      }
+      if (way === "RPUSH") await pushByHand(client, `${this.#prefix}list`);
+      else await pushHere(lab.at("log"));
       client.disconnect();
       const length = way === "RPUSH"
         ? await this.#client.llen(`${this.#prefix}list`)
         : (await this.#lab.get("log") as unknown[]).length;
       const twice = length - APPENDS;
-      const verdict = paint(twice === 0 ? "green" : "red", `${twice} applied twice`);
-      row(
-        way,
-        `${String(length).padStart(5)} elements, ${String(cutter.cuts - cuts).padStart(2)} cuts  ${verdict}`,
-      );
+      codeAndResult(await codeOf("demo.ts", name), [
+        `${paint("bold", way)}: ${length} elements, ${cutter.cuts - cuts} cuts`,
+        paint(twice === 0 ? "green" : "red", `${twice} applied twice`),
+      ]);
       lengths.push(length);
     }
     await this.#client.unlink(`${this.#prefix}list`);
@@ -234,16 +240,40 @@ class Demo {
     } elements)`;
   }
 
+  async watch(): Promise<string> {
+    heading("Watch", "another process sees what this one, or any other program, changes");
+    await using watcher = await startWatcher(this.#prefix);
+    const scan = this.#lab.at("scan:48212");
+    const steps: [string, () => Promise<unknown>][] = [
+      ['…"status").set("paused")', () => scan.at("status").set("paused")],
+      ['…"frames").splice(0, 99)', () => scan.at("frames").splice(0, 99)],
+      ['set("alarm", "beam lost")', () => this.#lab.set("alarm", "beam lost")],
+      ['expire("alarm", 100)', () => this.#lab.expire("alarm", 100)],
+      ["a SET of any program", () => this.#client.set(`${this.#prefix}scan_id`, "48213")],
+    ];
+    let seen = 0;
+    for (const [label, act] of steps) {
+      const start = performance.now();
+      await act();
+      const { key, value } = JSON.parse(await watcher.next()) as { key: string; value?: Value };
+      const ms = (performance.now() - start).toFixed(0);
+      row(label, `${key}: ${value === undefined ? "gone" : summary(value)}  (${ms} ms)`);
+      seen++;
+    }
+    await this.#monitor.take();
+    return `${seen} changes seen by another process`;
+  }
+
   async #show(label: string, key: string, act: () => Promise<unknown>): Promise<void> {
     const before = await this.#raw(key);
     await this.#monitor.take();
     await act();
     const seen = await this.#monitor.take();
     const after = await this.#raw(key);
-    console.log(`  ${paint("bold", label)}`);
+    line(paint("bold", label));
     change(before, after);
     for (const one of seen) {
-      row(one === seen[0] ? "Redis" : "", paint("dim", formatSeen(one).replaceAll(this.#prefix, "lab:")));
+      row(one === seen[0] ? "Redis" : "", formatSeen(one, isWhole).replaceAll(this.#prefix, "lab:"), "dim");
     }
   }
 
@@ -262,6 +292,33 @@ class Demo {
   async cleanUp(): Promise<number> {
     return await this.#lab.clear();
   }
+}
+
+/** What a client does that sends again by itself. The demo shows these lines. */
+async function pushByHand(redis: Redis, key: string): Promise<void> {
+  for (let n = 0; n < APPENDS; n++) {
+    await redis.rpush(key, n);
+  }
+}
+
+/** The same, here. The demo shows these lines. */
+async function pushHere(log: ArrayRef<number>): Promise<void> {
+  for (let n = 0; n < APPENDS; n++) {
+    await log.push(n);
+  }
+}
+
+/** The lines of a function, as they stand in its file. */
+async function codeOf(file: string, name: string): Promise<string[]> {
+  const source = await Deno.readTextFile(new URL(file, import.meta.url));
+  const [, body] = new RegExp(`function ${name}\\(.*\\{\\n([\\s\\S]*?)\\n\\}\\n`).exec(source)!;
+  return body.split("\n").map((each) => each.slice(2));
+}
+
+/** A value on one line: the state and the number of frames of a scan, or all of it. */
+function summary(value: Value): string {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return JSON.stringify(value);
+  return `status ${JSON.stringify(value.status)}, ${(value.frames as Value[]).length} frames`;
 }
 
 /** Reads the data set with its long integers as they are spelled. */
@@ -283,7 +340,7 @@ async function runWriters(way: string, prefix: string): Promise<number> {
   const program = new URL("writer.ts", import.meta.url).pathname;
   const processes = PROCESSES.map((name) =>
     new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", program, way, prefix, name, String(WRITERS), String(APPENDS)],
+      args: ["run", "-A", "--quiet", program, way, prefix, name, String(WRITERS), String(APPENDS)],
       stdin: "piped",
       stdout: "piped",
     }).spawn()
@@ -303,6 +360,52 @@ async function runWriters(way: string, prefix: string): Promise<number> {
   return ms;
 }
 
+/** A process that looks on. */
+interface Watcher extends AsyncDisposable {
+  /** The next line that it prints. */
+  next(): Promise<string>;
+}
+
+async function startWatcher(prefix: string): Promise<Watcher> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", new URL("watcher.ts", import.meta.url).pathname, prefix],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const lines = createInterface({ input: Readable.fromWeb(child.stdout as never) })[Symbol.asyncIterator]();
+  const next = async (): Promise<string> => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error("The process that watches has ended");
+    return value;
+  };
+  await next(); // "ready"
+  return {
+    next,
+    async [Symbol.asyncDispose]() {
+      await child.stdin.close();
+      await child.status;
+    },
+  };
+}
+
+/** Says how to look at the data, and waits for Ctrl-C. */
+async function keep(url: string, prefix: string): Promise<void> {
+  heading("Look around", "the data stay until Ctrl-C");
+  // An address with a password is for no screen; the program finds it in REDIS_URL, as the demo did.
+  const address = new URL(url).password === "" ? `--url ${url} ` : "";
+  const program = `deno task cli ${address}--prefix ${prefix}`;
+  for (
+    const [what, verb] of [["In a browser", "inspect"], ["In a shell", "ls"], ["As it changes", "watch"]]
+  ) {
+    line(`${what}:`);
+    // Not broken into lines, so that it can be copied.
+    console.log(`    ${paint("bold", `${program} ${verb}`)}`);
+  }
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, resolve);
+  });
+}
+
 async function main(): Promise<void> {
   const start = performance.now();
   const url = Deno.env.get("REDIS_URL") ?? "redis://localhost:6379";
@@ -315,6 +418,7 @@ async function main(): Promise<void> {
   const results: string[] = [];
   let removed = 0;
   try {
+    results.push(await demo.writers(), await demo.lostAnswers(url));
     results.push(await demo.load());
     await demo.read();
     await demo.write();
@@ -322,17 +426,18 @@ async function main(): Promise<void> {
     await demo.fidelity();
     await demo.refuse();
     await demo.expire();
-    results.push(await demo.burst());
-    results.push(await demo.writers());
-    results.push(await demo.lostAnswers(url));
+    results.push(await demo.burst(), await demo.watch());
+    heading("Summary");
+    results.push(`${((performance.now() - start) / 1000).toFixed(1)} s in all`);
+    for (const result of results) line(`${paint("green", "✓")} ${result}`);
+    if (isKept) await keep(url, prefix);
+    else line("To look at the data yourself: deno task demo --keep");
   } finally {
     removed = await demo.cleanUp();
     monitor.stop();
     await client.quit();
   }
-  heading("Summary");
-  results.push(`${removed} keys removed, ${((performance.now() - start) / 1000).toFixed(1)} s in all`);
-  for (const result of results) console.log(`  ${paint("green", "✓")} ${result}`);
+  console.log(`\n${removed} keys removed`);
 }
 
 if (import.meta.main) await main();

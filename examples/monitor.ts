@@ -1,5 +1,5 @@
 /**
- * Watches by MONITOR which commands reach the server for the keys of one prefix.
+ * Tells the demo, by MONITOR, which commands reach the server for the keys of one prefix.
  *
  * @module
  */
@@ -54,10 +54,11 @@ export class Monitor {
   }
 }
 
-/** One command on one line: the digest of a script shortened, long texts cut. */
-export function formatSeen({ words: [command, ...rest], isFromScript }: Seen): string {
+/** One command on one line: the digest of a script shortened, long texts cut, unless all of it is wanted. */
+export function formatSeen({ words: [command, ...rest], isFromScript }: Seen, isWhole = false): string {
   const name = command.toUpperCase();
   const texts = rest.map((word, index) => {
+    if (isWhole) return word === "" ? '""' : word;
     if (name === "EVALSHA" && index === 0) return `${word.slice(0, 7)}…`;
     return word.length > 44 ? `${word.slice(0, 24)}…` : word;
   });

@@ -89,6 +89,8 @@ const TYPES = [
   "LengthOp",
   "LengthRef",
   "LimitErrorData",
+  "Line",
+  "LineListener",
   "Live",
   "LiveOptions",
   "MergePatch",

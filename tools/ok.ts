@@ -26,9 +26,11 @@ const STEPS: readonly Step[] = [
   { name: "doc:lint", args: ["task", "doc:lint"] },
   { name: "lua:check", args: tool("build_lua", "--check") },
   { name: "lint:lua", args: tool("luacheck"), note: /^luacheck: (.*)$/m },
+  { name: "page:check", args: tool("build_page", "--check") },
   { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },
   { name: "test", args: tool("run_tests"), note: /^((?:\d+ ignored\n)?\d+ passed, \d+ failed)$/m },
   { name: "doc:test", args: tool("run_examples"), note: /\| (\d+ passed[^|]*) \|/ },
+  { name: "docs", args: tool("docs/build", "--check"), note: /^(\d+ pages)/m },
   { name: "pack:check", args: tool("pack_check"), note: /^(npm package.*)$/m },
 ];
 

@@ -1,12 +1,14 @@
 /**
  * Runs the examples of README.md, of docs/ and of the public documentation against a Redis of their own.
  *
- * Examples name the server that a reader has, `redis://localhost:6379`; they run as copies that name ours.
+ * Examples name the server that a reader has, `redis://localhost:6379`; they run as copies that name ours. An example
+ * that prints says in comments, `// => text`, what it prints, line by line; that is compared.
  *
  * @module
  */
 
 import { importMapArgs } from "./offline.ts";
+import { comparePrinted } from "./printed.ts";
 import { startRedis } from "./redis_server.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
@@ -65,5 +67,5 @@ function copyInto(path: string): void {
     "new Redis()",
     `new Redis("${redis.url}")`,
   );
-  Deno.writeTextFileSync(`${copy}/${path}`, ours);
+  Deno.writeTextFileSync(`${copy}/${path}`, /\.(?:md|ts)$/.test(path) ? comparePrinted(ours) : ours);
 }

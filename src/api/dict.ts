@@ -62,7 +62,7 @@ export interface RedisJsonDictClass {
    * import { RedisJsonDict } from "@json-dict/redis";
    *
    * await using lab = RedisJsonDict.connect("redis://localhost:6379", { prefix: "doc:connect:" });
-   * console.log(await lab.size());
+   * console.log(await lab.size()); // => 0
    * ```
    */
   connect<T extends OnlyJson<T, bigint> = Record<string, Json>>(

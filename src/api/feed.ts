@@ -9,6 +9,7 @@ import { isTransient } from "../run/failure.ts";
 import { listen, unlisten } from "../run/signal.ts";
 import type { Path } from "../data/path.ts";
 import type { Store } from "../store/store.ts";
+import { setIdleTimer, type Timer } from "../run/timer.ts";
 import type { Tracked } from "../run/tracking.ts";
 
 /** How something is watched. */
@@ -37,7 +38,8 @@ export interface Ready {
 
 /**
  * The values of something that is watched. It starts with the first `next`, and holds a connection until it ends: by
- * `return`, which leaving a `for await` calls, by its signal, by the end of the dictionary, or by an error.
+ * `return`, which leaving a `for await` calls, by its signal, by the end of the dictionary, or by an error. It keeps the
+ * process alive only while somebody waits in `next`.
  *
  * @typeParam V The type of the values.
  */
@@ -128,11 +130,16 @@ export abstract class Feed<V> implements Watch<V> {
       const end = (): void => resolve(DONE);
       this.#waiting.add(end);
       this.#last ??= this.#start();
-      this.#last = this.#last.then(() => this.#pull()).then((result) => {
+      this.#tracked?.hold(true);
+      const settled = (): void => {
         this.#waiting.delete(end);
+        if (this.#waiting.size === 0) this.#tracked?.hold(false);
+      };
+      this.#last = this.#last.then(() => this.#pull()).then((result) => {
+        settled();
         resolve(result);
       }, async (error) => {
-        this.#waiting.delete(end);
+        settled();
         await this.#end(); // nobody else would wait for it
         reject(error);
       });
@@ -228,12 +235,13 @@ function isPassing(error: unknown): boolean {
 }
 
 /**
- * Calls back when a key has expired. Servers remove it late, and tell only then.
+ * Calls back when a key has expired. Servers remove it late, and tell only then. It does not keep the process alive: that
+ * is for those who wait.
  *
  * @param ttl Milliseconds until it expires.
  * @param expired Is called.
  * @returns The timer.
  */
-export function atExpiry(ttl: number, expired: () => void): ReturnType<typeof setTimeout> {
-  return setTimeout(expired, Math.min(ttl + GRACE, MAX_DELAY));
+export function atExpiry(ttl: number, expired: () => void): Timer {
+  return setIdleTimer(expired, Math.min(ttl + GRACE, MAX_DELAY));
 }

@@ -10,7 +10,7 @@ import { decode } from "../data/decoder.ts";
 import { encode } from "../data/encoder.ts";
 import { type Change, changesOf } from "./changes.ts";
 import type { Command } from "./commander.ts";
-import { countItems, piecesOf } from "./dump.ts";
+import { countItems, piecesOf } from "./dump_file.ts";
 import { type DumpItem, linesOf, readDump } from "./dump_format.ts";
 import { Failure, interrupted } from "./failure.ts";
 import { toPointer } from "./place.ts";

@@ -8,10 +8,12 @@ import { Command } from "./commander.ts";
 import { EXIT_CODES, exitCodeOf, lineOf } from "./failure.ts";
 import { addCompletion } from "./completion.ts";
 import { addDiff } from "./diff.ts";
-import { addDump, addRestore } from "./dump.ts";
+import { addDump } from "./dump.ts";
 import { addDoctor } from "./doctor.ts";
 import { addEdit } from "./edit.ts";
+import { addInspect } from "./inspect.ts";
 import { addLs } from "./list.ts";
+import { addRestore } from "./restore.ts";
 import { paintFor } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
 import { addDel, addGet, addIncr, addMerge, addPatch, addPush, addSet } from "./values.ts";
@@ -21,7 +23,7 @@ import { addWatch } from "./watch.ts";
 /** All verbs, in the order of the help. */
 const VERBS: readonly Verb[] = [
   ...[addGet, addSet, addDel, addLs, addPush, addIncr, addMerge, addPatch, addWatch],
-  ...[addDump, addRestore, addDiff, addDoctor, addEdit, addCompletion],
+  ...[addDump, addRestore, addDiff, addDoctor, addEdit, addInspect, addCompletion],
 ];
 
 const DESCRIPTION = `Look at and change the JSON values of a dictionary in Redis.

@@ -82,8 +82,15 @@ async function readAtOnce(client: RedisClient, names: readonly string[]): Promis
   return texts.map((text, index) => [text, ttls[index]]);
 }
 
-/** Whether a text is all of the value. U+FFFD may be in it, or may stand for bytes that are no UTF-8. */
-async function isExact(client: RedisClient, name: string, text: string): Promise<boolean> {
+/**
+ * Whether a text is all of the value. U+FFFD may be in it, or may stand for bytes that are no UTF-8.
+ *
+ * @param client Reads the bytes.
+ * @param name The name in Redis.
+ * @param text What was read as a text.
+ * @returns Whether they are the same.
+ */
+export async function isExact(client: RedisClient, name: string, text: string): Promise<boolean> {
   const { callBuffer } = client as { callBuffer?: (command: string, key: string) => Promise<Buffer | null> };
   const bytes = await callBuffer?.call(client, "GET", name);
   return bytes?.equals(Buffer.from(text)) ?? false;

@@ -18,7 +18,7 @@ import type { RedisClient } from "../run/client.ts";
 import { Listeners } from "./listeners.ts";
 import { ReplyError } from "./reply_error.ts";
 
-export type { RedisClient } from "../run/client.ts";
+export type { Line, LineListener, RedisClient } from "../run/client.ts";
 
 /** What is used of `Bun.RedisClient`. */
 export interface BunRedisClient {
@@ -41,7 +41,8 @@ const adapters = new WeakMap<object, RedisClient>();
  *
  * Everything that {@link RedisClient} promises holds, with both kinds of delivery: Bun does not resend commands. The
  * client stays yours, and you may use it for anything else; `onconnect` and `onclose` are yours, too. The next call of a
- * dictionary reconnects a client that you have closed, so close the dictionary first.
+ * dictionary reconnects a client that you have closed, so close the dictionary first. Watching is not possible: this
+ * client drops what a server tells by itself. That of ioredis, which runs in Bun, can watch.
  *
  * @param client The `redis` of Bun, or a `Bun.RedisClient`.
  * @returns The client for the dictionary; the same one each time.
@@ -60,6 +61,8 @@ export function fromBun(client: BunRedisClient): RedisClient {
 }
 
 class Adapter implements RedisClient {
+  readonly deaf: string =
+    "the client of Bun drops what the server tells by itself; to watch, use ioredis in Bun";
   readonly #client: BunRedisClient;
   readonly #listeners: Listeners = new Listeners();
   #connecting: Promise<void> | undefined;

@@ -6,7 +6,8 @@
 
 import type { RedisClient } from "../run/client.ts";
 
-type Event = Parameters<NonNullable<RedisClient["on"]>>[0];
+/** One more than all clients have: the nodes of a cluster, or what they have, may have changed. */
+type Event = Parameters<NonNullable<RedisClient["on"]>>[0] | "refresh";
 type Listener = Parameters<NonNullable<RedisClient["on"]>>[1];
 
 /** Who listens to the connection of an adapter, in the events of {@linkcode RedisClient}. */

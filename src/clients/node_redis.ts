@@ -17,11 +17,11 @@
  * @module
  */
 
-import type { RedisClient } from "../run/client.ts";
+import type { Line, LineListener, RedisClient } from "../run/client.ts";
 import { Listeners } from "./listeners.ts";
 import { ReplyError } from "./reply_error.ts";
 
-export type { RedisClient } from "../run/client.ts";
+export type { Line, LineListener, RedisClient } from "../run/client.ts";
 
 /** How a single command is sent; only what we set. */
 interface CommandOptions {
@@ -43,6 +43,8 @@ export interface NodeRedisClient {
   sendCommand(args: string[], options?: never): Promise<unknown>;
   /** Listens to an event. */
   on(event: string, listener: (error: Error) => void): unknown;
+  /** Makes another client of the same server; to watch. */
+  duplicate(settings: never): unknown;
 }
 
 /** What is used of a cluster of node-redis from 6.3 on, as `createCluster` makes it. */
@@ -53,6 +55,8 @@ export interface NodeRedisCluster {
   readonly isReady: boolean;
   /** The masters that it knows of. */
   readonly masters: readonly unknown[];
+  /** The replicas that it knows of; none unless it reads from them. */
+  readonly replicas: readonly unknown[];
   /** Connects. */
   connect(): Promise<unknown>;
   /** Sends a command to the node that has a key. */
@@ -79,7 +83,8 @@ const adapters = new WeakMap<object, RedisClient>();
  *
  * Everything that {@link RedisClient} promises holds, with both kinds of delivery: node-redis does not resend commands.
  * The command timeout and the type mapping of the client do not apply to the dictionary, whose own `timeout` does.
- * The client stays yours, and you may use it for anything else.
+ * The client stays yours, and you may use it for anything else. To watch, it is duplicated; in a cluster, the client of
+ * each master, and of each replica that it knows.
  *
  * @param client What `createClient` of node-redis 5 or 6 returned, or `createCluster` of node-redis from 6.3 on.
  * @returns The client for the dictionary; the same one each time.
@@ -182,6 +187,83 @@ class Adapter implements RedisClient {
     const all = [command, ...args.map(String)];
     return this.#sender.send(command, (options) => this.#client.sendCommand(all, options));
   }
+
+  listen(listener: LineListener): Line {
+    return new NodeLine(Promise.resolve(this.#client), this.#sender, listener);
+  }
+}
+
+/** What is used of a client that was made to listen. */
+interface ListeningClient extends NodeRedisClient {
+  subscribe(channel: string, listener: (names: unknown) => void, isBytes: true): Promise<unknown>;
+  unref(): void;
+  destroy(): void;
+}
+
+/** A client that listens, and does not connect again. */
+class NodeLine implements Line {
+  readonly #sender: Sender;
+  readonly #listener: LineListener;
+  readonly #opening: Promise<ListeningClient>;
+  /** The client, from when it has a socket: before that node-redis does not let go of what it makes. */
+  #connected: ListeningClient | undefined;
+  #isClosed: boolean = false;
+
+  /** @param source The client of the same server, when it is there. */
+  constructor(source: Promise<NodeRedisClient>, sender: Sender, listener: LineListener) {
+    this.#sender = sender;
+    this.#listener = listener;
+    this.#opening = source.then((client) => this.#open(client));
+    this.#opening.then(() => listener.ready(), (error) => listener.lost(sender.read(error)));
+  }
+
+  async #open(source: NodeRedisClient): Promise<ListeningClient> {
+    if (this.#isClosed) throw new Error("It was closed");
+    const { protocol, timeout } = this.#listener;
+    const { socket } = Object((source as { options?: unknown }).options) as { socket?: object };
+    const client = source.duplicate({
+      ...{ RESP: protocol, emitInvalidate: protocol === 3, clientSideCache: undefined, url: undefined },
+      ...{ database: undefined, readonly: false, pingInterval: undefined, commandsQueueMaxLength: undefined },
+      ...{ maintNotifications: "disabled", disableClientInfo: true, disableOfflineQueue: false },
+      // What is sent again would be sent to a connection that is in another state.
+      socket: { ...socket, connectTimeout: timeout, socketTimeout: undefined, reconnectStrategy: false },
+    } as never) as ListeningClient;
+    client.unref();
+    client.on("error", (error) => {
+      if (!client.isOpen) this.#listener.lost(this.#sender.read(error));
+    });
+    client.on("connect", () => {
+      this.#connected = client;
+      if (this.#isClosed) this.close();
+    });
+    client.on("invalidate", (name: unknown) => this.#tell(name === null ? null : [name]));
+    await client.connect();
+    return client;
+  }
+
+  #tell(names: unknown): void {
+    this.#listener.told(Array.isArray(names) ? names as Uint8Array[] : undefined);
+  }
+
+  async call(command: string, ...args: string[]): Promise<unknown> {
+    const client = await this.#opening;
+    return await this.#sender.send(command, (options) => client.sendCommand([command, ...args], options));
+  }
+
+  async subscribe(channel: string): Promise<unknown> {
+    const client = await this.#opening;
+    try {
+      return await client.subscribe(channel, (names) => this.#tell(names), true);
+    } catch (error) {
+      throw this.#sender.read(error);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#connected?.isOpen) this.#connected.destroy();
+    return Promise.resolve();
+  }
 }
 
 /** A cluster. What happens to a single node shows in the commands that were sent to it. */
@@ -192,6 +274,9 @@ class ClusterAdapter implements RedisClient {
   readonly #nodes: WeakMap<object, RedisClient> = new WeakMap();
   #isConnecting: boolean = false;
   #wasReady: boolean;
+  /** For each slot the address of its master, as a node said last; node-redis itself looks only when it must. */
+  #slots: readonly (readonly string[])[] | undefined;
+  readonly #asked: WeakSet<NodeRedisClient> = new WeakSet();
 
   readonly on: Listeners["on"] = this.#listeners.on;
   readonly off: Listeners["off"] = this.#listeners.off;
@@ -209,6 +294,9 @@ class ClusterAdapter implements RedisClient {
     // A node that is gone keeps what it was given until it is back.
     for (const event of ["node-error", "node-disconnect", "node-reconnecting"]) {
       cluster.on(event, () => this.#sender.withdraw());
+    }
+    for (const event of ["node-ready", "node-disconnect"]) {
+      cluster.on(event, () => this.#listeners.emit("refresh"));
     }
     cluster.on("disconnect", () => {
       this.#listeners.emit("close");
@@ -246,22 +334,59 @@ class ClusterAdapter implements RedisClient {
     );
   }
 
-  nodes(): readonly RedisClient[] {
-    return this.#cluster.masters.map((master) => this.#node(Object(master)));
+  get slots(): readonly (readonly string[])[] | undefined {
+    return this.#slots;
   }
 
-  #node(master: object): RedisClient {
-    let client = this.#nodes.get(master);
+  /** Asks a node who has which slots. One that has not answered yet is not asked again. */
+  async refreshSlotsCache(): Promise<void> {
+    const clients = (this.#cluster.masters as readonly ClusterNode[]).map(({ client }) => client);
+    const client = clients.find((it) => it?.isReady && !this.#asked.has(it));
+    if (client === undefined) return;
+    this.#asked.add(client);
+    const ranges = await client.sendCommand(["CLUSTER", "SLOTS"]).catch(() => undefined);
+    this.#asked.delete(client);
+    if (!Array.isArray(ranges)) return;
+    const slots: (readonly string[])[] = [];
+    for (const [from, to, [host, port]] of ranges as [number, number, [string, number]][]) {
+      for (let slot = from; slot <= to; slot++) slots[slot] = [`${host}:${port}`];
+    }
+    this.#slots = slots;
+    this.#listeners.emit("refresh");
+  }
+
+  nodes(role: "master" | "all"): readonly RedisClient[] {
+    const { masters, replicas } = this.#cluster;
+    const nodes = role === "all" ? [...masters, ...replicas] : masters;
+    return nodes.map((node) => this.#node(node as ClusterNode));
+  }
+
+  #node(member: ClusterNode): RedisClient {
+    let client = this.#nodes.get(member);
     if (client === undefined) {
+      const connect = async (): Promise<NodeRedisClient> =>
+        await this.#cluster.nodeClient(member as never) as NodeRedisClient;
       const call: RedisClient["call"] = async (command, ...args) => {
-        const inner = await this.#cluster.nodeClient(master as never) as NodeRedisClient;
+        const inner = await connect();
         const all = [command, ...args.map(String)];
         return await this.#sender.send(command, (options) => inner.sendCommand(all, options));
       };
-      this.#nodes.set(master, client = { call });
+      const listen: RedisClient["listen"] = (listener) => new NodeLine(connect(), this.#sender, listener);
+      const { host, port, readonly } = member;
+      const options: object = { host, port, readOnly: readonly }; // as ioredis has them
+      this.#nodes.set(member, client = { call, listen, options });
     }
     return client;
   }
+}
+
+/** What node-redis knows of a node of a cluster. */
+interface ClusterNode {
+  readonly host: string;
+  readonly port: number;
+  /** Whether it is a replica. */
+  readonly readonly: boolean;
+  readonly client?: NodeRedisClient;
 }
 
 /** The key that says which node a command is for. */

@@ -10,7 +10,6 @@
  * const token = "..."; // as in UPSTASH_REDIS_REST_TOKEN
  * const site = new RedisJsonDict<{ hits: number }>(fromUpstash({ url, token }), { prefix: "site:" });
  * const count = () => site.at("hits").increment();
- * console.log(typeof count);
  * ```
  *
  * @module
@@ -19,7 +18,7 @@
 import type { RedisClient } from "../run/client.ts";
 import { ReplyError } from "./reply_error.ts";
 
-export type { RedisClient } from "../run/client.ts";
+export type { Line, LineListener, RedisClient } from "../run/client.ts";
 
 /** Where the database is. */
 export interface UpstashOptions {
@@ -104,6 +103,8 @@ function readAddress(url: string | URL): string {
 
 class UpstashClient implements RedisClient {
   readonly resends: string = "fetch and the proxies behind it may send a request again whose answer was lost";
+  readonly deaf: string =
+    "REST only answers, so the server cannot tell of changes; to watch, connect by ioredis";
   readonly #url: string;
   readonly #token: string;
   readonly #timeout: number;

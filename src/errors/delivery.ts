@@ -195,7 +195,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   WRONGPASS: "the user name or the password in the address is wrong",
   SIZE: "the server accepts no value that long; see its proto-max-bulk-len",
   TLS: "check the address, the certificate and who has signed it",
-  TRACKING: "to watch, the server needs CLIENT TRACKING and the client duplicate(); see docs/guarantees.md",
+  TRACKING:
+    "to watch, the server needs CLIENT TRACKING, and the client a way to hear of it; see docs/guarantees.md",
   TRYAGAIN: "a slot is on its way to another node; wait, or raise the timeout",
 };
 

@@ -33,7 +33,7 @@ export interface JsonDictErrorData {
  *   at: 2,
  * });
  * if (error instanceof JsonDictError) {
- *   console.log(error.code, error.key, error.path); // TYPE_MISMATCH sample [ "sample", "color" ]
+ *   console.log(error.code, error.key, error.path); // => TYPE_MISMATCH sample [ "sample", "color" ]
  * }
  * ```
  */

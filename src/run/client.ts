@@ -46,10 +46,54 @@ export interface RedisClient {
   nodes?(role: "master" | "all"): readonly RedisClient[];
   /**
    * Makes another client of the same server, given settings to change, as those of ioredis and iovalkey do. Watching
-   * needs it: the new client speaks RESP2, subscribes by `call("subscribe", channel)`, and emits `messageBuffer` with the
+   * needs it, or `listen`: the new client subscribes by `call("subscribe", channel)`, and emits `messageBuffer` with the
    * channel and what was published.
    */
   duplicate?(...settings: never[]): unknown;
+  /**
+   * Makes a connection to the same server for what the server tells by itself. Watching needs it where the client is not
+   * one of ioredis or iovalkey. It must not keep the process alive.
+   *
+   * @param listener How it is made, and who hears of it; not before this has returned.
+   * @returns The connection, which is being made.
+   */
+  listen?(listener: LineListener): Line;
+  /** Why nobody can be told of changes over this client, for the error of those who watch. */
+  readonly deaf?: string;
+}
+
+/** A connection that is used by one who listens, and by nobody else. It is made once, and never again. */
+export interface Line {
+  /**
+   * Sends one command, once the connection is ready.
+   *
+   * @param command The name of the command.
+   * @param args Its arguments.
+   * @returns What the server answered.
+   */
+  call(command: string, ...args: string[]): Promise<unknown>;
+  /**
+   * Subscribes, by the older protocol.
+   *
+   * @param channel The channel on which the server tells which names have changed.
+   */
+  subscribe(channel: string): Promise<unknown>;
+  /** Ends it. Resolves when that is done, or soon after if the other side does not answer. */
+  close(): Promise<void>;
+}
+
+/** How a {@linkcode Line} is made, and who hears of it. */
+export interface LineListener {
+  /** The version of the protocol: `2`, where one hears as a subscriber, or `3`, in which the server tells by itself. */
+  readonly protocol: 2 | 3;
+  /** How long connecting may take, in milliseconds. */
+  readonly timeout: number;
+  /** The connection is ready. */
+  ready(): void;
+  /** The names that the server has told, as texts or as their bytes; without them it told of all. */
+  told(names: readonly (string | Uint8Array)[] | undefined): void;
+  /** The connection was lost or could not be made. It may be told more than once. */
+  lost(reason: unknown): void;
 }
 
 /**

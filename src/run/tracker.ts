@@ -4,8 +4,10 @@
  * @module
  */
 
-import type { RedisClient } from "./client.ts";
-import { answerOf, isTransient, Refused, toHopeless, toRefused } from "./failure.ts";
+import type { Line, LineListener, RedisClient } from "./client.ts";
+import { answerOf, isTransient, Refused, toCause, toHopeless, toRefused } from "./failure.ts";
+import { checkListening, openLine } from "./line.ts";
+import { setIdleTimer, type Timer } from "./timer.ts";
 
 /** How a tracker watches over its connection. */
 export interface TrackerSettings {
@@ -25,30 +27,30 @@ export interface TrackerEvents {
   failed(refused: Refused): void;
 }
 
-/** A client that was made for a tracker alone. */
-interface TrackingClient extends Omit<RedisClient, "on"> {
-  on(event: string, listener: (...args: unknown[]) => void): unknown;
-}
-
 /** Where a server tells of changes to clients of the older protocol. */
 const CHANNEL = "__redis__:invalidate";
 /** The first pause before a server is asked again, and the longest one, in milliseconds. */
 const PAUSE = 20;
 const MAX_PAUSE = 1000;
-/** A server that does not close its side is left after so long, in milliseconds. */
-const DISCONNECT_TIMEOUT = 100;
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * A connection that tracks all names with a prefix. It speaks the older protocol, in which a connection hears of changes
- * as a subscriber, and is redirected to itself. It comes back by itself.
+ * A connection that tracks all names with a prefix, and comes back by itself. It speaks the older protocol, in which a
+ * connection hears of changes as a subscriber, and is redirected to itself: every client can do that. Where the server
+ * refuses to redirect, it speaks the newer one. It does not keep the process alive.
  */
 export class Tracker {
-  readonly #client: TrackingClient;
+  readonly #source: RedisClient;
   readonly #prefix: string;
   readonly #settings: TrackerSettings;
   readonly #events: TrackerEvents;
+  #protocol: 2 | 3 = 2;
+  /** Why the server does not redirect. */
+  #refusal: Refused | undefined;
+  #line: Line | undefined;
+  /** Connections that are given up, while they are being closed. */
+  readonly #closing: Set<Promise<void>> = new Set();
   #isOn: boolean = false;
   /** When the last question was sent that the server has answered since. */
   #heardAt: number = -Infinity;
@@ -58,7 +60,7 @@ export class Tracker {
   #epoch: number = 0;
   /** How many connections in a row did not come to track. */
   #failures: number = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #abandon: ((reason: Error) => void) | undefined;
 
   /**
@@ -71,37 +73,12 @@ export class Tracker {
    * @throws {Refused} If the client cannot make another connection.
    */
   constructor(source: RedisClient, prefix: string, settings: TrackerSettings, events: TrackerEvents) {
-    const { duplicate } = source as { duplicate?(settings: object): unknown };
-    if (typeof duplicate !== "function") {
-      throw new Refused(
-        "TRACKING",
-        new Error("the client has no method duplicate, which makes the connection"),
-      );
-    }
+    checkListening(source);
+    this.#source = source;
     this.#prefix = prefix;
     this.#settings = settings;
     this.#events = events;
-    const client = this.#client = duplicate.call(source, {
-      ...{ protocol: 2, lazyConnect: true, enableReadyCheck: false, disableClientInfo: true, db: 0 },
-      ...{
-        connectTimeout: settings.timeout,
-        disconnectTimeout: DISCONNECT_TIMEOUT,
-        ...{ commandTimeout: undefined, socketTimeout: undefined },
-      },
-      // What is sent again would be sent to a connection that is in another state.
-      ...{ autoResubscribe: false, maxRetriesPerRequest: 0, enableOfflineQueue: false },
-      ...{ enableAutoPipelining: false, readOnly: false, monitor: false, reconnectOnError: null },
-      retryStrategy: pauseAfter,
-    }) as TrackingClient;
-    client.on("error", (error) => {
-      this.#failure = error;
-      const hopeless = this.#wasOn ? undefined : toHopeless(error);
-      if (hopeless) events.failed(hopeless);
-    });
-    client.on("ready", () => this.#start());
-    client.on("close", () => this.#lost(new Error("The connection was lost")));
-    client.on("messageBuffer", (_channel, names) => this.#tell(names));
-    client.connect?.().catch(() => {});
+    this.#connect();
   }
 
   /** Whether nothing is missed at present. */
@@ -120,20 +97,43 @@ export class Tracker {
     return this.#failure;
   }
 
-  #tell(names: unknown): void {
-    if (!Array.isArray(names)) return this.#events.changed(undefined); // a flush
+  #connect(): void {
+    const epoch = ++this.#epoch;
+    const { timeout } = this.#settings;
+    // Not every client watches over what it sends first.
+    const late = (): void => this.#lost(new Error(`There was no connection within ${timeout} ms`));
+    this.#timer = setIdleTimer(late, timeout);
+    const listener: LineListener = {
+      protocol: this.#protocol,
+      timeout,
+      ready: () => {
+        if (epoch !== this.#epoch) return;
+        clearTimeout(this.#timer);
+        this.#start();
+      },
+      told: (names) => {
+        if (epoch === this.#epoch) this.#tell(names);
+      },
+      lost: (reason) => {
+        if (epoch === this.#epoch) this.#lost(reason);
+      },
+    };
+    try {
+      this.#line = openLine(this.#source, listener);
+    } catch (error) {
+      queueMicrotask(() => listener.lost(error));
+    }
+  }
+
+  #tell(names: readonly (string | Uint8Array)[] | undefined): void {
+    if (names === undefined) return this.#events.changed(undefined); // a flush
     for (const name of names) this.#events.changed(typeof name === "string" ? name : decoder.decode(name));
   }
 
   async #start(): Promise<void> {
-    const epoch = ++this.#epoch;
-    const prefix = this.#prefix === "" ? [] : ["PREFIX", this.#prefix];
+    const epoch = this.#epoch;
     try {
-      const id = await this.#call("CLIENT", "ID");
-      await this.#call("CLIENT", "TRACKING", "ON", "REDIRECT", String(id), "BCAST", ...prefix);
-      const askedAt = performance.now();
-      await this.#call("subscribe", CHANNEL); // in lower case, or ioredis does not know what it is
-      this.#heardAt = askedAt;
+      await this.#track();
     } catch (error) {
       if (epoch === this.#epoch) this.#refused(error);
       return;
@@ -143,19 +143,42 @@ export class Tracker {
     this.#failures = 0;
     this.#failure = undefined;
     this.#events.on();
-    if (epoch === this.#epoch) this.#timer = setTimeout(() => this.#beat(epoch), this.#settings.heartbeat);
+    if (epoch === this.#epoch) this.#timer = setIdleTimer(() => this.#beat(epoch), this.#settings.heartbeat);
+  }
+
+  async #track(): Promise<void> {
+    const names = this.#prefix === "" ? ["BCAST"] : ["BCAST", "PREFIX", this.#prefix];
+    let askedAt = performance.now();
+    if (this.#protocol === 3) {
+      await this.#call("CLIENT", "TRACKING", "OFF"); // node-redis has turned it on, in the way of its own cache
+      await this.#call("CLIENT", "TRACKING", "ON", ...names);
+    } else {
+      const id = await this.#call("CLIENT", "ID");
+      await this.#call("CLIENT", "TRACKING", "ON", "REDIRECT", String(id), ...names);
+      askedAt = performance.now();
+      await this.#within((line) => line.subscribe(CHANNEL));
+    }
+    this.#heardAt = askedAt;
   }
 
   #refused(error: unknown): void {
-    this.#failure = error;
     const refused = toRefused(error);
-    if (refused === undefined || isTransient(refused)) {
-      // It would come back at once, for it did connect.
-      this.#timer = setTimeout(() => this.#drop(error), pauseAfter(++this.#failures));
-      return;
-    }
+    // It would come back at once, for it did connect.
+    if (refused === undefined || isTransient(refused)) return this.#lost(error);
+    this.#failure = error;
     // A server without tracking says only that it does not understand.
-    this.#events.failed(refused.reason === "ERR" ? new Refused("TRACKING", refused.cause) : refused);
+    if (refused.reason !== "ERR") return this.#events.failed(refused);
+    if (this.#protocol === 2) {
+      this.#refusal = refused;
+      this.#protocol = 3;
+      this.#giveUp(error);
+      this.#connect();
+    } else this.#events.failed(new Refused("TRACKING", this.#bothRefusals(refused)));
+  }
+
+  #bothRefusals({ cause }: Refused): Error {
+    const [first, second] = [this.#refusal?.cause, cause].map((it) => toCause(it).message);
+    return new Error(first === second ? first : `by REDIRECT: ${first}; by RESP3: ${second}`);
   }
 
   /** Asks a connection whether it is there. One that is half open tells nothing by itself. */
@@ -165,39 +188,53 @@ export class Tracker {
       await this.#call("ping");
     } catch (error) {
       if (epoch !== this.#epoch) return;
-      if (answerOf(error) === undefined) {
-        this.#failure = error;
-        return this.#drop(error);
-      }
+      if (answerOf(error) === undefined) return this.#lost(error);
     }
     if (epoch !== this.#epoch) return;
     this.#heardAt = askedAt;
-    this.#timer = setTimeout(() => this.#beat(epoch), this.#settings.heartbeat);
+    this.#timer = setIdleTimer(() => this.#beat(epoch), this.#settings.heartbeat);
   }
 
-  #drop(reason: unknown): void {
-    this.#lost(reason);
-    this.#client.disconnect?.(true);
-  }
-
+  /** Gives up the connection, and makes another one after a pause. */
   #lost(reason: unknown): void {
+    this.#failure = reason;
+    const hopeless = this.#wasOn ? undefined : toHopeless(reason);
+    this.#giveUp(reason);
+    if (hopeless) return this.#events.failed(hopeless);
+    const refused = reason instanceof Refused ? reason : toRefused(reason);
+    if (this.#protocol === 3 && !this.#wasOn && refused && !mayPass(refused)) {
+      return this.#events.failed(new Refused("TRACKING", this.#bothRefusals(refused)));
+    }
+    this.#timer = setIdleTimer(() => this.#connect(), pauseAfter(++this.#failures));
+  }
+
+  #giveUp(reason: unknown): void {
     this.#epoch++;
     this.#isOn = false;
     clearTimeout(this.#timer);
     // The client may never settle what it was given.
     this.#abandon?.(reason instanceof Error ? reason : new Error(String(reason)));
+    const closing = this.#line?.close().then(() => void this.#closing.delete(closing!));
+    if (closing) this.#closing.add(closing);
+    this.#line = undefined;
   }
 
-  /** Sends a command; they come one after the other. */
-  async #call(command: string, ...args: string[]): Promise<unknown> {
+  #call(command: string, ...args: string[]): Promise<unknown> {
+    return this.#within((line) => line.call(command, ...args));
+  }
+
+  /** Asks for something; one after the other. */
+  async #within(ask: (line: Line) => Promise<unknown>): Promise<unknown> {
     const { timeout } = this.#settings;
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    const line = this.#line;
+    if (line === undefined) throw new Error("The connection was lost");
+    let timer: Timer | undefined;
     const abandoned = new Promise<never>((_, reject) => {
       this.#abandon = reject;
-      timer = setTimeout(() => reject(new Error(`There was no answer within ${timeout} ms`)), timeout);
+      timer = setIdleTimer(() => reject(new Error(`There was no answer within ${timeout} ms`)), timeout);
     });
     try {
-      return await Promise.race([this.#client.call(command, ...args), abandoned]);
+      return await Promise.race([ask(line), abandoned]);
     } finally {
       clearTimeout(timer);
       this.#abandon = undefined;
@@ -206,19 +243,14 @@ export class Tracker {
 
   /** Ends it. Resolves when the connection is closed. */
   async close(): Promise<void> {
-    const client = this.#client;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const isOver = new Promise<unknown>((resolve) => {
-      client.on("end", resolve);
-      timer = setTimeout(resolve, 2 * DISCONNECT_TIMEOUT);
-    });
-    const { status } = client;
-    this.#lost(new Error("It was ended"));
-    client.disconnect?.();
-    // case: between two attempts to connect ioredis does not tell of an end, and keeps a timer all the same.
-    if (status !== "end") await isOver;
-    clearTimeout(timer);
+    this.#giveUp(new Error("It was ended"));
+    await Promise.all(this.#closing);
   }
+}
+
+/** Whether a server may let in later whom it has refused. */
+function mayPass(refused: Refused): boolean {
+  return isTransient(refused) || toCause(refused.cause).message.includes("max number of clients");
 }
 
 function pauseAfter(attempts: number): number {

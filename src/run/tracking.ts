@@ -8,6 +8,7 @@ import type { RedisClient } from "./client.ts";
 import { Connection } from "./connection.ts";
 import { Refused, toCause } from "./failure.ts";
 import { isRecord } from "./record.ts";
+import { holdBy, setIdleTimer, type Timer } from "./timer.ts";
 import { Tracker, type TrackerSettings } from "./tracker.ts";
 
 /** Who hears of changes. */
@@ -31,6 +32,8 @@ export interface Tracked {
   readonly isFresh: boolean;
   /** Why it is not ready yet, as far as that is known. */
   readonly failure: Error | undefined;
+  /** Keeps the process alive, or does so no more. At first it does not: the connections and their timers do not. */
+  hold(isHeld: boolean): void;
   /** Hears no more. The last one closes the connection, and this resolves when that is done. */
   leave(): Promise<void>;
 }
@@ -77,8 +80,11 @@ export class Tracking {
   #wasOn: boolean = false;
   #isOver: boolean = false;
   readonly #waiting: Set<() => void> = new Set();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #syncing: ReturnType<typeof setTimeout> | undefined;
+  /** The only one of all timers and connections here that may keep the process alive. */
+  #timer: Timer | undefined;
+  #syncing: Timer | undefined;
+  /** Those who wait for what they hear. */
+  readonly #holders: Set<TrackingListener> = new Set();
   #stop: (() => void) | undefined;
   /** Connections to nodes that left, while they are being closed. */
   readonly #closing: Set<Promise<void>> = new Set();
@@ -135,7 +141,18 @@ export class Tracking {
     this.#stop = Connection.of(client).onChange((event) => {
       if (event === "end") this.#fail(new Refused("CLOSED", new Error("The connection is closed")));
     });
+    this.#setTimer();
+  }
+
+  #setTimer(): void {
     this.#timer = setTimeout(this.#beat, this.#settings.heartbeat);
+    holdBy(this.#timer, this.#holders.size > 0);
+  }
+
+  #hold(listener: TrackingListener, isHeld: boolean): void {
+    if (isHeld && !this.#isOver) this.#holders.add(listener);
+    else this.#holders.delete(listener);
+    holdBy(this.#timer, this.#holders.size > 0);
   }
 
   #add(listener: TrackingListener): Tracked {
@@ -157,8 +174,10 @@ export class Tracking {
       get failure() {
         return failureOf();
       },
+      hold: (isHeld) => this.#hold(listener, isHeld),
       leave: async () => {
         this.#waiting.delete(isReady);
+        this.#hold(listener, false);
         listeners.delete(listener);
         if (name !== undefined && listeners.size === 0) this.#byName.delete(name);
         if (this.#ofAll.size === 0 && this.#byName.size === 0) await this.#end();
@@ -233,11 +252,11 @@ export class Tracking {
       this.#follow();
     }
     if (this.#wasOn && !this.#isOn) this.#tell(undefined);
-    if (!this.#isOver) this.#timer = setTimeout(this.#beat, this.#settings.heartbeat);
+    if (!this.#isOver) this.#setTimer();
   };
 
   readonly #onTopology = (): void => {
-    this.#syncing ??= setTimeout(() => {
+    this.#syncing ??= setIdleTimer(() => {
       this.#syncing = undefined;
       this.#follow();
     }, SYNC_PAUSE);

@@ -101,7 +101,7 @@ export class Places {
   /**
    * Reads the value as a whole.
    *
-   * @returns The answers; `undefined` where only the script can tell, because the value is no string or no JSON.
+   * @returns The answers; `undefined` where only the script can tell, because the key cannot be read by GET.
    */
   async #cutOut(key: string, reads: readonly Read[]): Promise<readonly (string | Refusal)[] | undefined> {
     let text: string | null;
@@ -117,13 +117,16 @@ export class Places {
     }
     this.#lengths.note(key, text?.length ?? 0);
     const replica = new Replica([[key, text]]);
-    const replies = reads.map((read) => replica.read(read)!);
-    // A replica refuses as the script does only what is JSON.
-    if (text !== null && replies.some((reply) => reply.startsWith("!")) && !isJson(text)) {
-      this.#lengths.note(key, Infinity);
-      return undefined;
-    }
-    return readResults(reads, replies);
+    const answers = readResults(reads, reads.map((read) => replica.read(read)!));
+    const isMiss = (answer: string | Refusal, index: number) =>
+      typeof answer === "string"
+        ? answer === "false" && reads[index].kind === "exists"
+        : answer.code !== "CORRUPT";
+    // A replica misses as the script does only in what is JSON. A damaged value tells no misses.
+    if (text === null || !answers.some(isMiss) || isJson(text)) return answers;
+    return answers.map((answer, index) =>
+      isMiss(answer, index) ? { code: "CORRUPT", index, segment: 0, found: "" } : answer
+    );
   }
 
   async #byScript(key: string, reads: readonly Read[]): Promise<readonly (string | Refusal)[]> {

@@ -540,6 +540,7 @@ export class Store {
       get failure() {
         return tracked.failure;
       },
+      hold: tracked.hold,
       leave: async () => {
         await tracked.leave();
         watches.delete(end); // until then, closing waits for it

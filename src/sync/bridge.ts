@@ -26,6 +26,7 @@ const SOON = 1;
 
 /** How many round trips one after the other a request may take; one when it is not here. */
 const ROUNDS: Readonly<Partial<Record<Request["kind"], number>>> = {
+  read: 2,
   readAll: 2,
   texts: 2,
   look: 2,

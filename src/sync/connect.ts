@@ -10,7 +10,7 @@ import type { Json, OnlyJson } from "../data/json.ts";
 import type { DraftOf } from "../draft/draft.ts";
 import { readOptions } from "../run/options.ts";
 import { Bridge } from "./bridge.ts";
-import { Lab, siteOf } from "./facade.ts";
+import { Lab, labOf } from "./facade.ts";
 import { BlockingDict } from "./handle.ts";
 import { startWorker } from "./worker.ts";
 
@@ -112,13 +112,12 @@ const handles: WeakMap<Lab, BlockingDict<never>> = new WeakMap();
  * ```
  */
 export function dictionary<T>(facade: Facade<T>): BlockingDict<T> {
-  const site = siteOf(facade);
-  if (site === undefined || site.proxy !== site.lab.root) {
+  const lab = labOf(facade);
+  if (lab === undefined) {
     throw new TypeError(
       "Cannot use it as a dictionary: it is not what connect of @json-dict/redis/sync returned",
     );
   }
-  const { lab } = site;
   let handle = handles.get(lab);
   if (handle === undefined) handles.set(lab, handle = new BlockingDict<never>(lab.bridge, lab.local));
   return handle as unknown as BlockingDict<T>; // the type of the facade says what it holds

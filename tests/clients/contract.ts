@@ -18,7 +18,7 @@ import {
 } from "../../src/errors/value.ts";
 import type { RedisClient } from "../../src/run/client.ts";
 import type { Json } from "../../src/data/json.ts";
-import type { FaultProxy } from "../support/fault_proxy.ts";
+import { type FaultProxy, loseAnswer } from "../support/fault_proxy.ts";
 import { until } from "../support/until.ts";
 
 /** The network between the client and the server. */
@@ -60,16 +60,6 @@ function dictOf<T extends object = Record<string, Json>>(
   options: Partial<DictOptions> = {},
 ): RedisJsonDict<T> {
   return new RedisJsonDict<T>(client, { prefix: `${prefix}{dict}:`, timeout: LONG, ...options });
-}
-
-/** Loses the next answer, and nothing more. */
-function loseAnswer(network: Network): void {
-  let isLost = false;
-  network.set((piece) => {
-    if (isLost || piece === "request") return "none";
-    isLost = true;
-    return "drop answer";
-  });
 }
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
@@ -230,7 +220,7 @@ export const CONTRACT: readonly Check[] = [
       const dict = dictOf<{ list: number[] }>(subject);
       await dict.set("list", []);
       for (const index of range(60)) {
-        if (index % 3 === 2) loseAnswer(subject.network);
+        if (index % 3 === 2) subject.network.set(loseAnswer());
         assert.equal(await dict.at("list").push(index), index + 1);
       }
       assert.deepEqual(await dict.get("list"), range(60));
@@ -275,7 +265,7 @@ export const CONTRACT: readonly Check[] = [
       const applied = [0];
       let lost = 0;
       for (const index of range(30).slice(1)) {
-        if (index % 3 === 2) loseAnswer(subject.network);
+        if (index % 3 === 2) subject.network.set(loseAnswer());
         try {
           await dict.at("list").push(index);
           applied.push(index);

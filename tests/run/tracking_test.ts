@@ -3,7 +3,7 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { EventEmitter } from "node:events";
-import type { RedisClient } from "../../src/run/client.ts";
+import type { Line as OwnLine, LineListener, RedisClient } from "../../src/run/client.ts";
 import type { Refused } from "../../src/run/failure.ts";
 import { type Tracked, Tracking } from "../../src/run/tracking.ts";
 import { until } from "../support/until.ts";
@@ -116,5 +116,57 @@ describe("Tracking", () => {
     await tracked.ready;
     await tracked.leave();
     assert(cluster.states.every((status) => status === "end"));
+  });
+
+  it("Tracking works by the method listen of a client, by RESP3 where REDIRECT is refused, and lets go", async () => {
+    const log: string[] = [];
+    const listeners: LineListener[] = [];
+    const listen = (listener: LineListener): OwnLine => {
+      listeners.push(listener);
+      if (listeners.length === 1) throw new Error("not yet");
+      queueMicrotask(() => listener.ready());
+      return {
+        call: (command, ...args) => {
+          log.push([command, ...args].join(" "));
+          const isRefused = args.includes("REDIRECT");
+          return isRefused
+            ? Promise.reject(Object.assign(new Error("ERR no REDIRECT"), { name: "ReplyError" }))
+            : Promise.resolve(7);
+        },
+        subscribe: (channel) => Promise.resolve(log.push(`subscribe ${channel}`)),
+        close: () => Promise.resolve(void log.push(`closed ${listener.protocol}`)),
+      };
+    };
+    const told: (string | undefined)[] = [];
+    const client: RedisClient = { call: () => Promise.resolve("OK"), listen };
+    const settings = { heartbeat: 60_000, timeout: 60_000 };
+    const changed = (name: string | undefined): void => void told.push(name);
+    const tracked = Tracking.join(client, "x:", settings, { changed, failed: () => {} });
+    tracked.hold(true); // nothing else keeps the process alive
+    await tracked.ready;
+    assertEquals(log, [
+      "CLIENT ID",
+      "CLIENT TRACKING ON REDIRECT 7 BCAST PREFIX x:",
+      "closed 2",
+      "CLIENT TRACKING OFF",
+      "CLIENT TRACKING ON BCAST PREFIX x:",
+    ]);
+    assertEquals(listeners.map(({ protocol }) => protocol), [2, 2, 3]);
+    await until("all is to be read", () => told.length === 1);
+    listeners[1].told(["x:late"]); // of a connection that was given up
+    listeners[2].told([
+      "x:a",
+      new TextEncoder().encode("x:\u00e9"),
+      "other",
+      "x:json-dict:op:{a}123456789012",
+    ]);
+    listeners[2].told(undefined);
+    assertEquals(told, [undefined, "x:a", "x:\u00e9", undefined]);
+    listeners[2].lost(new Error("gone"));
+    assertEquals(tracked.isFresh, false);
+    await until("it is back", () => tracked.isFresh);
+    assertEquals(listeners.map(({ protocol }) => protocol), [2, 2, 3, 3]);
+    await tracked.leave();
+    assertEquals(log.filter((line) => line.startsWith("closed")), ["closed 2", "closed 3", "closed 3"]);
   });
 });

@@ -7,7 +7,7 @@
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { Redis } from "ioredis";
-import { FaultProxy } from "./fault_proxy.ts";
+import { FaultProxy, loseAnswer } from "./fault_proxy.ts";
 
 /** How a check went. */
 export interface Checked {
@@ -81,12 +81,5 @@ const DEEDS: Readonly<
     proxy.fault = (piece) => piece === "request" && attempts++ < 3 ? "drop request" : "none";
     proxy.drop();
   },
-  "lose an answer": (proxy) => {
-    let isLost = false;
-    proxy.fault = (piece) => {
-      if (isLost || piece === "request") return "none";
-      isLost = true;
-      return "drop answer";
-    };
-  },
+  "lose an answer": (proxy) => void (proxy.fault = loseAnswer()),
 };

@@ -33,9 +33,11 @@ export interface ClusterOptions {
 /** A cluster that is stopped with its scope. */
 export class TestCluster implements AsyncDisposable {
   readonly #nodes: ClusterNode[];
+  readonly #nodeTimeout: number;
 
-  private constructor(nodes: ClusterNode[]) {
+  private constructor(nodes: ClusterNode[], nodeTimeout: number) {
     this.#nodes = nodes;
+    this.#nodeTimeout = nodeTimeout;
   }
 
   /** Starts one, and waits until it takes commands for all slots. */
@@ -49,12 +51,7 @@ export class TestCluster implements AsyncDisposable {
       await Promise.all(servers.map((server) => server.stop()));
       throw failed.reason;
     }
-    const nodes = await Promise.all(servers.map(async (server): Promise<ClusterNode> => {
-      const client = new Redis(server.url, { retryStrategy: () => null, maxRetriesPerRequest: 0 });
-      client.on("error", () => {});
-      return { server, id: String(await client.call("CLUSTER", "MYID")), url: server.url, client };
-    }));
-    const cluster = new TestCluster(nodes);
+    const cluster = new TestCluster(await Promise.all(servers.map(openNode)), nodeTimeout);
     try {
       await cluster.#join(masters);
     } catch (error) {
@@ -154,6 +151,16 @@ export class TestCluster implements AsyncDisposable {
     await this.ready();
   }
 
+  /** Adds a node that has no slots yet. */
+  async add(): Promise<ClusterNode> {
+    const node = await openNode(await startNode(this.#nodeTimeout));
+    const [first] = this.#nodes;
+    this.#nodes.push(node);
+    await first.client.call("CLUSTER", "MEET", "127.0.0.1", node.server.port, busOf(node.server.port));
+    await this.ready();
+    return node;
+  }
+
   /** Kills a node, without a word to the others. */
   async kill(node: ClusterNode): Promise<void> {
     this.#nodes.splice(this.#nodes.indexOf(node), 1);
@@ -210,6 +217,12 @@ async function startNode(nodeTimeout: number): Promise<RedisServer> {
     }
   }
   throw failure;
+}
+
+async function openNode(server: RedisServer): Promise<ClusterNode> {
+  const client = new Redis(server.url, { retryStrategy: () => null, maxRetriesPerRequest: 0 });
+  client.on("error", () => {});
+  return { server, id: String(await client.call("CLUSTER", "MYID")), url: server.url, client };
 }
 
 /** What a node knows of another, or of itself. */

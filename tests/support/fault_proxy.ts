@@ -27,6 +27,31 @@ export type Fault =
   | "part of answer"
   | "garbage";
 
+/**
+ * Tells for each piece of traffic what to do with it.
+ *
+ * @param connection The same object for all traffic of one connection.
+ */
+export type Plan = (piece: "request" | "answer", bytes: Uint8Array, connection: object) => Fault;
+
+/**
+ * Loses one answer, to the next request that runs a script. What clients ask by themselves, as for the slots of a
+ * cluster, comes through.
+ */
+export function loseAnswer(): Plan {
+  let asked: object | undefined;
+  let isLost = false;
+  return (piece, bytes, connection) => {
+    if (piece === "request") {
+      if (/evalsha/i.test(Buffer.from(bytes).toString("latin1"))) asked ??= connection;
+      return "none";
+    }
+    if (isLost || connection !== asked) return "none";
+    isLost = true;
+    return "drop answer";
+  };
+}
+
 /** A connection of a client, with the one to the server behind it. */
 interface Pair {
   readonly near: Socket;
@@ -37,8 +62,10 @@ interface Pair {
 
 /** A TCP proxy to one server. */
 export class FaultProxy implements AsyncDisposable {
-  /** What it does from now on, or a function that tells for each piece of traffic. */
-  fault: Fault | ((piece: "request" | "answer", bytes: Uint8Array) => Fault) = "none";
+  /** What it does from now on. */
+  fault: Fault | Plan = "none";
+  /** Answers a request itself, instead of the server, where it returns something. */
+  reply: (request: Uint8Array) => string | undefined = () => undefined;
   /** Where it connects to. What is connected stays. */
   target: string;
   /** How many connections it has taken. */
@@ -73,7 +100,9 @@ export class FaultProxy implements AsyncDisposable {
     }
     near.on("data", (bytes) => {
       if (pair.isSilent) return;
-      const fault = this.#next("request", bytes);
+      const reply = this.reply(bytes);
+      if (reply !== undefined) return void near.write(reply);
+      const fault = this.#next("request", bytes, pair);
       if (fault === "late request") this.#carry(bytes, target);
       if (fault === "drop request" || fault === "late request") near.destroy();
       else if (fault === "garbage") near.write("garbage\r\n");
@@ -81,15 +110,15 @@ export class FaultProxy implements AsyncDisposable {
     });
     far.on("data", (bytes) => {
       if (pair.isSilent) return;
-      const fault = this.#next("answer", bytes);
+      const fault = this.#next("answer", bytes, pair);
       if (fault === "drop answer") near.destroy();
       else if (fault === "part of answer") near.end(bytes.subarray(0, bytes.length >> 1));
       else if (fault !== "no answers") near.write(bytes);
     });
   }
 
-  #next(piece: "request" | "answer", bytes: Uint8Array): Fault {
-    return typeof this.fault === "function" ? this.fault(piece, bytes) : this.fault;
+  #next(piece: "request" | "answer", bytes: Uint8Array, pair: Pair): Fault {
+    return typeof this.fault === "function" ? this.fault(piece, bytes, pair) : this.fault;
   }
 
   /** Brings bytes to the server later, on a connection of its own. */

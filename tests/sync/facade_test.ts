@@ -174,6 +174,24 @@ describe("connect() of ./sync", () => {
     assertEquals(toPlain(lab.c.inside), [{ n: 1 }, { n: 1 }, { n: 1 }]);
   });
 
+  it("a damaged value is not written anywhere else, neither by its dictionary nor by a part of it", async () => {
+    using lab = open();
+    using other = open();
+    other.x = { kept: true };
+    for (
+      const text of ["oops", '1,"admin":true', "{", '"', "", "[1,]", '{"a":{"b":1},"c":', '{"a":{"b":1,}}']
+    ) {
+      await client.set(`${dictionary(lab).prefix}damaged`, text);
+      for (
+        const write of [() => other.copy = lab, () => other.x.list = [lab], () => other.x.part = lab.damaged]
+      ) {
+        assertThrows(write, CorruptValueError, "not JSON", text);
+      }
+      assertEquals(await textOf(other, "x"), '{"kept":true}', text);
+      assertEquals(Object.keys(other), ["x"], text);
+    }
+  });
+
   it("bigints are read and written with the option", async () => {
     using lab = open({ bigints: true });
     lab.big = [2n ** 63n];

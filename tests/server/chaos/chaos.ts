@@ -1,6 +1,7 @@
 /**
  * Chaos: clients in several processes do all operations at once while the network and the servers fail. In the end
- * nothing may be lost, nothing applied twice, and what the clients saw must fit one order of all that they did.
+ * nothing may be lost, nothing applied twice, and what the clients saw must fit one order of all that they did. Those who
+ * watch, and read through a cache, must show what the server has.
  *
  * @module
  */
@@ -17,6 +18,7 @@ import {
   judge,
   type Operation,
 } from "../../support/linearizability.ts";
+import { Lookout } from "./lookout.ts";
 import { KEYS, LOGS, randomOf, type Story, type Subject, type Task } from "./worker.ts";
 
 export type { Subject } from "./worker.ts";
@@ -50,6 +52,11 @@ export interface ChaosReport {
   readonly verdict: "linearizable" | "violation" | "budget" | "not asked";
   /** The key and its history, if that is not linearizable. */
   readonly evidence?: readonly Operation<DictInput, DictOutput>[];
+  /** Watches and caches that do not show in the end what the server has. */
+  readonly behind: readonly string[];
+  /** Values that the watches gave, and reads that the cache answered. */
+  readonly watched: number;
+  readonly hits: number;
   /** How often the network or a server has failed. */
   readonly faults: number;
   /** The longest that a call has taken, in milliseconds. */
@@ -67,7 +74,7 @@ interface Ground extends AsyncDisposable {
   /** The addresses for each process. */
   readonly urls: readonly (readonly string[])[];
   readonly faults: () => number;
-  /** Waits until nothing is on its way any more, and reads the lists that were pushed to. */
+  /** Waits until nothing is on its way any more, and nothing fails, and reads some names. */
   readonly read: (names: readonly string[]) => Promise<(string | null)[]>;
 }
 
@@ -76,21 +83,29 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { mode, subject, milliseconds, seed } = options;
   const prefix = `chaos:${seed}:`;
   await using ground = await (mode === "standalone" ? startServer(seed) : startCluster(mode, prefix, seed));
+  const names = [...KEYS, ...LOGS];
+  const lookout = new Lookout(ground.urls[0], prefix, names);
   const stories = await Promise.all(Array.from({ length: PROCESSES }, (_, index) =>
     runWorker({
       ...{ subject, prefix, clients: CLIENTS, first: index * CLIENTS, milliseconds, timeout: TIMEOUT, seed },
       urls: ground.urls[index],
-    })));
-  const texts = await ground.read(LOGS.map((key) => prefix + key));
-  return report(stories, texts, ground.faults(), mode);
+    }))).catch(async (error) => {
+      await lookout.close();
+      throw error;
+    });
+  const texts = await ground.read(names.map((key) => prefix + key));
+  const behind = await lookout.behind(texts);
+  await lookout.close();
+  const { values: watched, hits } = lookout;
+  const faults = ground.faults();
+  return { ...report(stories, texts.slice(KEYS.length), mode), behind, watched, hits, faults };
 }
 
 function report(
   stories: readonly Story[],
   texts: readonly (string | null)[],
-  faults: number,
   mode: Mode,
-): ChaosReport {
+): Omit<ChaosReport, "behind" | "watched" | "hits" | "faults"> {
   const history = stories.flatMap((story) => story.history);
   let [lost, twice] = [0, 0];
   LOGS.forEach((key, index) => {
@@ -119,7 +134,6 @@ function report(
     twice,
     verdict: judgement === undefined ? "not asked" : judgement.ok ? "linearizable" : judgement.reason,
     ...(judgement === undefined || judgement.ok ? {} : { evidence: judgement.history }),
-    faults,
     longest: Math.round(Math.max(...stories.map((story) => story.longest))),
     errors,
   };
@@ -199,7 +213,7 @@ async function startServer(seed: number): Promise<Ground> {
       mute.add(proxy);
       await pause(TIMEOUT * 1.2);
       mute.delete(proxy);
-      if (random(2) === 0) proxy.drop();
+      proxy.drop(); // no network loses bytes in the middle: each answer would be taken for that of an earlier call
     } else proxy.drop();
   });
   return {

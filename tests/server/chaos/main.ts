@@ -1,6 +1,6 @@
 /**
  * Long chaos runs: `deno task chaos --minutes 10 --mode all --seed 1`. Ends with 1 if anything was lost, applied twice,
- * or does not fit one order; the history of it is written to a file.
+ * does not fit one order, or was not seen by a watch; the history of it is written to a file.
  *
  * @module
  */
@@ -60,7 +60,9 @@ for (let round = 0; round < turns.length || elapsed() < minutes * 60; round++) {
     state.bad++;
     const file = await Deno.makeTempFile({ prefix: `chaos-${seed}-`, suffix: ".json" });
     await Deno.writeTextFile(file, JSON.stringify({ subject, seed, ...report }, undefined, 1));
-    console.error(`\nround with seed ${seed}, ${mode}, ${subject}: ${report.verdict}, see ${file}`);
+    console.error(
+      `\nround with seed ${seed}, ${mode}, ${subject}: ${report.verdict}, ${report.behind.length} behind, see ${file}`,
+    );
   }
   add(`${mode}, ${subject}`, report);
 }
@@ -71,7 +73,8 @@ console.table(Object.fromEntries(totals));
 console.log(`seeds ${first} to ${first + state.rounds - 1}; ${state.bad} of ${state.rounds} rounds were bad`);
 Deno.exit(state.bad === 0 ? 0 : 1);
 
-function isBad({ mode, lost, twice, verdict }: ChaosReport): boolean {
+function isBad({ mode, lost, twice, verdict, behind }: ChaosReport): boolean {
+  if (behind.length > 0) return true;
   // Without a failover nothing may be lost; with one, Redis may lose what it has answered.
   return twice > 0 || mode !== "failover" && lost > 0 || verdict === "violation";
 }
@@ -79,6 +82,7 @@ function isBad({ mode, lost, twice, verdict }: ChaosReport): boolean {
 function add(name: string, report: ChaosReport): void {
   const total = totals.get(name) ?? {
     ...{ rounds: 0, operations: 0, faults: 0, ambiguous: 0, open: 0, lost: 0, twice: 0 },
+    ...{ watched: 0, "from cache": 0, behind: 0 },
     ...{ linearizable: 0, violations: 0, undecided: 0, "longest, ms": 0 },
   };
   totals.set(name, total);
@@ -89,6 +93,9 @@ function add(name: string, report: ChaosReport): void {
   total.open += report.maybe;
   total.lost += report.lost;
   total.twice += report.twice;
+  total.watched += report.watched;
+  total["from cache"] += report.hits;
+  total.behind += report.behind.length;
   if (report.verdict === "linearizable") total.linearizable++;
   if (report.verdict === "violation") total.violations++;
   if (report.verdict === "budget") total.undecided++;
