@@ -639,6 +639,6 @@ describe("Draft types", () => {
   });
 
   it("Ref types are looked at by the compiler alone", () => {
-    assertEquals(checked, 20);
+    assertEquals(checked, 21);
   });
 });
