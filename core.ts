@@ -41,7 +41,6 @@ export type {
   AnyRef,
   ArrayRef,
   BooleanRef,
-  ContainerOf,
   ContainerRef,
   ElementOf,
   Has,
@@ -57,7 +56,7 @@ export type { AnyPath, At, AtPath, KeyOf, Path, PathOf, Segment } from "./src/da
 export type { Selected, Selection } from "./src/data/selector.ts";
 
 // Plain code: edits and live documents
-export type { Draft, DraftOf } from "./src/draft/draft.ts";
+export type { ContainerOf, Draft, DraftOf } from "./src/draft/draft.ts";
 export type {
   DictEditOptions,
   EditOptions,
@@ -65,7 +64,8 @@ export type {
   NotSynchronous,
   Synchronous,
 } from "./src/api/edit.ts";
-export type { Live } from "./src/api/live.ts";
+export type { Live, LiveOptions } from "./src/api/live.ts";
+export type { Following } from "./src/api/follow.ts";
 
 // Watching
 export type { DictWatchOptions, Ready, Watch, WatchOptions } from "./src/api/feed.ts";
@@ -81,8 +81,8 @@ export {
   type CacheEntry,
   type CacheMap,
   type CacheStatistics,
-  type Frozen,
 } from "./src/api/cached.ts";
+export type { Frozen, FrozenJson } from "./src/data/frozen.ts";
 
 // Patches
 export type { MergePatch, PatchOperation } from "./src/api/patch.ts";
@@ -127,7 +127,13 @@ export {
   type UnavailableErrorData,
   type Verdict,
 } from "./src/errors/delivery.ts";
-export { ConflictError, type ConflictErrorData, PatchError, type PatchErrorData } from "./src/errors/edit.ts";
+export {
+  ConflictError,
+  type ConflictErrorData,
+  PatchError,
+  type PatchErrorData,
+  StaleError,
+} from "./src/errors/edit.ts";
 export {
   CorruptValueError,
   type CorruptValueErrorData,

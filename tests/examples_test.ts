@@ -1,13 +1,18 @@
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { redisUrl, testClient } from "./support/redis.ts";
+import { until } from "./support/until.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 
 /** Runs a program of `examples/` as a reader would, and returns what it printed. */
-async function runExample(name: string, env: Record<string, string> = {}): Promise<string> {
+async function runExample(
+  name: string,
+  env: Record<string, string> = {},
+  ...args: readonly string[]
+): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", `examples/${name}.ts`],
+    args: ["run", "-A", "--quiet", `examples/${name}.ts`, ...args],
     cwd: ROOT,
     env: { REDIS_URL: redisUrl, ...env },
   }).output();
@@ -175,6 +180,67 @@ describe("examples/", () => {
       "",
     ]);
     assertEquals(await leftovers("plain:*"), []);
+  });
+
+  it("dashboard.ts shows a run of another process, and pauses it", async () => {
+    const lines = (await runExample("dashboard", {}, "20")).split("\n");
+    const row = (name: string): string => lines.find((line) => line.includes(` ${name} `)) ?? "";
+    assert(row("status").includes(" done "), lines.join("\n"));
+    assert(row("frames").includes(" 20/20 "), lines.join("\n"));
+    assert(lines.some((line) => line.includes("too hot at frame")), lines.join("\n"));
+    assertEquals(await leftovers("dashboard:*"), []);
+  });
+
+  it("dashboard.ts ends cleanly by Ctrl-C, and so does its experiment", async () => {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", "examples/dashboard.ts", "100000"],
+      cwd: ROOT,
+      env: { REDIS_URL: redisUrl },
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const client = testClient();
+    await until("the experiment takes frames", async () => {
+      const [key] = await leftovers("dashboard:*:run");
+      return key !== undefined && JSON.parse(await client.get(key) ?? "{}").frames > 2;
+    });
+    child.kill("SIGINT");
+    const { code, stdout, stderr } = await child.output();
+    assertEquals([code, new TextDecoder().decode(stderr)], [130, ""]);
+    assert(new TextDecoder().decode(stdout).includes(" done "));
+    assertEquals(await leftovers("dashboard:*"), []);
+  });
+
+  it("page.ts sends each change to every browser, whoever makes it", async () => {
+    const prefix = `page:${crypto.randomUUID()}:`;
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", "examples/page.ts", prefix, "0"],
+      cwd: ROOT,
+      env: { REDIS_URL: redisUrl },
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const address = (await output.read()).value!.trim();
+    assert((await (await fetch(address)).text()).includes("<button"));
+    const browsers = await Promise.all([1, 2].map(async () => {
+      const reader = (await fetch(`${address}events`)).body!.pipeThrough(new TextDecoderStream()).getReader();
+      return async (): Promise<unknown> => JSON.parse((await reader.read()).value!.replace("data: ", ""));
+    }));
+    const seen = (): Promise<unknown[]> => Promise.all(browsers.map((next) => next()));
+    assertEquals(await seen(), [{ clicks: 0 }, { clicks: 0 }]);
+    assertEquals((await fetch(`${address}click`, { method: "POST" })).status, 204);
+    assertEquals(await seen(), [{ clicks: 1 }, { clicks: 1 }]);
+    await testClient().set(`${prefix}counter`, '{"clicks":7}');
+    assertEquals(await seen(), [{ clicks: 7 }, { clicks: 7 }]);
+    await testClient().del(`${prefix}counter`);
+    assertEquals(await seen(), [null, null]);
+    child.kill("SIGINT");
+    assertEquals((await output.read()).done, true);
+    await output.cancel();
+    const { code } = await child.status;
+    assertEquals([code, await new Response(child.stderr).text()], [0, ""]);
+    assertEquals(await leftovers(`${prefix}*`), []);
   });
 
   it("plain.ipynb prints what it says, cell by cell", async () => {

@@ -6,21 +6,13 @@
 
 import { TimeoutError } from "../errors/delivery.ts";
 import { KeyNotFoundError } from "../errors/value.ts";
+import { freeze, type Frozen } from "../data/frozen.ts";
 import type { OnlyJson } from "../data/json.ts";
 import { type At, readKey } from "../data/path.ts";
 import type { Store } from "../store/store.ts";
 import { Deferred } from "../run/deferred.ts";
 import type { Tracked } from "../run/tracking.ts";
 import { type Key, type RedisJsonDict, storeOf } from "./core.ts";
-
-/**
- * A value that was read: the same all the way down, but nothing of it can be changed.
- *
- * @typeParam V The type of the value.
- */
-export type Frozen<V> = unknown extends V ? V // any too
-  : V extends string | number | boolean | bigint | null | undefined ? V
-  : { readonly [K in keyof V]: Frozen<V[K]> };
 
 /** What stands in a cache. Only who put it there can read it. */
 export interface CacheEntry {
@@ -275,18 +267,6 @@ class Reads {
     this.#tracked = undefined;
     await tracked?.leave();
   }
-}
-
-/** Freezes a JSON value all the way down. */
-function freeze(value: unknown): unknown {
-  const pending = [value];
-  while (pending.length > 0) {
-    const next = pending.pop();
-    if (typeof next !== "object" || next === null) continue;
-    Object.freeze(next);
-    for (const part of Object.values(next)) if (typeof part === "object") pending.push(part);
-  }
-  return value;
 }
 
 /**

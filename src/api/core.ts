@@ -637,10 +637,11 @@ export class RedisJsonDict<T extends OnlyJson<T, bigint> = Record<string, Json>>
   }
 
   /**
-   * Waits until all changes of live documents are in Redis.
+   * Waits until all changes of live documents are in Redis, and shown by those that follow.
    *
    * @returns Resolves when all of them are applied.
    * @throws {JsonDictError} If one of them failed, and that was not reported yet.
+   * @throws {TimeoutError} If one that follows could not be read in time; its changes are in Redis.
    * @throws {AggregateError} If several did; `errors` has all of them.
    */
   settled(): Promise<void> {

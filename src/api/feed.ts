@@ -54,6 +54,9 @@ export interface Watch<V> extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** The methods that have a feed. */
+type Operation = "watch" | "until" | "live";
+
 /** The longest delay of a timer. */
 const MAX_DELAY = 2 ** 31 - 1;
 /** How much later than a key expires it is read, in milliseconds: the time left is rounded. */
@@ -66,7 +69,7 @@ export abstract class Feed<V> implements Watch<V> {
   /** The place, empty for the whole dictionary. */
   protected readonly path: Path;
   /** The method that the caller used. */
-  protected readonly operation: "watch" | "until";
+  protected readonly operation: Operation;
   readonly #signal: AbortSignal | undefined;
   #tracked: Tracked | undefined;
   #isOver: boolean = false;
@@ -91,7 +94,7 @@ export abstract class Feed<V> implements Watch<V> {
    * @param options What ends it; they are checked.
    * @param operation The method that the caller used.
    */
-  constructor(store: Store, path: Path, options: WatchOptions, operation: "watch" | "until" = "watch") {
+  constructor(store: Store, path: Path, options: WatchOptions, operation: Operation = "watch") {
     store.check();
     this.operation = operation;
     this.store = store;

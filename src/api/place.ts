@@ -276,8 +276,12 @@ export class Place {
   // ---- Arguments ----
 
   /** What may end a call of another method, checked. */
-  callOf(operation: string, options: CallOptions | undefined): CallOptions {
-    checkOptions(operation, options, ["timeout", "signal"]);
+  callOf(
+    operation: string,
+    options: CallOptions | undefined,
+    names: readonly OptionName[] = [],
+  ): CallOptions {
+    checkOptions(operation, options, ["timeout", "signal", ...names]);
     return this.#merge(options);
   }
 

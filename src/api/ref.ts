@@ -12,10 +12,11 @@ import { readPath, readSegments, type Selected, type Selection } from "../data/s
 import type { CallOptions } from "../run/cancellation.ts";
 import type { Store } from "../store/store.ts";
 import type { MergePatch, PatchOperation } from "./patch.ts";
-import type { DraftOf } from "../draft/draft.ts";
+import type { ContainerOf, DraftOf } from "../draft/draft.ts";
 import type { EditOptions, Synchronous } from "./edit.ts";
 import { readRefs } from "./items.ts";
-import { type Live, openLive } from "./live.ts";
+import { type Following, openFollowing } from "./follow.ts";
+import { type Live, type LiveOptions, openLive } from "./live.ts";
 import type { Watch, WatchOptions } from "./feed.ts";
 import { type CompareOptions, Place, type WriteOptions } from "./place.ts";
 import type { Task } from "./task.ts";
@@ -575,7 +576,7 @@ export interface ContainerRef<V> {
    * All changes made without an `await` in between leave together, as one atomic call, at the end of the turn or
    * with the next call of the dictionary, whichever is first; `settled()` of the dictionary waits for them. They
    * are ops on the value that Redis then has: `push` adds behind what others have pushed, and nothing else is
-   * overwritten. The document does not show what others change; open it again for that. Use `edit` where a change depends
+   * overwritten. The document does not show what others change; with `follow: true` it does. Use `edit` where a change depends
    * on the present value, such as the index of an element that others may move.
    *
    * What is assigned is copied. If a write fails, because the value was removed, or became another type, or
@@ -609,7 +610,56 @@ export interface ContainerRef<V> {
    * await lab.clear();
    * ```
    */
-  live(options?: CallOptions): Promise<Live<ContainerOf<V>>>;
+  live(options?: LiveOptions & { readonly follow?: false }): Promise<Live<ContainerOf<V>>>;
+  /**
+   * Opens the value as a live document that also shows what others do, whoever they are and whatever they write with:
+   * other clients, other languages, expiry, a flush. It is a store that a user interface subscribes to: `subscribe` and
+   * `snapshot` are what `useSyncExternalStore` of React takes.
+   *
+   * It is changed as every live document. What the server has is read again after each news of a change, by anyone. What
+   * was done to the document since that read was sent is done to the new value too, so own changes never go away, and
+   * after `settled()` the document shows a state of the server that has them. It shows what is there last; states
+   * between may be skipped. After news it takes one read, and never more than one is under way.
+   *
+   * If a write fails, later changes are not applied, and the next use reports the error, as for every live document.
+   * Then this one shows what the server has, without them, and goes on: once the error is reported and `settled()`, it
+   * can be changed again. There need be nothing at the place; `document` is `undefined` then. It outlives that the
+   * server is away, and needs of server and client what {@linkcode AnyRef.watch} needs.
+   *
+   * @param options That it follows. `timeout`, if shorter than that of the dictionary, is for the opening; `signal` also
+   * ends the document.
+   * @returns The document, in a store. `await using`, or closing the dictionary, ends it.
+   * @throws {TypeError} If the client reads from replicas, or the options are wrong.
+   * @throws {TypeMismatchError} If the path leads through a scalar.
+   * @throws {CorruptValueError} If the text is not JSON.
+   * @throws {WrongTypeError} If the key is no Redis string.
+   * @throws {UnavailableError} If the server or the client cannot tell of changes, or the user has not got the right.
+   *
+   * @example Show a run that others change, too
+   * ```ts
+   * import { RedisJsonDict } from "@json-dict/redis";
+   * import { assertEquals, assertStrictEquals } from "@std/assert";
+   *
+   * await using lab = RedisJsonDict.connect<{ run: { frames: number; log: string[] } }>(
+   *   "redis://localhost:6379",
+   *   { prefix: "doc:ref.follow:" },
+   * );
+   * await lab.set("run", { frames: 0, log: [] });
+   * await using run = await lab.at("run").live({ follow: true });
+   * const before = run.snapshot();
+   * const changed = new Promise<void>((resolve) => run.subscribe(resolve));
+   * await lab.at("run", "frames").increment(); // or any other program does
+   * await changed;
+   * assertEquals(run.snapshot(), { frames: 1, log: [] });
+   * assertStrictEquals(run.snapshot()?.log, before?.log); // what did not change is the same
+   *
+   * run.document?.log.push("started");
+   * await run.settled();
+   * assertEquals(await lab.get("run"), { frames: 1, log: ["started"] });
+   * await lab.clear();
+   * ```
+   */
+  live(options: LiveOptions & { readonly follow: true }): Promise<Following<V>>;
 }
 
 /**
@@ -625,13 +675,6 @@ export type Ref<V> =
   & (Has<V, readonly unknown[]> extends true ? ArrayRef<ElementOf<V>> & LengthRef : unknown)
   & (Has<V, object, readonly unknown[]> extends true ? ObjectRef<V> & LengthRef : unknown)
   & (Has<V, object> extends true ? ContainerRef<V> : unknown);
-
-/**
- * The objects and arrays in the union `V`.
- *
- * @typeParam V The type of the value.
- */
-export type ContainerOf<V> = unknown extends V ? V : Extract<V, object>;
 
 /**
  * Whether some part of the union `V` is a `T` and no `N`; true for `any`.
@@ -807,12 +850,10 @@ class JsonRef {
     return await this.#do(this.#place.merge(patch, options));
   }
 
-  async live(options?: CallOptions): Promise<object> {
-    return await openLive(
-      this.#store,
-      this.#store.within(this.#place.callOf("live", options)),
-      this.path,
-    );
+  async live(options?: LiveOptions): Promise<object> {
+    const call = this.#place.callOf("live", options, ["follow"]);
+    if (options?.follow) return await openFollowing(this.#store, this.path, call);
+    return await openLive(this.#store, this.#store.within(call), this.path);
   }
 
   #do<R>({ options, steps }: Task<R>): Promise<R> {

@@ -11,70 +11,8 @@ import { checkOptions } from "../run/option.ts";
 import { atExpiry, Feed, type Watch, type WatchOptions } from "./feed.ts";
 import type { Json } from "../data/json.ts";
 import { formatPlace, type Path } from "../data/path.ts";
+import { readPlace } from "./place_reads.ts";
 import type { Glance, Store } from "../store/store.ts";
-
-/** Reads of one key: those that ask while one is under way share the next one, which is sent after they asked. */
-class KeyReads {
-  readonly #store: Store;
-  #isBusy: boolean = false;
-  #next: Map<string, Path> = new Map();
-  #answer: Promise<Glance> | undefined;
-  #current: Promise<unknown> = Promise.resolve();
-
-  constructor(store: Store) {
-    this.#store = store;
-  }
-
-  get isIdle(): boolean {
-    return !this.#isBusy && this.#answer === undefined;
-  }
-
-  async read(
-    path: Path,
-  ): Promise<{ readonly found: Glance["found"][number]; readonly ttl: number | undefined }> {
-    const id = JSON.stringify(path);
-    const places = this.#next;
-    places.set(id, path);
-    const index = [...places.keys()].indexOf(id);
-    this.#answer ??= this.#send();
-    const { found, ttl } = await this.#answer;
-    return { found: found[index], ttl };
-  }
-
-  /** Sends what is asked for until the read before is over, and in this turn. */
-  #send(): Promise<Glance> {
-    const answer = this.#current.then(() => {
-      const places = [...this.#next.values()];
-      this.#next = new Map();
-      this.#answer = undefined;
-      this.#isBusy = true;
-      return this.#store.glance(places);
-    }).finally(() => this.#isBusy = false);
-    this.#current = answer.catch(() => {});
-    return answer;
-  }
-}
-
-const readsOf = new WeakMap<Store, Map<string, KeyReads>>();
-
-async function readPlace(
-  store: Store,
-  path: Path,
-  operation: string,
-): Promise<Awaited<ReturnType<KeyReads["read"]>>> {
-  const key = String(path[0]);
-  let ofStore = readsOf.get(store);
-  if (ofStore === undefined) readsOf.set(store, ofStore = new Map());
-  let reads = ofStore.get(key);
-  if (reads === undefined) ofStore.set(key, reads = new KeyReads(store));
-  try {
-    return await reads.read(path);
-  } catch (error) {
-    throw store.readError(error, operation, path);
-  } finally {
-    if (reads.isIdle && ofStore.get(key) === reads) ofStore.delete(key);
-  }
-}
 
 /** Watches one place. Its state is a mark, the last text and a timer, however much happens. */
 class PlaceFeed extends Feed<Json | undefined> {

@@ -32,6 +32,11 @@ export class Fragment {
     return new Fragment(decode(text, options), text);
   }
 
+  /** The same text with an equal value, such as one that shares its parts with others. */
+  with(value: Json): Fragment {
+    return new Fragment(value, this.#source);
+  }
+
   /** The text, as it was read. */
   get text(): string {
     return typeof this.#source === "string" ? this.#source : this.#source();

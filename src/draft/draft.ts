@@ -33,6 +33,13 @@ export type DraftOf<V> = unknown extends V ? V // any too
   : V extends string | number | boolean | bigint | null | undefined ? V
   : Draft<V>;
 
+/**
+ * The objects and arrays in the union `V`.
+ *
+ * @typeParam V The type of the value.
+ */
+export type ContainerOf<V> = unknown extends V ? V : Extract<V, object>;
+
 /** The dictionary of a recipe: its members are the values that were fetched. */
 class DictionaryNode implements Draftable {
   readonly session: Session;
@@ -159,6 +166,42 @@ export function draftDictionary(
 ): DraftRoot {
   const root = new DictionaryNode(session, fetched);
   return { draft: root.proxy, guards: () => root.guards() };
+}
+
+/** The draft of an object or an array that follows what others make of it. */
+export interface FollowingRoot {
+  /** The draft. */
+  readonly draft: object;
+  /** The value as it is now, frozen. Whatever has not changed since the last time is identical. */
+  snapshot(): Json;
+  /** Shows another value, frozen, which shares what is equal with the snapshot. */
+  rebase(fragment: Fragment): void;
+  /** Ends it until it shows a value again: each use throws. */
+  retire(over: (path: Path) => Error): void;
+}
+
+/**
+ * Drafts an object or an array that is to follow what others make of it.
+ *
+ * @param session Records the changes.
+ * @param fragment The fetched value, frozen.
+ * @param path Its path.
+ * @param over Makes what a part throws that is no longer there, for its path.
+ * @returns The root.
+ */
+export function draftFollowing(
+  session: Session,
+  fragment: Fragment,
+  path: Path,
+  over: (path: Path) => Error,
+): FollowingRoot {
+  const root = Node.createRoot(session, fragment, path);
+  return {
+    draft: root.proxy,
+    snapshot: () => root.snapshot(),
+    rebase: (other) => root.rebase(session, other, path, over),
+    retire: (because) => root.retire(because),
+  };
 }
 
 /**

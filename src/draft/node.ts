@@ -9,11 +9,13 @@
  */
 
 import { Fragment } from "../data/fragment.ts";
+import { freeze } from "../data/frozen.ts";
 import type { Json } from "../data/json.ts";
 import type { Op } from "../data/op.ts";
 import { formatPlace, type Path, type Segment } from "../data/path.ts";
+import { staysFrom } from "./identity.ts";
 import { isName, Reads } from "./reads.ts";
-import { type Change, type Session, Written } from "./session.ts";
+import { type Change, Session, Written } from "./session.ts";
 import { createProxy, define, type Draftable, draftOf, isContainer, missingMember } from "./proxy.ts";
 
 /** What is wrong with an array index beyond the end. */
@@ -23,12 +25,15 @@ const ALL = Number.MAX_SAFE_INTEGER;
 
 /** An object or an array. */
 export class Node implements Draftable {
-  readonly session: Session;
+  /** Says whether it may be used. Another one where it is over before the document is. */
+  session: Session;
   readonly proxy: object;
-  readonly #fragment: Fragment;
+  #fragment: Fragment;
   /** Where it was when it was fetched. */
-  readonly #path: Path;
-  readonly #reads: Reads;
+  #path: Path;
+  #reads: Reads;
+  /** The value as it is now, as far as it was asked for, frozen or not. If it is not known, nor is that of the parent. */
+  #snapshot: Json | undefined;
   /**
    * What it is now: scalars, proxies of drafts, and in an edit what the recipe has placed. Filled when needed. An object
    * or array stands there as it was read, until somebody looks at it and it becomes a draft.
@@ -55,7 +60,7 @@ export class Node implements Draftable {
   /** Arrays: how far the element that was last looked for had gone from where it was seen before. */
   #drift = 0;
   /** What it was in when it was fetched. */
-  readonly #origin: Node | undefined;
+  #origin: Node | undefined;
   /** No name on the way to it stands twice. */
   #isAddressable = false;
 
@@ -65,6 +70,7 @@ export class Node implements Draftable {
     this.#fragment = fragment;
     this.#path = path;
     this.#reads = new Reads(fragment, path);
+    this.#snapshot = fragment.value;
     this.#target = Array.isArray(fragment.value) ? [] : {};
     this.proxy = createProxy(this, this.#target);
   }
@@ -166,7 +172,7 @@ export class Node implements Draftable {
     this.#checkPlace(name);
     this.#forget(name);
     this.#replaced.add(name);
-    this.#isChanged = true;
+    this.#change();
     Reflect.deleteProperty(this.#target, name);
     this.#record("delete", [name], []);
   }
@@ -340,6 +346,88 @@ export class Node implements Draftable {
       (!this.session.isEdit || this.#originOf(segment) !== undefined);
   }
 
+  // ---- Following ----
+
+  /** The value as it is now, frozen. Whatever has not changed since it was asked for last is identical. */
+  snapshot(): Json {
+    if (this.#snapshot !== undefined) return freeze(this.#snapshot);
+    const part = (value: unknown): Json => {
+      const draft = draftOf(value);
+      return draft instanceof Node ? draft.snapshot() : freeze(value as Json);
+    };
+    const target = this.#target;
+    let copy: Json;
+    if (Array.isArray(target)) copy = target.map(part);
+    else {
+      copy = {};
+      for (const name of Object.keys(target)) define(copy, name, part(target[name]));
+    }
+    return this.#snapshot = Object.freeze(copy) as Json;
+  }
+
+  /**
+   * Takes another value in place of the one that it shows, after a `snapshot`. The drafts of its parts go on if these
+   * stay what they are, else they are over.
+   *
+   * @param session The session that it belongs to.
+   * @param fragment The value, frozen, of the same kind, which shares what is equal with the snapshot.
+   * @param path Where it is.
+   * @param over Makes what the drafts throw that are over, for a place.
+   */
+  rebase(session: Session, fragment: Fragment, path: Path, over: (path: Path) => Error): void {
+    const stays = staysFrom(this.#snapshot!, fragment.value);
+    const kept: [Segment, Node][] = [];
+    for (const [segment, child] of this.#parts()) {
+      if (stays(segment)) kept.push([segment, child]);
+      else child.retire(over);
+    }
+    this.session = session;
+    this.#fragment = fragment;
+    this.#path = path;
+    this.#reads = new Reads(fragment, path);
+    this.#snapshot = fragment.value;
+    this.#isChanged = false;
+    this.#isShifted = false;
+    this.#isAddressable = false;
+    this.#replaced.clear();
+    this.#children.clear();
+    this.#drift = 0;
+    this.#isFilled = false;
+    const target = this.#target;
+    if (Array.isArray(target)) target.length = 0;
+    else for (const name of Object.keys(target)) Reflect.deleteProperty(target, name);
+    if (kept.length > 0) this.#fill();
+    for (const [segment, child] of kept) {
+      this.#adopt(child, segment);
+      child.#origin = this;
+      this.#children.set(segment, child);
+      (target as Record<Segment, unknown>)[segment] = child.proxy;
+      child.rebase(session, fragment.child(segment), [...path, segment], over);
+    }
+  }
+
+  /** Ends it, and the drafts of its parts: each use throws. A root goes on with `rebase`. */
+  retire(over: (path: Path) => Error): void {
+    for (const [, child] of this.#parts()) child.retire(over);
+    const path = this.#path;
+    this.session = new Session(this.session.options);
+    this.session.end(() => over(path));
+    this.#parent = undefined;
+  }
+
+  /** The drafts of its parts, where they stand. */
+  #parts(): [Segment, Node][] {
+    const parts: [Segment, Node][] = [];
+    const add = (segment: Segment, value: unknown): void => {
+      const child = draftOf(value);
+      if (child instanceof Node && child.#parent === this) parts.push([segment, child]);
+    };
+    const target = this.#target;
+    if (Array.isArray(target)) target.forEach((value, index) => add(index, value));
+    else for (const name of Object.keys(target)) add(name, target[name]);
+    return parts;
+  }
+
   // ---- Changes ----
 
   /**
@@ -392,6 +480,16 @@ export class Node implements Draftable {
     }
   }
 
+  /** It is about to be changed. */
+  #change(): void {
+    this.#isChanged = true;
+    if (this.#snapshot === undefined) return;
+    this.#snapshot = undefined;
+    for (let node = this.#parent; node !== undefined && node.#snapshot !== undefined; node = node.#parent) {
+      node.#snapshot = undefined;
+    }
+  }
+
   /** A part is there no longer: ops stop leading to it. */
   #forget(segment: Segment): void {
     const child = draftOf((this.#target as Record<Segment, unknown>)[segment]);
@@ -405,7 +503,7 @@ export class Node implements Draftable {
     const { kept, change, child } = place(this.session, value, [...this.#path, name]);
     this.#forget(name);
     this.#replaced.add(name);
-    this.#isChanged = true;
+    this.#change();
     define(this.#target, name, kept);
     if (child) this.#adopt(child, name);
     this.#record("set", [name], [change]);
@@ -422,7 +520,7 @@ export class Node implements Draftable {
       );
     }
     if (index < target.length) this.#forget(index);
-    this.#isChanged = true;
+    this.#change();
     target[index] = kept;
     this.#origins[index] = -1;
     if (child) this.#adopt(child, index);
@@ -448,7 +546,7 @@ export class Node implements Draftable {
   /** Replaces elements of the target, as `splice`. */
   #cut(start: number, deleteCount: number, items: readonly unknown[]): unknown[] {
     for (let index = start; index < start + deleteCount; index++) this.#forget(index);
-    this.#isChanged = true;
+    this.#change();
     this.#isShifted = true;
     exchange(this.#origins, start, deleteCount, items.map(() => -1));
     return exchange(this.#target as unknown[], start, deleteCount, items);
@@ -549,7 +647,7 @@ export class Node implements Draftable {
       if (isFirst || (!slot.isNew && (this.session.isEdit || !isContainer(slot.value)))) return slot;
       return { value: place(this.session, slot.value, [...this.#path, index]).kept, origin: -1 };
     });
-    this.#isChanged = true;
+    this.#change();
     this.#isShifted = true;
     this.#origins = after.map(({ origin }) => origin);
     target.length = after.length;

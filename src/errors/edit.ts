@@ -1,5 +1,5 @@
 /**
- * Errors of edits and patches.
+ * Errors of edits, patches and documents that follow.
  *
  * @module
  */
@@ -87,5 +87,32 @@ export class PatchError extends JsonDictError {
     this.index = index;
     this.patchOperation = patchOperation;
     this.pointer = pointer;
+  }
+}
+
+/**
+ * Thrown when a part of a document that follows is used which is no longer there: others have removed, moved or replaced
+ * it. Read it from the document again.
+ */
+export class StaleError extends JsonDictError {
+  static {
+    this.prototype.name = "StaleError";
+  }
+
+  /** Always `"STALE"`. */
+  readonly code: "STALE" = "STALE";
+
+  /**
+   * Creates an error.
+   *
+   * @param data What failed, and where the part was.
+   */
+  constructor(data: JsonDictErrorData) {
+    super(
+      data,
+      `Cannot use what was at ${
+        formatPlace(data.path)
+      }: others have removed, moved or replaced it; read it from the document again`,
+    );
   }
 }

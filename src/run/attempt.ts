@@ -151,6 +151,11 @@ export class Attempts<R> implements Timed {
     this.#attempt();
   }
 
+  /** How many attempts there were. */
+  get count(): number {
+    return this.#attempts;
+  }
+
   get #mayBeApplied(): boolean {
     return this.#isLost || this.#flying > 0;
   }

@@ -24,6 +24,7 @@ const OPTIONS = {
   startsWith: { check: checkString, hint: "", example: '"a"' },
   wait: { check: checkWait, hint: ", in milliseconds", example: "true" },
   initial: { check: checkBoolean, hint: "", example: "true" },
+  follow: { check: checkBoolean, hint: "", example: "true" },
   limit: { check: checkCount, hint: "", example: "10" },
   timeout: { check: checkTimeout, hint: ", in milliseconds", example: "5000" },
   signal: { check: checkSignal, hint: "", example: "AbortSignal.timeout(5000)" },

@@ -30,6 +30,8 @@ interface Known {
 interface Flight {
   readonly running: Roster<Attempts<unknown>>;
   isEnded: boolean;
+  /** How often something was sent again. */
+  repeats: number;
 }
 
 /** Sends commands and scripts to one client. */
@@ -46,7 +48,7 @@ export class Runner {
     client: RedisClient,
     timeout: number,
     known: Known = { hasRead: false, hasEvalsha: true, ahead: 0 },
-    flight: Flight = { running: new Roster(), isEnded: false },
+    flight: Flight = { running: new Roster(), isEnded: false, repeats: 0 },
   ) {
     this.#known = known;
     this.#flight = flight;
@@ -151,6 +153,7 @@ export class Runner {
         else this.#load(script.text, send);
       }
     }
+    this.#flight.repeats++;
     return await send("EVAL", [script.text, ...rest]);
   }
 
@@ -239,6 +242,11 @@ export class Runner {
     throw answer?.status === "rejected" ? answer.reason : new Error("No master is known");
   }
 
+  /** How often something was sent again, so that it may have been done behind what was issued later. */
+  get repeats(): number {
+    return this.#flight.repeats;
+  }
+
   /** Whether nothing is sent any more. */
   get isEnded(): boolean {
     return this.#flight.isEnded;
@@ -264,6 +272,7 @@ export class Runner {
     try {
       return await attempts.result;
     } finally {
+      this.#flight.repeats += Math.max(attempts.count - 1, 0);
       this.#flight.running.remove(entry);
     }
   }

@@ -53,6 +53,12 @@ export class Bursts {
     outbox.follow(write).then(() => this.#tidy(outbox));
   }
 
+  /** Lets those who ask for the writes of a document wait for something more. If it fails, only they are told. */
+  wait(something: Promise<void>, outbox: Outbox): void {
+    this.#outboxes.add(outbox);
+    outbox.wait(something).then(() => this.#tidy(outbox));
+  }
+
   /** The failure of a document, as the cause of what it refuses. It counts as reported. */
   report(outbox: Outbox): unknown {
     outbox.take();

@@ -10,7 +10,8 @@ import type { Line } from "../run/sitting.ts";
 export class Outbox {
   /** No burst behind a failed one is applied. */
   readonly line: Line = { isBroken: false };
-  readonly #underWay: Set<Promise<void>> = new Set();
+  /** What is under way: writes, which resolve with nothing, and waits, which do so with why they failed. */
+  readonly #underWay: Set<Promise<{ readonly reason: unknown } | void>> = new Set();
   #failure: { readonly reason: unknown } | undefined;
   #isReported: boolean = false;
   /** Whether nobody holds the document any more. */
@@ -23,26 +24,41 @@ export class Outbox {
     return this.#failure;
   }
 
+  /** Whether its failure was reported. */
+  get isReported(): boolean {
+    return this.#isReported;
+  }
+
   /** Whether there is nothing to wait for, and nothing to report. */
   get isQuiet(): boolean {
     return this.#underWay.size === 0 && (this.#failure === undefined || this.#isReported);
   }
 
   /** Follows a burst. Resolves when it is settled, however it ends. */
-  follow(write: Promise<void>): Promise<void> {
-    const followed: Promise<void> = write.catch((reason) => this.#fail(reason)).then(() => {
-      this.#underWay.delete(followed);
-    });
-    this.#underWay.add(followed);
-    return followed;
+  follow(write: Promise<void>): Promise<unknown> {
+    return this.#await(write.catch((reason) => this.#fail(reason)));
   }
 
-  /** Waits for the bursts that are under way. Returns the failure, if it was not reported yet. */
+  /** Lets those who ask meanwhile wait for something more. If it fails, only they are told. */
+  wait(something: Promise<void>): Promise<unknown> {
+    return this.#await(something.catch((reason) => ({ reason })));
+  }
+
+  #await(something: Promise<{ readonly reason: unknown } | void>): Promise<unknown> {
+    const awaited: typeof something = something.then((end) => {
+      this.#underWay.delete(awaited);
+      return end;
+    });
+    this.#underWay.add(awaited);
+    return awaited;
+  }
+
+  /** Waits for what is under way. Returns the failure, if it was not reported yet. */
   async ask(): Promise<{ readonly reason: unknown } | undefined> {
     this.#asking++;
-    await Promise.all(this.#underWay);
+    const ends = await Promise.all(this.#underWay);
     this.#asking--;
-    return this.take();
+    return this.take() ?? (ends.find((end) => end !== undefined) || undefined);
   }
 
   /** The failure, if it was not reported yet. From here on it counts as reported. */

@@ -34,6 +34,8 @@ export interface Glance {
   readonly found: readonly (string | Refusal)[];
   /** Milliseconds until the key expires, `undefined` if it does not. */
   readonly ttl: number | undefined;
+  /** Whether it was sent once, so that nothing which was issued later is in it. */
+  readonly isCertain: boolean;
 }
 
 /** Who is told of writes. Without keys, any of them may be written. */
@@ -603,19 +605,24 @@ export class Store {
     return { text: typeof found === "string" ? found : undefined, ttl: Number(ttl) };
   }
 
-  /** What is at some places of one key, and for how long. One round trip, two if a whole value is not there. */
-  async glance(places: readonly Path[]): Promise<Glance> {
+  /**
+   * What is at some places of one key, and for how long, behind all earlier changes of the key. One round trip, two if a
+   * whole value is not there.
+   *
+   * @param sent Called when it is sent: news of changes that came before are answered by it.
+   */
+  async glance(places: readonly Path[], sent: () => void = () => {}): Promise<Glance> {
     this.check();
     const key = String(places[0][0]);
     this.#keyspace.check([key]);
     return await this.#take(() => {
       this.#searches.goAhead([key]);
+      const { runner, reader } = this.#watching;
       return this.#lanes.after([key], async () => {
-        const [found, ttl] = await Promise.all([
-          this.#watching.reader.places(places),
-          this.#watching.reader.command("PTTL", key),
-        ]);
-        return { found, ttl: readTtl(ttl) };
+        sent();
+        const { repeats } = runner;
+        const [found, ttl] = await Promise.all([reader.places(places), reader.command("PTTL", key)]);
+        return { found, ttl: readTtl(ttl), isCertain: runner.repeats === repeats };
       });
     });
   }

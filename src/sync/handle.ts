@@ -21,7 +21,6 @@ import type {
   AnyRef,
   ArrayRef,
   BooleanRef,
-  ContainerOf,
   ContainerRef,
   ElementOf,
   Has,
@@ -45,7 +44,7 @@ import {
   type Segment,
 } from "../data/path.ts";
 import { readPath, readSegments, type Selected, type Selection } from "../data/selector.ts";
-import type { Draft, DraftOf } from "../draft/draft.ts";
+import type { ContainerOf, Draft, DraftOf } from "../draft/draft.ts";
 import type { CallOptions } from "../run/cancellation.ts";
 import type { AmbiguousResultError, Verdict } from "../errors/delivery.ts";
 import { type CloseOptions, readCloseTimeout } from "../run/options.ts";

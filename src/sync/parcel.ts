@@ -12,7 +12,7 @@ import {
   UnavailableError,
 } from "../errors/delivery.ts";
 import type { Verdict } from "../errors/delivery.ts";
-import { ConflictError, PatchError } from "../errors/edit.ts";
+import { ConflictError, PatchError, StaleError } from "../errors/edit.ts";
 import { JsonDictError } from "../errors/error.ts";
 import {
   CorruptValueError,
@@ -42,7 +42,7 @@ const CLASSES: ReadonlyMap<string, new (data: never) => JsonDictError> = new Map
   [
     ...[AmbiguousResultError, CrossSlotError, DurabilityError, TimeoutError, UnavailableError],
     ...[ConflictError, PatchError, CorruptValueError, IndexOutOfRangeError, KeyNotFoundError, LimitError],
-    ...[NumberRangeError, PathNotFoundError, TypeMismatchError, WrongTypeError],
+    ...[NumberRangeError, PathNotFoundError, StaleError, TypeMismatchError, WrongTypeError],
   ].map((Class) => [Class.prototype.name, Class as new (data: never) => JsonDictError]),
 );
 

@@ -60,6 +60,8 @@ describe("types in an editor", () => {
       lab.at("sample").edit((part) => void part);
       lab.at("opaque").edit((nothing) => void nothing);
       const live = await lab.at("sample").live();
+      const following = await lab.at("sample").live({ follow: true });
+      const { document } = following;
     `);
     assertEquals(editor.errors(), []);
     const shown = (name: string) => editor.hover(name).replace(/^.*?: /, "");
@@ -76,6 +78,8 @@ describe("types in an editor", () => {
     assertEquals(shown("part)"), "Draft<Sample>");
     assertEquals(shown("nothing)"), "unknown");
     assertEquals(shown("live ="), "Live<Sample>");
+    assertEquals(shown("following ="), "Following<Sample>");
+    assertEquals(shown("document }"), "Draft<Sample> | undefined");
   });
 
   it("an error names the member that JSON cannot hold, and says what to use", () => {

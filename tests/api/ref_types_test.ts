@@ -8,8 +8,10 @@ import { assertEquals } from "@std/assert";
 import type { Entry, Key } from "../../src/api/core.ts";
 import { RedisJsonDict } from "../../src/api/dict.ts";
 import type { Json } from "../../src/data/json.ts";
+import type { Frozen, FrozenJson } from "../../src/data/frozen.ts";
 import type { At, Segment } from "../../src/data/path.ts";
 import type { Draft } from "../../src/draft/draft.ts";
+import type { Following } from "../../src/api/follow.ts";
 import type { RedisClient } from "../../src/run/client.ts";
 import type { Ref } from "../../src/api/ref.ts";
 
@@ -545,6 +547,53 @@ describe("Draft types", () => {
     });
   });
 
+  it("live documents that follow are typed as get is: there may be nothing", () => {
+    checkOnly(async () => {
+      const sample = await lab.at("sample").live({ follow: true });
+      same<Same<typeof sample, Following<Lab["sample"]>>>();
+      same<Same<typeof sample.document, Draft<Lab["sample"]> | undefined>>();
+      same<Same<ReturnType<typeof sample.snapshot>, Frozen<Lab["sample"]> | undefined>>();
+      sample.document!.color = "blue";
+      // @ts-expect-error the color has two values
+      sample.document!.color = "green";
+      // @ts-expect-error there may be none
+      sample.document.color = "red";
+      // @ts-expect-error it is frozen
+      sample.snapshot()!.positions.push(1);
+      // @ts-expect-error it is frozen
+      sample.snapshot()!.color = "red";
+      sample.snapshot()!.positions.map((position) => position + 1);
+      const stop: () => void = sample.subscribe(() => {});
+      stop();
+      // @ts-expect-error a listener gets nothing
+      sample.subscribe((value: number) => value);
+      await sample.settled();
+      await sample[Symbol.asyncDispose]();
+      const maybe = await lab.at("maybe").live({ follow: true });
+      same<Same<typeof maybe.document, Draft<{ deep: boolean }> | undefined>>();
+      same<Same<ReturnType<typeof maybe.snapshot>, { readonly deep: boolean } | null | undefined>>();
+      const mixed = await lab.at("mixed").live({ follow: true });
+      same<Same<ReturnType<typeof mixed.snapshot>, number | readonly string[] | undefined>>();
+      const shape = (await lab.at("shape").live({ follow: true })).snapshot();
+      if (shape?.kind === "circle") same<Same<typeof shape.r, number>>();
+      const free = await open.at("x").live({ follow: true });
+      same<Same<ReturnType<typeof free.snapshot>, FrozenJson | undefined>>();
+      if (!Array.isArray(free.document)) free.document!.x = { y: 1 };
+      const loose = (await lab.at("loose").live({ follow: true })).document;
+      loose.x.y = 1;
+      const opaque = (await lab.at("opaque").live({ follow: true })).snapshot();
+      same<Same<typeof opaque, unknown>>();
+      const plainOne = await lab.at("sample").live({ follow: false, timeout: 5 });
+      plainOne.color = "red";
+      // @ts-expect-error a number has no live document
+      await lab.at("scan_id").live({ follow: true });
+      // @ts-expect-error no such option
+      await lab.at("sample").live({ follow: true, attempts: 1 });
+      // @ts-expect-error it is true or false
+      await lab.at("sample").live({ follow: 1 });
+    });
+  });
+
   it("patches have the types of the values, each part optional or null", () => {
     checkOnly(async () => {
       await lab.merge("sample", { color: "red", tags: { note: null } });
@@ -590,6 +639,6 @@ describe("Draft types", () => {
   });
 
   it("Ref types are looked at by the compiler alone", () => {
-    assertEquals(checked, 20);
+    assertEquals(checked, 21);
   });
 });

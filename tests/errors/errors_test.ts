@@ -11,6 +11,7 @@ import {
   TypeMismatchError,
   WrongTypeError,
 } from "../../src/errors/value.ts";
+import { StaleError } from "../../src/errors/edit.ts";
 import { JsonDictError } from "../../src/errors/error.ts";
 import { LeaseEndedError } from "../../src/errors/lease.ts";
 
@@ -71,6 +72,14 @@ const CASES: readonly [JsonDictError, string, string, string, Record<string, unk
     'Cannot push at ["tags"][2] of "sample": "sample" is a Redis list, not a string; ' +
     "something else uses it, so choose another key or prefix",
     { found: "list" },
+  ],
+  [
+    new StaleError(push),
+    "StaleError",
+    "STALE",
+    'Cannot use what was at ["tags"][2] of "sample": others have removed, moved or replaced it; ' +
+    "read it from the document again",
+    {},
   ],
   [
     new LimitError({ ...push, limit: "bytes", maximum: 512 }),

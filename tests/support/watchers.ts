@@ -8,6 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Cluster } from "ioredis";
 import { cached, type CachedDict } from "../../src/api/cached.ts";
 import type { RedisJsonDict } from "../../src/api/core.ts";
+import type { Following } from "../../src/api/follow.ts";
 import { slotOf } from "../../src/run/slot.ts";
 import type { ClusterNode, TestCluster } from "./cluster.ts";
 import { until } from "./until.ts";
@@ -15,15 +16,19 @@ import { until } from "./until.ts";
 /** Any values. */
 export type Items = Record<string, unknown>;
 
-/** All watches at once: one for each key, and one for all; and a cache. */
+/** All watches at once: one for each key, and one for all; a cache, and a document that follows for each key. */
 export class Watchers {
   readonly seen: Map<string, unknown> = new Map();
   readonly copy: Map<string, unknown> = new Map();
   readonly #cached: CachedDict<Items>;
+  readonly #following: Promise<(readonly [key: string, document: Following<unknown>])[]>;
   readonly #over: Promise<unknown>[];
 
   constructor(lab: RedisJsonDict<Items>, keys: readonly string[]) {
     this.#cached = cached(lab, new Map());
+    this.#following = Promise.all(
+      keys.map(async (key) => [key, await lab.at(key).live({ follow: true })] as const),
+    );
     this.#over = keys.map(async (key) => {
       for await (const value of lab.at(key).watch()) this.seen.set(key, value);
     });
@@ -44,6 +49,11 @@ export class Watchers {
       () => [...values].every(([key, value]) => this.seen.get(key) === value && this.copy.get(key) === value),
     );
     assertEquals(await Promise.race([isShown, failed]), undefined);
+    const documents = await this.#following;
+    await until(
+      `${what}, in documents`,
+      () => documents.every(([key, { snapshot }]) => !values.has(key) || snapshot() === values.get(key)),
+    );
     await until(`${what}, through a cache`, async () => {
       const found = await Promise.all([...values.keys()].map((key) => this.#cached.get(key)));
       return [...values.values()].every((value, index) => value === found[index]);
