@@ -5,7 +5,7 @@
  */
 
 import { type CommandAnswers, type Outcome, type Refusal, toError } from "../call/answer.ts";
-import type { Group, Op, Read } from "../data/op.ts";
+import type { Group, Read } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import { AmbiguousResultError } from "../errors/delivery.ts";
 import { WrongTypeError } from "../errors/value.ts";
@@ -14,19 +14,22 @@ import type { LeaseOp } from "../call/lease.ts";
 import { type CallOptions, Cancellation } from "../run/cancellation.ts";
 import { ChangeSender, type LeaseAnswer } from "../run/delivery.ts";
 import { NoAnswer, toChangeError, toReadError } from "../run/failure.ts";
-import { Lanes, type Part } from "../run/lanes.ts";
+import { Lanes } from "../run/lanes.ts";
 import type { Settings } from "../run/options.ts";
 import { Runner } from "../run/runner.ts";
 import type { Line } from "../run/sitting.ts";
 import { type Tracked, Tracking, type TrackingListener } from "../run/tracking.ts";
 import { Bursts } from "./bursts.ts";
 import { Codec } from "./codec.ts";
+import { Edits, shorten } from "./edits.ts";
+import { Intake } from "./intake.ts";
 import { Keyspace } from "./keyspace.ts";
 import { Leases } from "./leases.ts";
 import { Places } from "./places.ts";
 import { Reader } from "./reader.ts";
 import { drive, type Request, type Steps } from "./request.ts";
 import { Searches } from "./searches.ts";
+import { type WriteListener, Writes } from "./writes.ts";
 
 /** What is at some places of one key, and for how long. */
 export interface Glance {
@@ -36,14 +39,6 @@ export interface Glance {
   readonly ttl: number | undefined;
   /** Whether it was sent once, so that nothing which was issued later is in it. */
   readonly isCertain: boolean;
-}
-
-/** Who is told of writes. Without keys, any of them may be written. */
-export interface WriteListener {
-  /** A write begins; nothing of it is applied yet. */
-  begin(keys: readonly string[] | undefined): void;
-  /** It is over, however it ended. */
-  end(keys: readonly string[] | undefined): void;
 }
 
 /** The text of a key, and for how long. */
@@ -71,9 +66,9 @@ export class Store {
   readonly #watching: { readonly runner: Runner; readonly reader: Reader };
   readonly #searches: Searches;
   readonly #leases: Leases;
-  /** The edits that have a place, by number. */
-  readonly #edits: Map<number, Part>;
-  readonly #state: State;
+  readonly #edits: Edits;
+  readonly #intake: Intake;
+  readonly #writes: Writes;
   /** What the calls of this view of the store take. */
   readonly #call: CallOptions;
 
@@ -101,19 +96,13 @@ export class Store {
       this.#searches = origin.#searches;
       this.#leases = origin.#leases;
       this.#edits = origin.#edits;
-      this.#state = origin.#state;
+      this.#intake = origin.#intake;
+      this.#writes = origin.#writes;
       return;
     }
     this.bursts = new Bursts();
-    this.#edits = new Map();
-    this.#state = {
-      nextEdit: 0,
-      isClosed: false,
-      taken: 0,
-      onSettled: undefined,
-      watches: new Set(),
-      writers: new Set(),
-    };
+    this.#intake = new Intake();
+    this.#writes = new Writes();
     if (settings.delivery === "at-most-once" && isResending(client)) {
       const setting = client.nodes ? "retryDelayOnFailover: 0" : "maxRetriesPerRequest: 0";
       throw new TypeError(
@@ -137,6 +126,7 @@ export class Store {
       apply: (groups, after, cancellations) => sender.apply(groups, after, cancellations),
       read: (places, ms) => (ms === undefined ? reader : reader.within(ms)).places(places),
     });
+    this.#edits = new Edits(this.#lanes);
     this.#searches = new Searches(this.#lanes, reader, this.#keyspace, settings.timeout);
     this.#leases = new Leases({
       lanes: this.#lanes,
@@ -157,7 +147,7 @@ export class Store {
 
   /** Whether another one is a view of the same store. */
   isSame(other: Store): boolean {
-    return this.#state === other.#state;
+    return this.#intake === other.#intake;
   }
 
   // ---- Changes ----
@@ -175,7 +165,7 @@ export class Store {
     this.check();
     const keys = [...new Set(group.map((op) => String(op.path[0])))];
     this.#checkKeys(keys, operation);
-    return await this.#writing(keys, () =>
+    return await this.#writes.write(keys, () =>
       this.#change(operation, group[0].path, (cancellation) => {
         this.#searches.goAhead(keys);
         return this.#lanes.commit(group, cancellation, line);
@@ -203,7 +193,7 @@ export class Store {
   /** Removes all keys that are there. Returns how many there were. */
   async clear(): Promise<number> {
     this.check();
-    return await this.#writing(
+    return await this.#writes.write(
       undefined,
       () => this.#change("clear", [], (cancellation) => this.#searches.clear(cancellation)),
     );
@@ -212,7 +202,7 @@ export class Store {
   /** Removes some item. Returns its key and text, nothing if there is none. */
   async popItem(): Promise<readonly [string, string] | undefined> {
     this.check();
-    return await this.#writing(
+    return await this.#writes.write(
       undefined,
       () => this.#change("popItem", [], (cancellation) => this.#searches.popItem(cancellation)),
     );
@@ -223,7 +213,7 @@ export class Store {
   /** Runs a method: it is taken as a whole, and goes on when the store is closed meanwhile. */
   async drive<R>(steps: Steps<R>): Promise<R> {
     this.check();
-    return await this.#take(() => drive((request) => this.perform(request), steps));
+    return await this.take(() => drive((request) => this.perform(request), steps));
   }
 
   /**
@@ -274,62 +264,42 @@ export class Store {
         const path = places.length === 1 ? places[0] : [];
         return this.#read("edit", path, (cancellation) => {
           cancellation?.start();
-          return this.#edits.get(edit)!.seat.look(places);
+          return this.#edits.look(edit, places);
         });
       }
       case "commit": {
         const { edit, group } = request;
         const keys = group.map((op) => String(op.path[0]));
-        return this.#writing(
+        return this.#writes.write(
           keys,
           () =>
-            this.#change("edit", group[0].path, (cancellation) => this.#commit(edit, group, cancellation)),
+            this.#change(
+              "edit",
+              group[0].path,
+              (cancellation) => this.#edits.commit(edit, group, cancellation),
+            ),
         );
       }
       case "leave":
-        return this.#leave(request.edit);
+        return this.#edits.leave(request.edit);
     }
   }
 
   // ---- Edits ----
 
-  /** Takes part, for an edit, in what is sent behind all that was issued earlier on some keys. */
   #join(keys: readonly string[], places: readonly Path[]): number {
     this.#checkKeys(keys, "edit");
     this.#searches.goAhead(keys);
     this.#call.signal?.throwIfAborted();
-    const edit = this.#state.nextEdit++;
-    this.#edits.set(edit, this.#lanes.join(keys, places, this.#call.timeout));
-    return edit;
+    return this.#edits.join(keys, places, this.#call.timeout);
   }
 
-  /**
-   * Takes more keys for an edit. It must not wait for one place while it holds another, so where it would have to, it
-   * gives up all of them and queues again. Returns whether it still has its turn.
-   */
   #extend(edit: number, keys: readonly string[], places: readonly Path[]): boolean {
-    const part = this.#edits.get(edit)!;
-    const late = keys.filter((key) => !part.keys.includes(key));
+    const { late, all } = this.#edits.lateOf(edit, keys);
     if (late.length === 0) return true;
-    const all = [...part.keys, ...late];
     this.#checkKeys(all, "edit");
     this.#searches.goAhead(late);
-    if (part.extend(late)) return true;
-    part.seat.leave();
-    this.#edits.set(edit, this.#lanes.join(all, places, this.#call.timeout));
-    return false;
-  }
-
-  async #commit(edit: number, group: Group, cancellation: Cancellation | undefined): Promise<Outcome> {
-    const { seat } = this.#edits.get(edit)!;
-    const shortened = await shorten(group);
-    if (cancellation?.isCancelled) throw new NoAnswer(false, false);
-    return await seat.commit(shortened, cancellation);
-  }
-
-  #leave(edit: number): void {
-    this.#edits.get(edit)?.seat.leave();
-    this.#edits.delete(edit);
+    return this.#edits.extend(edit, late, places, this.#call.timeout);
   }
 
   // ---- Reads ----
@@ -543,8 +513,7 @@ export class Store {
       changed: (changed) => listener.changed(changed?.slice(prefix.length)),
       failed: listener.failed,
     });
-    const { watches } = this.#state;
-    watches.add(end);
+    const forget = this.#intake.onClose(end);
     return {
       ready: tracked.ready,
       get isFresh() {
@@ -556,7 +525,7 @@ export class Store {
       hold: tracked.hold,
       leave: async () => {
         await tracked.leave();
-        watches.delete(end); // until then, closing waits for it
+        forget(); // until then, closing waits for it
       },
     };
   }
@@ -575,20 +544,7 @@ export class Store {
 
   /** Tells when writes of this dictionary begin and end, by whatever handle. Returns what ends that. */
   onWrite(listener: WriteListener): () => void {
-    const { writers } = this.#state;
-    writers.add(listener);
-    return () => void writers.delete(listener);
-  }
-
-  /** Does what may write to some keys, or to any. */
-  async #writing<R>(keys: readonly string[] | undefined, write: () => Promise<R>): Promise<R> {
-    const listeners = [...this.#state.writers];
-    for (const listener of listeners) listener.begin(keys);
-    try {
-      return await write();
-    } finally {
-      for (const listener of listeners) listener.end(keys);
-    }
+    return this.#writes.onWrite(listener);
   }
 
   /** The text of a key behind all earlier changes of it, and what PTTL said just before. One round trip, two for no text. */
@@ -615,7 +571,7 @@ export class Store {
     this.check();
     const key = String(places[0][0]);
     this.#keyspace.check([key]);
-    return await this.#take(() => {
+    return await this.take(() => {
       this.#searches.goAhead([key]);
       const { runner, reader } = this.#watching;
       return this.#lanes.after([key], async () => {
@@ -630,7 +586,7 @@ export class Store {
   /** The texts of some keys, and for how long. One round trip; none of them need be an item. */
   async keptTexts(keys: readonly string[]): Promise<readonly KeptText[]> {
     this.check();
-    return await this.#take(() => {
+    return await this.take(() => {
       this.#searches.goAhead(keys);
       return this.#lanes.after(keys, async () => {
         const kept = await this.#watching.reader.kept(keys);
@@ -663,7 +619,7 @@ export class Store {
     if (op.kind === "release") this.bursts.send();
     else this.check();
     this.#checkKeys([op.key], operation);
-    return await this.#writing(
+    return await this.#writes.write(
       [op.key],
       () => this.#change(operation, [op.key], () => this.#leases.change(op, this.#call.timeout, isWanted)),
     );
@@ -692,9 +648,16 @@ export class Store {
     }
   }
 
+  // ---- What is taken, and closing ----
+
+  /** Whether it takes nothing more. */
+  get isClosed(): boolean {
+    return this.#intake.isClosed;
+  }
+
   /** Takes a piece of work as one call: closing waits for all of it. */
   take<R>(work: () => Promise<R>): Promise<R> {
-    return this.#take(work);
+    return this.#intake.take(work);
   }
 
   /**
@@ -704,37 +667,18 @@ export class Store {
    * @returns What stops that.
    */
   onClose(end: () => Promise<void>): () => void {
-    const { watches } = this.#state;
-    watches.add(end);
-    return () => void watches.delete(end);
-  }
-
-  // ---- What is taken, and closing ----
-
-  /** Whether it takes nothing more. */
-  get isClosed(): boolean {
-    return this.#state.isClosed;
+    return this.#intake.onClose(end);
   }
 
   /** Throws once the store is closed. Sends first what live documents hold back, which was issued earlier. */
   check(): void {
     this.bursts.send();
-    if (this.#state.isClosed) throw new TypeError("Cannot use the dictionary: it is closed");
+    if (this.#intake.isClosed) throw new TypeError("Cannot use the dictionary: it is closed");
   }
 
   #checkKeys(keys: readonly string[], operation: string): void {
     this.#keyspace.check(keys);
     this.#keyspace.checkSlots(keys, operation);
-  }
-
-  /** Counts a call as taken until it is settled: closing waits for it. */
-  async #take<R>(call: () => Promise<R>): Promise<R> {
-    this.#state.taken++;
-    try {
-      return await call();
-    } finally {
-      if (--this.#state.taken === 0) this.#state.onSettled?.();
-    }
   }
 
   async #read<R>(operation: string, path: Path, call: Cancellable<R>): Promise<R> {
@@ -760,9 +704,9 @@ export class Store {
   /** Does a call until it is cancelled. Closing waits for what is left of it. */
   #run<R>(call: Cancellable<R>): Promise<R> {
     const { signal, timeout } = this.#call;
-    if (signal === undefined && timeout === undefined) return this.#take(() => call());
+    if (signal === undefined && timeout === undefined) return this.take(() => call());
     const cancellation = new Cancellation(this.#call);
-    return cancellation.wait(() => this.#take(() => call(cancellation)));
+    return cancellation.wait(() => this.take(() => call(cancellation)));
   }
 
   /**
@@ -773,66 +717,15 @@ export class Store {
    */
   async close(ms: number): Promise<boolean> {
     this.bursts.send();
-    const wasOpen = !this.#state.isClosed;
-    this.#state.isClosed = true;
-    const unwatched = Promise.all([...this.#state.watches].map((end) => end()));
-    this.#watching.runner.end();
-    if (this.#state.taken > 0) await this.#lastCall(ms);
-    await unwatched;
-    return wasOpen;
-  }
-
-  /** Waits for what was taken, and ends what is not settled in time. */
-  async #lastCall(ms: number): Promise<void> {
-    const settled = new Promise<void>((resolve) => {
-      const before = this.#state.onSettled;
-      this.#state.onSettled = () => {
-        before?.();
-        resolve();
-      };
-    });
-    const timer = setTimeout(() => this.#runner.end(), ms);
-    await settled;
-    clearTimeout(timer);
+    return await this.#intake.close(ms, () => this.#watching.runner.end(), () => this.#runner.end());
   }
 }
-
-/** Longer texts are compared by their SHA-1. */
-const MAX_GUARD_LENGTH = 128;
 
 /** A call, and what may end it. */
 type Cancellable<R> = (cancellation?: Cancellation) => Promise<R>;
-
-/** What all views of a store share. */
-interface State {
-  nextEdit: number;
-  isClosed: boolean;
-  /** How many calls were taken and are not settled. */
-  taken: number;
-  /** Resolves when the last call that was taken is settled; only while the store closes. */
-  onSettled: (() => void) | undefined;
-  /** Ends what watches. */
-  readonly watches: Set<() => Promise<void>>;
-  /** Who is told of writes. */
-  readonly writers: Set<WriteListener>;
-}
 
 /** What PTTL has answered. A key that was there a moment ago and has expired is as good as one that expires now. */
 function readTtl(answer: unknown): number | undefined {
   const ttl = Number(answer);
   return ttl === -1 ? undefined : Math.max(ttl, 0);
-}
-
-/** Guards of long texts by their SHA-1 instead. */
-async function shorten(group: Group): Promise<Group> {
-  const isLong = (op: Op): boolean => op.kind === "test" && op.value.length > MAX_GUARD_LENGTH;
-  if (!group.some(isLong)) return group;
-  return Object.freeze(
-    await Promise.all(group.map(async (op) => {
-      if (op.kind !== "test" || op.by !== "bytes" || !isLong(op)) return op;
-      const digest = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(op.value));
-      const value = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-      return Object.freeze({ ...op, value, by: "sha1" as const });
-    })),
-  );
 }
