@@ -91,6 +91,16 @@ async function race(
       stderr: "inherit",
     }).spawn();
   const children = proxies.map((_, index) => spawn(index));
+  const endAll = async (): Promise<void> => {
+    for (const child of children) {
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It was killed already, and nothing took its place.
+      }
+    }
+    await Promise.all(children.map((child) => child.status));
+  };
   const read = async (): Promise<string[]> => {
     const lines: string[] = [];
     for (let file = 0; file < files; file++) {
@@ -149,20 +159,12 @@ async function race(
     }
     isOver = true;
     await troubles;
-    for (const child of children) child.kill("SIGKILL");
-    await Promise.all(children.map((child) => child.status));
+    await endAll();
     const written = (await admin.lrange("race:order", 0, -1)).map(Number);
     return { ...judge(await read()), written, stops, kills, faults };
   } finally {
     isOver = true;
-    for (const child of children) {
-      try {
-        child.kill("SIGKILL");
-      } catch {
-        // It has ended.
-      }
-    }
-    await Promise.all(children.map((child) => child.status));
+    await endAll();
     for (const proxy of proxies) await proxy[Symbol.asyncDispose]();
     admin.disconnect();
     await Deno.remove(folder, { recursive: true });
