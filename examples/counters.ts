@@ -1,6 +1,8 @@
 /**
  * Counters that many processes share: this program starts copies of itself, and all count into one value.
  *
+ * Run it: `REDIS_URL=redis://localhost:6379 deno run -A examples/counters.ts`
+ *
  * @module
  */
 

@@ -5,6 +5,8 @@
  * the dashboard draws each state, and pauses it. Nobody asks in a loop. `dashboard.ts [frames]` starts the experiment,
  * and ends with it, or by Ctrl-C.
  *
+ * Run it: `REDIS_URL=redis://localhost:6379 deno run -A examples/dashboard.ts`
+ *
  * @module
  */
 

@@ -1,6 +1,8 @@
 /**
  * The metadata of an experiment: a run takes data, an operator looks on and interferes, nothing is overwritten.
  *
+ * Run it: `REDIS_URL=redis://localhost:6379 deno run -A examples/experiment.ts`
+ *
  * @module
  */
 

@@ -4,6 +4,8 @@
  * The server subscribes each browser to the document and sends it the snapshot after each change, as an event. A press
  * of the button changes the document; so may any other program: `SET page:counter '{"clicks":7}'` in redis-cli.
  *
+ * Run it: `REDIS_URL=redis://localhost:6379 deno run -A examples/page.ts`, then open http://127.0.0.1:8000/
+ *
  * @module
  */
 

@@ -3,6 +3,8 @@
  *
  * It stops the event loop at each statement, and so is no model for a server.
  *
+ * Run it: `REDIS_URL=redis://localhost:6379 deno run -A examples/plain.ts`
+ *
  * @module
  */
 

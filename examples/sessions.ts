@@ -1,6 +1,8 @@
 /**
  * Web sessions that end by themselves: each request changes a part of one, and puts its end off.
  *
+ * Run it: `REDIS_URL=redis://localhost:6379 deno run -A examples/sessions.ts`
+ *
  * @module
  */
 

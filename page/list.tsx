@@ -27,6 +27,7 @@ interface ListProps {
   readonly line?: number;
   /** Draws a line. */
   readonly draw: (index: number) => ComponentChildren;
+  /** Hears which lines are in sight, first and last; the last may be one that is not there yet. */
   readonly onSight?: (first: number, last: number) => void;
   readonly onKeyDown?: (event: KeyboardEvent) => void;
   readonly empty?: ComponentChildren;
@@ -49,8 +50,9 @@ export function List(props: ListProps): JSX.Element {
   const ratio = shownHeight > height ? (whole - height) / (shownHeight - height) : 1;
   const position = Math.min(top * ratio, Math.max(whole - height, 0));
   const first = Math.max(0, Math.floor(position / line) - 4);
-  const last = Math.min(count - 1, Math.ceil((position + height) / line) + 4);
-  props.onSight?.(first, last);
+  const room = Math.ceil((position + height) / line) + 4;
+  const last = Math.min(count - 1, room);
+  props.onSight?.(first, room);
 
   useLayoutEffect(() => {
     const element = box.current!;

@@ -135,6 +135,9 @@ function ValueBody(): JSX.Element {
             )}.
           </p>
         )}
+        <p>
+          For a copy of everything, run <code>json-dict dump</code> in a shell.
+        </p>
       </div>
     );
   }

@@ -235,7 +235,7 @@ export const rows: ReadonlySignal<Rows | undefined> = computed(() => {
   const { doc, problem } = value.value ?? {};
   return doc && problem === undefined ? new Rows(doc, open.value) : undefined;
 });
-/** The lines that are in sight, first and last. */
+/** The lines that are in sight, first and last; there may be fewer. */
 export const inSight = { first: 0, last: 0 };
 /** Who has a path into the value that must follow it. */
 const followers: Set<(follow: (path: Path) => Path | undefined) => void> = new Set();

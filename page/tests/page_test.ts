@@ -143,6 +143,14 @@ describe("the page of json-dict inspect", () => {
       const glowing = await pages[0].locator(".line.part:has(.flash) .name").allInnerTexts();
       return glowing.length === 1 && glowing[0] === "color:";
     });
+    let more = "";
+    await until("what is added at the end glows", async () => {
+      more += `,"new${++count}":1`;
+      await desk.put("sample", `{"color":"blue","positions":[1,2,3,4]${more}}`);
+      await line(pages[0], `new${count}`).waitFor();
+      const glowing = await pages[0].locator(".line.part:has(.flash) .name").allInnerTexts();
+      return glowing.includes(`new${count}:`);
+    });
     await desk.put("visits", "42");
     await pages[1].locator(".entry", { hasText: "visits" }).first().getByText("42").waitFor();
     await redis.del(`${desk.prefix}visits`);
@@ -418,6 +426,7 @@ describe("the page of json-dict inspect", () => {
     await page.getByText("Remove tags[0]?").waitFor();
     await page.keyboard.press("Enter");
     await desk.becomes("users:ann", '{"name":"Anna","tags":["y"]}');
+    await page.locator("#tree:focus").waitFor();
     await page.keyboard.press("End");
     await page.keyboard.press("Enter");
     await page.keyboard.press("Escape");

@@ -186,7 +186,7 @@ async function readClock({ client, timeout, answerOf }: Connection): Promise<Fin
     ? "the same"
     : `${formatDuration(Math.abs(offset))} ${offset > 0 ? "ahead of" : "behind"} this machine`;
   return Math.abs(offset) <= timeout + 30_000
-    ? { check, status: "ok", found, meaning: "the first call of a program takes no round trip more" }
+    ? { check, status: "ok", found, meaning: "the first call of a program needs no extra round trip" }
     : {
       check,
       status: "warning",

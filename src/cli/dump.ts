@@ -24,7 +24,8 @@ export const addDump: Verb = (program, terminal) => {
     .description(
       "Writes all values of the dictionary, byte for byte, with what is left of their expiry: one JSON object in each " +
         "line, and at the end how many there are and a checksum. It goes to the file, which appears when it is whole, " +
-        "or else to the output. Memory does not grow with the values; only the names of the keys are remembered.",
+        "or else to the output. restore --dry-run checks a dump, diff compares it with the values that are there. " +
+        "Memory does not grow with the values; only the names of the keys are remembered.",
     )
     .option("-f, --force", "replace a file that is there")
     .addHelpText("after", "\nExample:\n  json-dict dump lab.ndjson")

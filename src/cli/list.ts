@@ -61,7 +61,7 @@ export const addLs: Verb = (program, terminal) => {
         if (options.tree) await showTree(items, terminal, options.separator, isJson);
         else if (isJson) {
           for await (const item of items) await terminal.write(`${JSON.stringify(item)}\n`);
-        } else await showTable(items, terminal);
+        } else await showTable(items, terminal, connection.prefix + start);
       });
     });
 };
@@ -103,7 +103,7 @@ async function measure(connection: Connection, keys: readonly string[]): Promise
   return items.filter(({ ttl }) => ttl !== -2); // it went meanwhile
 }
 
-async function showTable(items: AsyncIterable<Item>, terminal: Terminal): Promise<void> {
+async function showTable(items: AsyncIterable<Item>, terminal: Terminal, start: string): Promise<void> {
   const all: Item[] = [];
   for await (const item of items) all.push(item);
   all.sort((a, b) => a.key < b.key ? -1 : 1);
@@ -115,7 +115,10 @@ async function showTable(items: AsyncIterable<Item>, terminal: Terminal): Promis
   ]);
   const bytes = all.reduce((sum, item) => sum + item.bytes, 0);
   if (all.length > 0) await terminal.write(formatTable(["size", "expires in", "key"], rows, [0, 1], paint));
-  await terminal.write(`${paint("dim", `${countKeys(all.length)}, ${formatBytes(bytes)}`)}\n`);
+  const sum = all.length > 0 || start === ""
+    ? `${countKeys(all.length)}, ${formatBytes(bytes)}`
+    : `no key in Redis begins with ${visible(JSON.stringify(start))}`;
+  await terminal.write(`${paint("dim", sum)}\n`);
 }
 
 function countKeys(count: number): string {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Command } from "./commander.ts";
+import { Command, CommanderError } from "./commander.ts";
 import { EXIT_CODES, exitCodeOf, lineOf } from "./failure.ts";
 import { addCompletion } from "./completion.ts";
 import { addDiff } from "./diff.ts";
@@ -22,8 +22,8 @@ import { addWatch } from "./watch.ts";
 
 /** All verbs, in the order of the help. */
 const VERBS: readonly Verb[] = [
-  ...[addGet, addSet, addDel, addLs, addPush, addIncr, addMerge, addPatch, addWatch],
-  ...[addDump, addRestore, addDiff, addDoctor, addEdit, addInspect, addCompletion],
+  ...[addGet, addSet, addDel, addLs, addPush, addIncr, addMerge, addPatch, addEdit, addWatch, addInspect],
+  ...[addDump, addRestore, addDiff, addDoctor, addCompletion],
 ];
 
 const DESCRIPTION = `Look at and change the JSON values of a dictionary in Redis.
@@ -61,13 +61,22 @@ export function createProgram(terminal: Terminal, texts: string[] = []): Command
   program.configureHelp({ showGlobalOptions: true, helpWidth: terminal.isOutput ? terminal.columns : 100 });
   for (const add of VERBS) add(program, terminal);
   for (const command of [program, ...program.commands]) {
-    command.exitOverride().configureOutput({
+    command.exitOverride((error) => {
+      throw withHelp(error, command.name());
+    }).configureOutput({
       writeOut: (text) => texts.push(text),
       writeErr: (text) => texts.push(text),
       outputError: () => {}, // it is thrown, too
     });
   }
   return program;
+}
+
+/** Says which help to read where the parser only says what is wrong. */
+function withHelp(error: CommanderError, name: string): CommanderError {
+  if (error.exitCode === 0 || /Did you mean/.test(error.message)) return error;
+  const help = name === "json-dict" ? "json-dict help" : `json-dict help ${name}`;
+  return new CommanderError(error.exitCode, error.code, `${error.message.replace(/\.$/, "")}; see ${help}`);
 }
 
 /**

@@ -32,13 +32,16 @@ export const addRestore: Verb = (program, terminal) => {
         "before anything is written; what comes from the input is checked at its end. To write the same dump twice " +
         "does no harm.",
     )
-    .option("-n, --dry-run", "check the dump, and count what would be written")
+    .option("-n, --dry-run", "check that the dump is whole, and count what would be written")
     .option("--missing", "write only values that are not there; nothing is replaced")
     .option("--unchecked", "take lines made by hand, without count and checksum")
     .option("--skip <number>", "leave out so many items: to go on where an earlier restore was interrupted")
     .addHelpText("after", "\nExample:\n  json-dict restore lab.ndjson --dry-run")
     .action(async (file: string | undefined, options: RestoreOptions, command: Command) => {
       const skip = readSkip(options.skip);
+      if (file === undefined && terminal.isInput) {
+        throw wrongUsage("Cannot restore: no file is named, and nothing is piped in");
+      }
       const isChecked = !options.unchecked;
       const total = file === undefined ? undefined : await countItems(file, isChecked, terminal.signal);
       if (total !== undefined && skip > total) {
@@ -198,8 +201,9 @@ class Restore {
     if (!this.#terminal.isOutput) return await this.#terminal.write(`${JSON.stringify(counts)}\n`);
     const kept = missing ? `, ${this.#kept} kept that ${dryRun ? "are" : "were"} there` : "";
     const replaced = dryRun && !missing ? `, ${this.#replaced} of them in place of others` : "";
+    const whole = dryRun && !this.#options.unchecked ? "the dump is whole: " : "";
     await this.#terminal.write(
-      `${count - this.#kept} ${dryRun ? "would be written" : "written"}${kept}${replaced}\n`,
+      `${whole}${count - this.#kept} ${dryRun ? "would be written" : "written"}${kept}${replaced}\n`,
     );
   }
 }

@@ -69,7 +69,10 @@ export const addSet: Verb = (program, terminal) => {
     .option("--ttl <duration>", "let the whole value expire after so long, as 90s, 5m, 2h or 7d")
     .option("--keep-ttl", "keep the expiry of the whole value")
     .option("-p, --parents", "create what is missing on the way")
-    .addHelpText("after", `\nExample:\n  json-dict set sample.color '"blue"'`)
+    .addHelpText(
+      "after",
+      `\nExamples:\n  json-dict set sample '{"color":"red"}'\n  json-dict set sample.color '"blue"'\n  json-dict set -s sample.color blue`,
+    )
     .action(async (place: string, text: string | undefined, options: SetOptions, command: Command) => {
       const path = parsePlace(place);
       const [key, ...inside] = path;

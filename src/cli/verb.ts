@@ -5,9 +5,10 @@
  */
 
 import { decode } from "../data/decoder.ts";
+import { KeyNotFoundError } from "../errors/value.ts";
 import type { Command } from "./commander.ts";
 import { connect, type Connection, type ServerOptions } from "./connection.ts";
-import { failureOf, interrupted, wrongUsage } from "./failure.ts";
+import { exitCodeOf, Failure, failureOf, interrupted, wrongUsage } from "./failure.ts";
 import { readAll, type Terminal } from "./terminal.ts";
 
 /** The options that every command takes. */
@@ -46,10 +47,18 @@ export async function onServer(
   try {
     await act(connection);
   } catch (error) {
-    throw failureOf(error, terminal.signal);
+    throw failureOf(withoutPrefix(error, connection.prefix), terminal.signal);
   } finally {
     await connection[Symbol.asyncDispose]();
   }
+}
+
+/** Helps those who write the name that the key has in Redis. */
+function withoutPrefix(error: unknown, prefix: string): unknown {
+  const isLikely = error instanceof KeyNotFoundError && prefix !== "" && error.key.startsWith(prefix);
+  if (!isLikely) return error;
+  const advice = `; write keys without the prefix ${JSON.stringify(prefix)}`;
+  return new Failure(error.message.replace(/; create it with set first$/, advice), exitCodeOf(error));
 }
 
 /**

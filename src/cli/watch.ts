@@ -45,6 +45,10 @@ export const addWatch: Verb = (program, terminal) => {
           : placeSteps(connection, path, terminal.signal);
         const before = new Map<string, unknown>();
         let left = count;
+        // Nothing may come for a long time: say that it waits.
+        if (path === undefined && !isJson && terminal.isError) {
+          await terminal.tell(`${paintFor(terminal, true)("dim", "Waiting for changes; Ctrl-C ends it")}\n`);
+        }
         for await (const step of steps) {
           await terminal.write(isJson ? lineOf(step) : show(step, before, terminal));
           if (--left === 0) return;

@@ -133,6 +133,11 @@ describe("json-dict dump and restore", () => {
       const missing = await shell.run("restore", file, "--missing");
       assertEquals(JSON.parse(missing.out), { items: 2, written: 1, kept: 1 });
       assertEquals(await shell.texts(), { a: '"mine"', b: "2" });
+      const told = await shell.sit([], "restore", file, "--dry-run");
+      assertMatch(told.out, /^the dump is whole: 2 would be written, 2 of them in place of others\n$/);
+      const nothing = await shell.sit([], "restore", "--dry-run");
+      assertEquals(nothing.code, 2);
+      assertMatch(nothing.err, /no file is named, and nothing is piped in/);
       const yes = await shell.sit(["yes"], "restore", file);
       assertEquals([yes.code, yes.out], [0, "2 written\n"]);
       assertEquals(await shell.texts(), { a: "1", b: "2" });
@@ -205,8 +210,10 @@ describe("json-dict dump and restore", () => {
         const quoted = `'${folder}/it'\\''s $HOME'`;
         assertEquals(rest, `restore ${quoted} --skip N --missing --unchecked --prefix '${prefix}' --url U`);
       }
-      const piped = new Interrupting(shell.env, [], items);
-      const { err } = await runHere(piped, "restore", "--missing", "--unchecked");
+      class Piped extends Interrupting {
+        override readonly isInput: boolean = false;
+      }
+      const { err } = await runHere(new Piped(shell.env, [], items), "restore", "--missing", "--unchecked");
       assertMatch(
         err,
         /go on with: json-dict restore --skip \d+ --missing --unchecked < \(the same input\)\n$/,

@@ -21,11 +21,25 @@ describe("json-dict help", () => {
         const { code, out, err } = await runHere(new TestTerminal({}), ...args);
         assertEquals([code, err], [0, ""]);
         assertMatch(out, new RegExp(`^Usage: json-dict ${verb}`));
-        assertMatch(out, new RegExp(`\\nExample:\\n  .*json-dict ${verb}\\b`));
+        assertMatch(out, new RegExp(`\\nExamples?:\\n  .*json-dict ${verb}\\b`));
       }
       assert((await Deno.readTextFile(new URL("docs/cli.md", ROOT))).includes(`\n## ${verb}\n`));
     });
   }
+
+  it("wrong arguments name the help to read, but where another verb is proposed", async () => {
+    const runs: readonly (readonly [readonly string[], RegExp])[] = [
+      [["backup"], /^json-dict: unknown command 'backup'; see json-dict help\n$/],
+      [["lss"], /^json-dict: unknown command 'lss' \(Did you mean ls\?\)\n$/],
+      [["set", "a", "b", "1"], /got 3; see json-dict help set\n$/],
+      [["get"], /; see json-dict help get\n$/],
+    ];
+    for (const [args, line] of runs) {
+      const { code, err } = await runHere(new TestTerminal({}), ...args);
+      assertEquals(code, 2);
+      assertMatch(err, line);
+    }
+  });
 
   it("README.md names every verb", async () => {
     const readme = await Deno.readTextFile(new URL("README.md", ROOT));

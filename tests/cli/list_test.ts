@@ -40,6 +40,13 @@ describe("json-dict ls", () => {
     );
   });
 
+  it("ls says what it looked for where there is nothing", async () => {
+    const env = await filled();
+    const { code, out } = await runHere(new TestTerminal(env, []), "ls", "nothing");
+    assertEquals([code, out], [0, `no key in Redis begins with "${env.JSON_DICT_PREFIX}nothing"\n`]);
+    assertEquals((await runHere(new TestTerminal(env), "ls", "nothing")).out, "");
+  });
+
   it("ls --tree groups keys, as JSON in a pipe", async () => {
     const env = await filled();
     const { out } = await runHere(new TestTerminal(env, []), "ls", "--tree");

@@ -90,6 +90,14 @@ describe("json-dict get", () => {
     assertEquals((await shell.run("get", "b")).code, 1);
     assertEquals((await shell.run("get", "a[0].x")).code, 1);
   });
+
+  it("get helps with a key that is written with its prefix", async () => {
+    const shell = new Shell(redis);
+    await shell.put("a", "1");
+    const { code, err } = await shell.run("get", `${shell.prefix}a`);
+    assertEquals(code, 3);
+    assert(err.endsWith(`; write keys without the prefix ${JSON.stringify(shell.prefix)}\n`), err);
+  });
 });
 
 describe("json-dict set", () => {

@@ -83,6 +83,11 @@ describe("json-dict watch", () => {
       assertEquals(code, 2);
       assertMatch(err, /^json-dict: Cannot watch: --count is [^\n]*\n$/);
     }
+    const person = new TestTerminal({ ...shell.env, NO_COLOR: "1" }, []);
+    const waiting = runHere(person, "watch");
+    await until("it says that it waits", () => person.err === "Waiting for changes; Ctrl-C ends it\n");
+    person.interruption.abort();
+    assertEquals((await waiting).code, 130);
     const terminal = new TestTerminal(shell.env);
     const running = runHere(terminal, "watch", "a");
     await until("it has begun", () => terminal.out === '{"path":"/a"}\n');
