@@ -7,6 +7,7 @@
 import { run } from "./command.ts";
 import { BUNDLED } from "./npm_package.ts";
 import { pack } from "./pack.ts";
+import { expectedOf } from "./printed.ts";
 import { startRedis } from "./redis_server.ts";
 
 const CONSUMER = new URL("./consumer/", import.meta.url).pathname;
@@ -22,8 +23,7 @@ async function readStart(): Promise<{ readonly program: string; readonly prints:
   const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
   const program = /```js\n(.*?)```/s.exec(readme)?.[1];
   if (program === undefined) throw new Error("README.md has no program in JavaScript");
-  const lines = [...program.matchAll(/^console\.log\(.*\); \/\/ ([^\n]*?)(?:: [a-z ]+)?$/gm)];
-  return { program, prints: lines.map(([, line]) => line).join("\n") };
+  return { program, prints: expectedOf(program).join("\n") };
 }
 
 async function main(): Promise<void> {

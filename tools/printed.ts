@@ -34,6 +34,11 @@ export class Printed implements Disposable {
 /** A fenced block of code, in Markdown or behind the stars of a comment: its start, its code, its end. */
 const BLOCK = /^([ \t]*(?:\* )?)(```(?:ts|js)[^\n]*)\n([\s\S]*?)^(\1```)[ \t]*$/gm;
 
+/** The lines that an example says that it prints. */
+export function expectedOf(code: string): string[] {
+  return [...code.matchAll(/\/\/ => ?(.*)$/gm)].map(([, line]) => line);
+}
+
 /**
  * Returns the text of a document with each block that prints, or says that it does, made to compare the two.
  *
@@ -41,7 +46,7 @@ const BLOCK = /^([ \t]*(?:\* )?)(```(?:ts|js)[^\n]*)\n([\s\S]*?)^(\1```)[ \t]*$/
  */
 export function comparePrinted(text: string): string {
   return text.replace(BLOCK, (block, margin: string, fence: string, code: string, end: string) => {
-    const expected = [...code.matchAll(/\/\/ => ?(.*)$/gm)].map(([, line]) => line);
+    const expected = expectedOf(code);
     if (/\bignore\b/.test(fence) || !(expected.length > 0 || /\bconsole\.log\(/.test(code))) return block;
     const added = `import { Printed } from ${JSON.stringify(import.meta.url)}; ` +
       `using console = new Printed(${JSON.stringify(expected)}); `;
