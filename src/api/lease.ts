@@ -137,9 +137,13 @@ class HeldLease implements Lease<unknown> {
     const text = this.#store.codec.encode(value, [this.key]);
     this.signal.throwIfAborted();
     const op = { kind: "replace", key: this.key, owner: this.#owner, ttl: this.#ttl, text } as const;
-    const { outcome, sentAt } = (await this.#store.changeLease(op, "update"))!;
-    if (typeof outcome === "string") return this.#renewed(sentAt);
-    this.#lose(outcome.found as LeaseEnd);
+    // case: it waits behind other calls of the key until the time is over. It must not begin a time that nobody ends.
+    const answer = await this.#store.changeLease(op, "update", () => {
+      this.#checkClock();
+      return this.#end !== "expired";
+    });
+    if (typeof answer?.outcome === "string") return this.#renewed(answer.sentAt);
+    if (answer !== undefined) this.#lose(answer.outcome.found as LeaseEnd);
     throw this.#controller.signal.reason;
   }
 
@@ -170,7 +174,9 @@ class HeldLease implements Lease<unknown> {
     await this.#giveBack().catch(() => {}); // it ends by its expiry
   }
 
+  /** The server has begun its time anew. */
   #renewed(sentAt: number): void {
+    if (this.#end === "expired") this.#giveBack().catch(() => {}); // renewed for nobody
     if (this.#isOver) return;
     this.#failure = undefined;
     this.#sureUntil = Math.max(this.#sureUntil, sentAt + this.#ttl * SURE);
@@ -203,8 +209,7 @@ class HeldLease implements Lease<unknown> {
       const time = Math.min(this.#sureUntil - performance.now(), this.#ttl / BEATS);
       const { outcome, sentAt } = await this.#store.renewLease(this.key, this.#owner, this.#ttl, time);
       if (typeof outcome !== "string") this.#lose(outcome.found as LeaseEnd);
-      else if (!this.#isOver) this.#renewed(sentAt);
-      else if (this.#end === "expired") this.#giveBack().catch(() => {}); // renewed for nobody
+      else this.#renewed(sentAt);
     } catch (error) {
       this.#failure = error;
       if (!this.#isOver) this.#renewAt(performance.now() + this.#ttl * RETRY);
