@@ -260,6 +260,8 @@ class Acquisition {
   readonly #store: Store;
   /** What ends each try. */
   readonly #timed: Store;
+  /** What ends each look, in milliseconds. */
+  readonly #timeout: number;
   readonly #key: string;
   readonly #text: string;
   readonly #ttl: number;
@@ -279,6 +281,7 @@ class Acquisition {
   constructor(store: Store, key: string, text: string, { ttl, wait = false, timeout }: LeaseOptions) {
     this.#store = store;
     this.#timed = store.within({ timeout });
+    this.#timeout = timeout ?? store.settings.timeout;
     this.#key = key;
     this.#text = text;
     this.#ttl = ttl;
@@ -378,16 +381,16 @@ class Acquisition {
 
   /** Waits until it seems to be free. `false` at the end of the time. */
   async #untilFree(): Promise<boolean> {
-    const { timeout, heartbeat } = this.#store.settings;
+    const { heartbeat } = this.#store.settings;
     for (let pause = FIRST_PAUSE; !this.#isOver; pause = Math.min(pause * 1.5, LONGEST_PAUSE)) {
       this.#track();
       const next = this.#tracked?.isFresh ? heartbeat : pause * (0.5 + Math.random() / 2);
       await this.#sleep(Math.min(next, (this.#left ?? Infinity) + GRACE, this.#endsAt - performance.now()));
       if (this.#isOver) return false;
-      const time = this.#endsAt - performance.now();
-      if (time <= 0) break;
+      if (performance.now() >= this.#endsAt) break;
       try {
-        this.#left = await this.#store.leftOfLease(this.#key, Math.min(timeout, time));
+        // With all its time: that the wait ends meanwhile does not mean that the server does not answer.
+        this.#left = await this.#store.leftOfLease(this.#key, this.#timeout);
         this.#failure = undefined;
         if (this.#left === undefined) return true;
       } catch (error) {

@@ -391,6 +391,32 @@ describe("lease() with wait", () => {
     assert(!lease.signal.aborted);
   });
 
+  it("lease() whose wait ends while it looks is not taken for a server that does not answer", async () => {
+    const redis = new Redis(server.url, { maxRetriesPerRequest: 0 });
+    let looks = 0;
+    let isOver = (): boolean => false;
+    const client = new Proxy(redis, {
+      get(target, name) {
+        if (name !== "call") return Reflect.get(target, name, target);
+        return async (...args: [string, ...(string | number)[]]) => {
+          const answer = await target.call(...args);
+          if (args[0].toLowerCase() !== "pttl") return answer;
+          looks++;
+          await until("the wait is over", isOver);
+          return answer;
+        };
+      },
+    });
+    await using lab = new CoreDict<Items>(client, { prefix: `l${dictionaries++}:`, timeout: 60_000 });
+    await using _lease = await lab.lease("beam", 1, { ttl: LONG });
+    const end = performance.now() + 2_000;
+    isOver = () => performance.now() > end;
+    assertEquals(await lab.lease("beam", 2, { ttl: LONG, wait: 1_000 }), undefined);
+    assert(looks > 0);
+    await lab.close();
+    redis.disconnect();
+  });
+
   it("lease() is given to each of those that wait, one after the other, also of one dictionary", async () => {
     await using a = open();
     await using b = open({ prefix: a.prefix });
