@@ -556,6 +556,26 @@ describe("lease() and what is lost", () => {
     proxy.drop();
   });
 
+  it("lease() is not held by what is no answer to it: that counts as lost", async () => {
+    const redis = new Redis(server.url, { maxRetriesPerRequest: 0 });
+    const wrong: unknown[] = [[""], ["true"], ["NaN"], ["1e3"]];
+    const client = new Proxy(redis, {
+      get(target, name) {
+        if (name !== "call") return Reflect.get(target, name, target);
+        return async (...args: [string, ...(string | number)[]]) => {
+          const answer = await target.call(...args);
+          return args.includes("acquire") && wrong.length > 0 ? wrong.shift() : answer;
+        };
+      },
+    });
+    await using lab = new CoreDict<Items>(client, { prefix: `l${dictionaries++}:`, timeout: 60_000 });
+    await using lease = await lab.lease("beam", 1, { ttl: LONG });
+    assertEquals(wrong, []);
+    assertEquals(lease!.fence, JSON.parse((await admin.get(leaseName(lab)))!).fence);
+    await lab.close();
+    redis.disconnect();
+  });
+
   it("Lease.update() begins no new time when the old one is over: neither at its turn nor on its way", async () => {
     const redis = new Redis(server.url, { maxRetriesPerRequest: 0 });
     let isDeaf = false;
