@@ -137,9 +137,13 @@ class HeldLease implements Lease<unknown> {
     const text = this.#store.codec.encode(value, [this.key]);
     this.signal.throwIfAborted();
     const op = { kind: "replace", key: this.key, owner: this.#owner, ttl: this.#ttl, text } as const;
-    const { outcome, sentAt } = (await this.#store.changeLease(op, "update"))!;
-    if (typeof outcome === "string") return this.#renewed(sentAt);
-    this.#lose(outcome.found as LeaseEnd);
+    // case: it waits behind other calls of the key until the time is over. It must not begin a time that nobody ends.
+    const answer = await this.#store.changeLease(op, "update", () => {
+      this.#checkClock();
+      return this.#end !== "expired";
+    });
+    if (typeof answer?.outcome === "string") return this.#renewed(answer.sentAt);
+    if (answer !== undefined) this.#lose(answer.outcome.found as LeaseEnd);
     throw this.#controller.signal.reason;
   }
 
@@ -170,7 +174,9 @@ class HeldLease implements Lease<unknown> {
     await this.#giveBack().catch(() => {}); // it ends by its expiry
   }
 
+  /** The server has begun its time anew. */
   #renewed(sentAt: number): void {
+    if (this.#end === "expired") this.#giveBack().catch(() => {}); // renewed for nobody
     if (this.#isOver) return;
     this.#failure = undefined;
     this.#sureUntil = Math.max(this.#sureUntil, sentAt + this.#ttl * SURE);
@@ -203,8 +209,7 @@ class HeldLease implements Lease<unknown> {
       const time = Math.min(this.#sureUntil - performance.now(), this.#ttl / BEATS);
       const { outcome, sentAt } = await this.#store.renewLease(this.key, this.#owner, this.#ttl, time);
       if (typeof outcome !== "string") this.#lose(outcome.found as LeaseEnd);
-      else if (!this.#isOver) this.#renewed(sentAt);
-      else if (this.#end === "expired") this.#giveBack().catch(() => {}); // renewed for nobody
+      else this.#renewed(sentAt);
     } catch (error) {
       this.#failure = error;
       if (!this.#isOver) this.#renewAt(performance.now() + this.#ttl * RETRY);
@@ -255,6 +260,8 @@ class Acquisition {
   readonly #store: Store;
   /** What ends each try. */
   readonly #timed: Store;
+  /** What ends each look, in milliseconds. */
+  readonly #timeout: number;
   readonly #key: string;
   readonly #text: string;
   readonly #ttl: number;
@@ -274,6 +281,7 @@ class Acquisition {
   constructor(store: Store, key: string, text: string, { ttl, wait = false, timeout }: LeaseOptions) {
     this.#store = store;
     this.#timed = store.within({ timeout });
+    this.#timeout = timeout ?? store.settings.timeout;
     this.#key = key;
     this.#text = text;
     this.#ttl = ttl;
@@ -373,16 +381,16 @@ class Acquisition {
 
   /** Waits until it seems to be free. `false` at the end of the time. */
   async #untilFree(): Promise<boolean> {
-    const { timeout, heartbeat } = this.#store.settings;
+    const { heartbeat } = this.#store.settings;
     for (let pause = FIRST_PAUSE; !this.#isOver; pause = Math.min(pause * 1.5, LONGEST_PAUSE)) {
       this.#track();
       const next = this.#tracked?.isFresh ? heartbeat : pause * (0.5 + Math.random() / 2);
       await this.#sleep(Math.min(next, (this.#left ?? Infinity) + GRACE, this.#endsAt - performance.now()));
       if (this.#isOver) return false;
-      const time = this.#endsAt - performance.now();
-      if (time <= 0) break;
+      if (performance.now() >= this.#endsAt) break;
       try {
-        this.#left = await this.#store.leftOfLease(this.#key, Math.min(timeout, time));
+        // With all its time: that the wait ends meanwhile does not mean that the server does not answer.
+        this.#left = await this.#store.leftOfLease(this.#key, this.#timeout);
         this.#failure = undefined;
         if (this.#left === undefined) return true;
       } catch (error) {

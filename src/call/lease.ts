@@ -6,7 +6,7 @@
  * @module
  */
 
-import { readOne } from "./answer.ts";
+import { readOne, type Refusal } from "./answer.ts";
 import type { Call, Once } from "./call.ts";
 import { LEASE } from "./scripts.gen.ts";
 
@@ -53,6 +53,23 @@ export function compileLease({ value, lease, counter }: LeaseNames, op: LeaseOp,
   if (op.kind === "acquire" || op.kind === "replace") args.push(op.text);
   if (once) args.unshift("once", String(keys.push(once.record)), String(once.ttl), String(once.until));
   return Object.freeze({ script: LEASE, keys: Object.freeze(keys), args: Object.freeze(args) });
+}
+
+/** What each op answers where it is not refused. */
+const RESULTS = { acquire: /^\d+$/, renew: /^$/, replace: /^$/, release: /^(?:true|false)$/ } as const;
+
+/**
+ * Reads the answer to a call of an op of a lease.
+ *
+ * @param op The op.
+ * @param answer The answer of the script.
+ * @returns The result, or the refusal.
+ * @throws {Error} If it is no answer to this op, as from a proxy that garbles replies: nobody may hold a lease by that.
+ */
+export function readLease({ kind }: LeaseOp, answer: unknown): string | Refusal {
+  const outcome = readOne(answer);
+  if (typeof outcome !== "string" || RESULTS[kind].test(outcome)) return outcome;
+  throw new Error(`Cannot read the answer of the script: it is no answer to ${kind}`);
 }
 
 /**

@@ -4,17 +4,9 @@
  * @module
  */
 
-import {
-  isSingle,
-  type Outcome,
-  readNear,
-  readOne,
-  readOutcomes,
-  readVerdict,
-  type Refusal,
-} from "../call/answer.ts";
+import { isSingle, type Outcome, readNear, readOutcomes, readVerdict, type Refusal } from "../call/answer.ts";
 import { type Call, compile, type Once } from "../call/call.ts";
-import { compileLease, type LeaseOp, readLeaseVerdict } from "../call/lease.ts";
+import { compileLease, type LeaseOp, readLease, readLeaseVerdict } from "../call/lease.ts";
 import { decode } from "../data/decoder.ts";
 import type { Json } from "../data/json.ts";
 import type { Group } from "../data/op.ts";
@@ -153,9 +145,10 @@ export class ChangeSender {
       if (isFirst) sentAt = performance.now();
       return compileLease(names, op, once);
     };
+    const read = (answer: unknown): string | Refusal => readLease(op, answer);
     if (delivery === "at-most-once" || op.kind === "renew" && durability === undefined) {
       const resend = op.kind === "renew" ? "resend" : "never";
-      const outcome = await runner.run((_, isFirst) => compileAt(isFirst), resend, readOne);
+      const outcome = await runner.run((_, isFirst) => compileAt(isFirst), resend, read);
       return { outcome, sentAt };
     }
     const record = this.#records.next(names.value);
@@ -165,7 +158,7 @@ export class ChangeSender {
       const outcome = await runner.run(
         (ahead, isFirst) => compileAt(isFirst, onceFor(ahead)),
         "resend",
-        readOne,
+        read,
         (ahead) => compile("", [], onceFor(ahead)),
       );
       const tooFew = typeof outcome === "string" ? await this.#awaitReplicas(record, timeout) : undefined;

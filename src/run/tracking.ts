@@ -178,8 +178,9 @@ export class Tracking {
       leave: async () => {
         this.#waiting.delete(isReady);
         this.#hold(listener, false);
-        listeners.delete(listener);
-        if (name !== undefined && listeners.size === 0) this.#byName.delete(name);
+        const wasThere = listeners.delete(listener);
+        // case: it has left before, and others have come by the same name since.
+        if (wasThere && name !== undefined && listeners.size === 0) this.#byName.delete(name);
         if (this.#ofAll.size === 0 && this.#byName.size === 0) await this.#end();
       },
     };

@@ -391,6 +391,32 @@ describe("lease() with wait", () => {
     assert(!lease.signal.aborted);
   });
 
+  it("lease() whose wait ends while it looks is not taken for a server that does not answer", async () => {
+    const redis = new Redis(server.url, { maxRetriesPerRequest: 0 });
+    let looks = 0;
+    let isOver = (): boolean => false;
+    const client = new Proxy(redis, {
+      get(target, name) {
+        if (name !== "call") return Reflect.get(target, name, target);
+        return async (...args: [string, ...(string | number)[]]) => {
+          const answer = await target.call(...args);
+          if (args[0].toLowerCase() !== "pttl") return answer;
+          looks++;
+          await until("the wait is over", isOver);
+          return answer;
+        };
+      },
+    });
+    await using lab = new CoreDict<Items>(client, { prefix: `l${dictionaries++}:`, timeout: 60_000 });
+    await using _lease = await lab.lease("beam", 1, { ttl: LONG });
+    const end = performance.now() + 2_000;
+    isOver = () => performance.now() > end;
+    assertEquals(await lab.lease("beam", 2, { ttl: LONG, wait: 1_000 }), undefined);
+    assert(looks > 0);
+    await lab.close();
+    redis.disconnect();
+  });
+
   it("lease() is given to each of those that wait, one after the other, also of one dictionary", async () => {
     await using a = open();
     await using b = open({ prefix: a.prefix });
@@ -528,6 +554,66 @@ describe("lease() and what is lost", () => {
     assertEquals(await ended(lease), "expired");
     proxy.fault = "none";
     proxy.drop();
+  });
+
+  it("lease() is not held by what is no answer to it: that counts as lost", async () => {
+    const redis = new Redis(server.url, { maxRetriesPerRequest: 0 });
+    const wrong: unknown[] = [[""], ["true"], ["NaN"], ["1e3"]];
+    const client = new Proxy(redis, {
+      get(target, name) {
+        if (name !== "call") return Reflect.get(target, name, target);
+        return async (...args: [string, ...(string | number)[]]) => {
+          const answer = await target.call(...args);
+          return args.includes("acquire") && wrong.length > 0 ? wrong.shift() : answer;
+        };
+      },
+    });
+    await using lab = new CoreDict<Items>(client, { prefix: `l${dictionaries++}:`, timeout: 60_000 });
+    await using lease = await lab.lease("beam", 1, { ttl: LONG });
+    assertEquals(wrong, []);
+    assertEquals(lease!.fence, JSON.parse((await admin.get(leaseName(lab)))!).fence);
+    await lab.close();
+    redis.disconnect();
+  });
+
+  it("Lease.update() begins no new time when the old one is over: neither at its turn nor on its way", async () => {
+    const redis = new Redis(server.url, { maxRetriesPerRequest: 0 });
+    let isDeaf = false;
+    const held = new Map<string, () => void>();
+    const client = new Proxy(redis, {
+      get(target, name) {
+        if (name !== "call") return Reflect.get(target, name, target);
+        return async (...args: [string, ...(string | number)[]]) => {
+          if (isDeaf && args.includes("renew")) throw new Error("lost");
+          const what = ['"stuck"', '"on its way"'].find((it) => args.includes(it) && !held.has(it));
+          if (what === '"stuck"') await new Promise<void>((resolve) => held.set(what, resolve));
+          const answer = await target.call(...args);
+          if (what === '"on its way"') await new Promise<void>((resolve) => held.set(what, resolve));
+          return answer;
+        };
+      },
+    });
+    await using lab = new CoreDict<Items>(client, { prefix: `l${dictionaries++}:`, timeout: 60_000 });
+    const [stuck, sent] = ["stuck", "sent"];
+    const names = [stuck, sent].map((key) => [lab.prefix + key, leaseName(lab, key)]);
+    const leases = await Promise.all([stuck, sent].map((key) => lab.lease(key, 1, { ttl: 4_000 })));
+    isDeaf = true;
+    const change = lab.at(stuck, "stuck").set(1).catch((error) => error); // refused: it is a number
+    const updates = [leases[0]!.update(2), leases[1]!.update("on its way")];
+    const outcomes = Promise.allSettled(updates);
+    await until("one waits, and one is on its way", () => held.size === 2);
+    // As if a renewal had arrived whose answer was lost.
+    for (const name of names.flat()) await admin.pexpire(name, LONG);
+    for (const lease of leases) assertEquals(await ended(lease!), "expired");
+    for (const goOn of held.values()) goOn();
+    const [waited, arrived] = await outcomes;
+    assert(waited.status === "rejected" && waited.reason instanceof LeaseEndedError, waited.status);
+    assertEquals(await admin.get(names[0][0]), "1");
+    assertEquals(arrived.status, "fulfilled"); // it was written
+    await until("it is given back", async () => await admin.exists(...names[1]) === 0);
+    await change;
+    await lab.close();
+    redis.disconnect();
   });
 
   it("lease() that too few replicas have is given back", async () => {

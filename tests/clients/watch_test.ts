@@ -282,10 +282,11 @@ describe("Watching where the client cannot hear", () => {
 });
 
 describe("Pushes", () => {
+  const push = (...names: string[]): string =>
+    `>2\r\n$10\r\ninvalidate\r\n*${names.length}\r\n` +
+    names.map((name) => `$${new TextEncoder().encode(name).length}\r\n${name}\r\n`).join("");
+
   it("Pushes finds all names, however the bytes are cut, and whatever else comes", () => {
-    const push = (...names: string[]): string =>
-      `>2\r\n$10\r\ninvalidate\r\n*${names.length}\r\n` +
-      names.map((name) => `$${new TextEncoder().encode(name).length}\r\n${name}\r\n`).join("");
     const text = "%2\r\n+proto\r\n:3\r\n$4\r\nlist\r\n*2\r\n,1.5\r\n#t\r\n" +
       push("a", ">2\r\n", "", "\u00e9\0") +
       "$-1\r\n_\r\n*-1\r\n-ERR no\r\n" + ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$10\r\ninvalidate\r\n" +
@@ -310,5 +311,26 @@ describe("Pushes", () => {
       assertEquals(told, expected, `pieces of ${size}`);
     }
     assert(bytes.length > 1000);
+  });
+
+  it("Pushes reads each part of a long push once, in however many pieces it comes", () => {
+    const names = Array.from({ length: 20_000 }, (_, index) => `n${index}`);
+    const bytes = new TextEncoder().encode(push(...names));
+    let told = 0;
+    const pushes = new Pushes((names) => told += names!.length);
+    const methods = Object.getPrototypeOf(Uint8Array.prototype);
+    const { indexOf } = methods;
+    let looks = 0; // one for each part, and one more for each piece
+    methods.indexOf = function (...args: unknown[]): number {
+      looks++;
+      return indexOf.apply(this, args);
+    };
+    try {
+      for (let from = 0; from < bytes.length; from += 1_000) pushes.read(bytes.slice(from, from + 1_000));
+    } finally {
+      methods.indexOf = indexOf;
+    }
+    assertEquals(told, names.length);
+    assert(looks < 2 * names.length, `${looks} looks`);
   });
 });

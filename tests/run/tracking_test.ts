@@ -118,6 +118,37 @@ describe("Tracking", () => {
     assert(cluster.states.every((status) => status === "end"));
   });
 
+  it("Tracking goes on for those who have come since somebody left who leaves once more", async () => {
+    let listener: LineListener | undefined;
+    const client: RedisClient = {
+      call: () => Promise.resolve("OK"),
+      listen(it) {
+        listener = it;
+        queueMicrotask(() => it.ready());
+        return {
+          call: () => Promise.resolve(7),
+          subscribe: () => Promise.resolve(),
+          close: () => Promise.resolve(),
+        };
+      },
+    };
+    const told: string[] = [];
+    const join = (name: string): Tracked =>
+      Tracking.join(client, "x:", { heartbeat: 60_000, timeout: 60_000 }, {
+        name,
+        changed: (changed) => void told.push(`${name}: ${changed}`),
+        failed: () => {},
+      });
+    const [other, first] = [join("x:b"), join("x:a")];
+    await first.ready;
+    await first.leave();
+    const second = join("x:a");
+    await first.leave();
+    listener!.told(["x:a"]);
+    assertEquals(told.filter((it) => !it.endsWith("undefined")), ["x:a: x:a"]);
+    await Promise.all([second.leave(), other.leave()]);
+  });
+
   it("Tracking works by the method listen of a client, by RESP3 where REDIRECT is refused, and lets go", async () => {
     const log: string[] = [];
     const listeners: LineListener[] = [];
