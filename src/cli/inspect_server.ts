@@ -260,7 +260,10 @@ export class InspectServer {
   async #ops(body: Readonly<Record<string, unknown>>, response: ServerResponse): Promise<void> {
     if (this.#about.readOnly) throw new Refusal(403, "Cannot change anything: the inspector is read-only");
     const key = readString(body.key, "key");
-    json(response, 200, await this.#inspector.apply(key, readOps(body.ops)));
+    const result = typeof body.damaged === "string"
+      ? await this.#inspector.removeDamaged(key, body.damaged)
+      : await this.#inspector.apply(key, readOps(body.ops));
+    json(response, 200, result);
   }
 
   /** Server-sent events, until the page goes. */
@@ -296,6 +299,8 @@ class Stream {
   readonly #response: ServerResponse;
   #isFull: boolean = false;
   #isBehind: boolean = false;
+  /** What it was not told of the connection. */
+  #trouble: Message | undefined;
 
   constructor(response: ServerResponse) {
     this.#response = response;
@@ -303,13 +308,18 @@ class Stream {
       this.#isFull = false;
       if (!this.#isBehind) return;
       this.#isBehind = false;
+      const trouble = this.#trouble;
+      this.#trouble = undefined;
+      if (trouble) this.send(trouble);
       this.send({ all: true });
     });
   }
 
   send(message: Message | { readonly about: About }): void {
-    if (this.#isFull) this.#isBehind = true;
-    else this.#isFull = !this.#response.write(`data: ${JSON.stringify(message)}\n\n`);
+    if (this.#isFull) {
+      this.#isBehind = true;
+      if ("trouble" in message) this.#trouble = message;
+    } else this.#isFull = !this.#response.write(`data: ${JSON.stringify(message)}\n\n`);
   }
 
   beat(): void {

@@ -543,6 +543,32 @@ describe("json-dict inspect: what the page asks", () => {
     assertEquals(await inspect.shell.text("whole"), null);
   });
 
+  it("inspect removes what is damaged only while it is as it was seen, byte for byte", async () => {
+    const name = `${inspect.shell.prefix}broken`;
+    for (const [seen, there, isRemoved] of [
+      ['{"a":1,', '{"a":1,', true],
+      ['{"a":1,', '{"a":1,"b":2}', false], // somebody has mended it
+      ['{"a":1,', '{"a":2,', false],
+      ['{"a":1,', null, false],
+      ["", "", true],
+      ['"\ufffd"', Buffer.from([0x22, 0xff, 0x22]), true],
+      ['"\ufffd"', Buffer.from([0x22, 0xff, 0xff, 0x22]), false],
+    ] as const) {
+      await redis.del(name);
+      if (there !== null) await redis.set(name, there);
+      const result = await inspect.ask("/ops", { key: "broken", damaged: seen });
+      assertEquals(Object.keys(result as object)[0], isRemoved ? "done" : "conflict", JSON.stringify([seen, there]));
+      const left = (await redis.getBuffer(name))?.toString("hex");
+      assertEquals(left, isRemoved || there === null ? undefined : Buffer.from(there as string).toString("hex"));
+    }
+    await redis.del(name);
+    await redis.rpush(name, "a list");
+    assertEquals((await inspect.post("/ops", { key: "broken", damaged: "" })).status, 500);
+    assertEquals(await redis.lrange(name, 0, -1), ["a list"]);
+    assertEquals((await inspect.post("/ops", { key: "\ud800", damaged: "" })).status, 400);
+    await redis.del(name);
+  });
+
   it("inspect adds, renames, moves and expires", async () => {
     await inspect.shell.put("all", '{"a":[1,2,3],"b":{}}');
     const { ops } = { ops: (...list: unknown[]) => inspect.ops("all", ...list) };
@@ -689,6 +715,7 @@ describe("json-dict inspect: its life", () => {
     const { status, body } = await inspect.post("/ops", { key: "a", ops: [set] });
     assertEquals(status, 403);
     assertMatch(JSON.parse(body).error, /read-only/);
+    assertEquals((await inspect.post("/ops", { key: "a", damaged: "1" })).status, 403);
     assertEquals(await inspect.shell.text("a"), "1");
     await inspect.end();
   });
