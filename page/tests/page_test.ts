@@ -108,18 +108,23 @@ function line(page: Page, name: string): Locator {
   });
 }
 
-/** What others write from here on reaches the page only when it is released. */
-async function holdReads(page: Page): Promise<() => Promise<void>> {
-  let resolve = (): void => {};
-  const released = new Promise<void>((done) => resolve = done);
-  await page.route("**/value", async (route) => {
-    await released;
-    await route.continue();
-  });
-  return async () => {
-    resolve();
-    await page.unroute("**/value");
-  };
+/** A door that what others write must pass to reach the page. It is open at first. */
+class Door {
+  #opened: Promise<void> = Promise.resolve();
+  open: () => void = () => {};
+
+  static async of(page: Page): Promise<Door> {
+    const door = new Door();
+    await page.route("**/value", async (route) => {
+      await door.#opened;
+      await route.continue();
+    });
+    return door;
+  }
+
+  shut(): void {
+    this.#opened = new Promise((resolve) => this.open = resolve);
+  }
 }
 
 async function edit(page: Page, name: string, text: string): Promise<void> {
@@ -288,12 +293,13 @@ describe("the page of json-dict inspect", () => {
     await desk.start();
     const page = await desk.open("a");
     await edit(page, "color", '"mine"');
-    const release = await holdReads(page);
+    const door = await Door.of(page);
+    door.shut();
     await desk.put("a", '{"color":"theirs"}');
     const answered = page.waitForResponse("**/ops");
     await page.keyboard.press("Enter");
     assertMatch(await (await answered).text(), /"conflict"/);
-    await release();
+    door.open();
     await page.locator(".conflict .theirs", { hasText: "theirs" }).waitFor();
     assertEquals(await desk.text("a"), '{"color":"theirs"}');
   });
@@ -304,24 +310,25 @@ describe("the page of json-dict inspect", () => {
     await desk.put("a", `[${ann},${bob}]`);
     await desk.start();
     const page = await desk.open("a");
-    let release = await holdReads(page);
+    const door = await Door.of(page);
+    door.shut();
     await page.locator(".line.part .value", { hasText: /^1$/ }).first().dblclick();
     await page.locator(".editor textarea").fill("2");
     await desk.put("a", `[${bob},${ann}]`);
     const answered = page.waitForResponse("**/ops");
     await page.keyboard.press("Enter");
     assertMatch(await (await answered).text(), /"conflict"/);
-    await release();
+    door.open();
     await desk.becomes("a", `[${bob},{"name":"Ann","n":2}]`);
     await page.locator(".editor").waitFor({ state: "detached" });
     // Another one is at its place, and it is nowhere.
     await page.locator(".line.part .value", { hasText: /^2$/ }).dblclick();
     await page.locator(".editor").waitFor();
-    release = await holdReads(page);
+    door.shut();
     await page.locator(".editor textarea").fill("3");
     const text = '[{"name":"Eve","n":2},{"name":"Bob","n":1}]';
     await desk.put("a", text);
-    await release();
+    door.open();
     await page.getByText("gone, or at another place").waitFor();
     assertEquals(await desk.text("a"), text);
   });
@@ -346,13 +353,14 @@ describe("the page of json-dict inspect", () => {
     const page = await desk.page();
     await keyLine(page, "torn").click();
     await page.getByText("It is not JSON").waitFor();
-    const release = await holdReads(page);
+    const door = await Door.of(page);
+    door.shut();
     await page.getByText("Remove key").click();
     await desk.put("torn", '{"a":1,"b":2}');
     const answered = page.waitForResponse("**/ops");
     await page.locator(".editor button.main").click();
     assertMatch(await (await answered).text(), /"conflict"/);
-    await release();
+    door.open();
     await page.locator(".conflict .theirs", { hasText: '"b":2' }).waitFor();
     assertEquals(await desk.text("torn"), '{"a":1,"b":2}');
   });
