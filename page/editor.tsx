@@ -7,7 +7,7 @@
  */
 
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { cancel, draft, draftName, type Editing, editing, overwrite, save } from "./edits.ts";
 import { formatPath, visible } from "./format.ts";
 import { value } from "./state.ts";
@@ -63,7 +63,8 @@ export function Editor(): JSX.Element | null {
   const now = editing.value;
   const form = useRef<HTMLFormElement>(null);
   const id = now && `${now.kind} ${now.key} ${now.kind === "new"}`;
-  useEffect(() => {
+  // At once, before the next key is pressed: what a fast person types must not go to the tree.
+  useLayoutEffect(() => {
     const field = form.current?.querySelector<HTMLElement>("input, textarea") ??
       form.current?.querySelector<HTMLElement>("button.main");
     field?.focus();
