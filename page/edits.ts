@@ -37,15 +37,20 @@ const MAX_TRIES = 8;
 /** The change that is being sent. */
 let saving: Promise<void> | undefined;
 
+/** What begins when the change is sent. */
+let next: symbol | undefined;
+
 /** Begins, behind a change that is being sent. */
 export function begin(kind: Editing["kind"], path: Path = []): void {
+  const key = value.value?.key ?? "";
   if (saving) {
+    const mine = next = Symbol();
     void saving.then(() => {
-      if (!editing.value) begin(kind, path); // else there is something to be seen first
+      // case: it was left, another key was opened, or there is something to be seen first.
+      if (next === mine && !editing.value && (value.value?.key ?? "") === key) begin(kind, path);
     });
     return;
   }
-  const key = value.value?.key ?? "";
   const seen = value.value?.doc?.textAt(path) ?? "";
   if (kind === "edit" && seen.length > MAX_EDITED) {
     notice.value = "This is too long to be edited as one text; change parts of it";
@@ -59,6 +64,7 @@ export function begin(kind: Editing["kind"], path: Path = []): void {
 
 /** Leaves all as it is; what is being sent is not held back. */
 export function cancel(): void {
+  next = undefined;
   if (!saving) editing.value = undefined;
 }
 

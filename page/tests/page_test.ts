@@ -427,6 +427,32 @@ describe("the page of json-dict inspect", () => {
     assertEquals([await desk.text("a"), await desk.text("b")], ['{"color":"red"}', '{"color":"red"}']);
   });
 
+  it("the page begins nothing at another key because a change was still being sent", async () => {
+    await using desk = new Desk(chromium);
+    await desk.put("a", '{"x":1,"y":2}');
+    await desk.put("b", '{"y":7}');
+    await desk.start();
+    const page = await desk.open("a");
+    let send = (): void => {};
+    const maySend = new Promise<void>((resolve) => send = resolve);
+    await page.route("**/ops", async (route) => {
+      await maySend;
+      await route.continue();
+    });
+    await edit(page, "x", "3");
+    await page.keyboard.press("Enter");
+    await line(page, "y").locator(".value").dblclick(); // it waits
+    await keyLine(page, "b").click();
+    await line(page, "y").getByText("7").waitFor();
+    const answered = page.waitForResponse("**/ops");
+    send();
+    await (await answered).finished();
+    await desk.becomes("a", '{"x":3,"y":2}');
+    await desk.put("b", '{"y":8}');
+    await line(page, "y").getByText("8").waitFor(); // by then it would have begun
+    assertEquals(await page.locator(".editor").count(), 0);
+  });
+
   it("the page follows an element that moves while it is edited", async () => {
     await using desk = new Desk(chromium);
     await desk.put("a", '[{"id":1,"s":"open"},{"id":2,"s":"open"}]');
@@ -498,10 +524,13 @@ describe("the page of json-dict inspect", () => {
     await page.getByText("Remove tags[0]?").waitFor();
     await page.keyboard.press("Enter");
     await desk.becomes("users:ann", '{"name":"Anna","tags":["y"]}');
+    await page.locator(".editor").waitFor({ state: "detached" });
+    await page.locator("#tree:focus").waitFor();
     await page.keyboard.press("End");
     await page.keyboard.press("Enter");
+    await page.locator(".editor textarea:focus").waitFor();
     await page.keyboard.press("Escape");
-    assertEquals(await page.locator(".editor").count(), 0);
+    await page.locator(".editor").waitFor({ state: "detached" });
     await page.locator("#tree:focus").waitFor();
     const active = await page.locator("#tree").getAttribute("aria-activedescendant");
     assertEquals(await page.locator(`[id="${active}"]`).getAttribute("role"), "treeitem");
