@@ -295,13 +295,14 @@ export class InspectServer {
 const PLAIN = { "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'" };
 
 /** The stream of one page. While the page does not keep up, it is only told to read all again. */
-class Stream {
+export class Stream {
   readonly #response: ServerResponse;
   #isFull: boolean = false;
   #isBehind: boolean = false;
   /** What it was not told of the connection. */
   #trouble: Message | undefined;
 
+  /** @param response Where it goes. */
   constructor(response: ServerResponse) {
     this.#response = response;
     response.on("drain", () => {
@@ -315,6 +316,7 @@ class Stream {
     });
   }
 
+  /** Sends a message, or notes that one is missing. */
   send(message: Message | { readonly about: About }): void {
     if (this.#isFull) {
       this.#isBehind = true;
@@ -322,6 +324,7 @@ class Stream {
     } else this.#isFull = !this.#response.write(`data: ${JSON.stringify(message)}\n\n`);
   }
 
+  /** Says that it is there. */
   beat(): void {
     if (!this.#isFull) this.#isFull = !this.#response.write(":\n\n");
   }

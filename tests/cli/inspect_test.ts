@@ -4,6 +4,9 @@ import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { Redis } from "ioredis";
+import { EventEmitter } from "node:events";
+import type { ServerResponse } from "node:http";
+import { Stream } from "../../src/cli/inspect_server.ts";
 import { PAGE, SCRIPT_HASH, STYLE_HASH } from "../../src/cli/page.gen.ts";
 import { redisUrl, testClient } from "../support/redis.ts";
 import { Shell } from "../support/shell.ts";
@@ -545,21 +548,30 @@ describe("json-dict inspect: what the page asks", () => {
 
   it("inspect removes what is damaged only while it is as it was seen, byte for byte", async () => {
     const name = `${inspect.shell.prefix}broken`;
-    for (const [seen, there, isRemoved] of [
-      ['{"a":1,', '{"a":1,', true],
-      ['{"a":1,', '{"a":1,"b":2}', false], // somebody has mended it
-      ['{"a":1,', '{"a":2,', false],
-      ['{"a":1,', null, false],
-      ["", "", true],
-      ['"\ufffd"', Buffer.from([0x22, 0xff, 0x22]), true],
-      ['"\ufffd"', Buffer.from([0x22, 0xff, 0xff, 0x22]), false],
-    ] as const) {
+    for (
+      const [seen, there, isRemoved] of [
+        ['{"a":1,', '{"a":1,', true],
+        ['{"a":1,', '{"a":1,"b":2}', false], // somebody has mended it
+        ['{"a":1,', '{"a":2,', false],
+        ['{"a":1,', null, false],
+        ["", "", true],
+        ['"\ufffd"', Buffer.from([0x22, 0xff, 0x22]), true],
+        ['"\ufffd"', Buffer.from([0x22, 0xff, 0xff, 0x22]), false],
+      ] as const
+    ) {
       await redis.del(name);
       if (there !== null) await redis.set(name, there);
       const result = await inspect.ask("/ops", { key: "broken", damaged: seen });
-      assertEquals(Object.keys(result as object)[0], isRemoved ? "done" : "conflict", JSON.stringify([seen, there]));
+      assertEquals(
+        Object.keys(result as object)[0],
+        isRemoved ? "done" : "conflict",
+        JSON.stringify([seen, there]),
+      );
       const left = (await redis.getBuffer(name))?.toString("hex");
-      assertEquals(left, isRemoved || there === null ? undefined : Buffer.from(there as string).toString("hex"));
+      assertEquals(
+        left,
+        isRemoved || there === null ? undefined : Buffer.from(there as string).toString("hex"),
+      );
     }
     await redis.del(name);
     await redis.rpush(name, "a list");
@@ -706,6 +718,30 @@ describe("json-dict inspect: its life", () => {
     events.close();
     await inspect.end();
     lazy.disconnect();
+  });
+
+  it("inspect tells a page that did not keep up to read all again, and how the connection is", () => {
+    const sent: string[] = [];
+    let isRoom = true;
+    const response = Object.assign(new EventEmitter(), {
+      write: (text: string) => {
+        sent.push(text);
+        return isRoom;
+      },
+    });
+    const stream = new Stream(response as unknown as ServerResponse);
+    isRoom = false;
+    stream.send({ news: [{ key: "a" }] });
+    for (const message of [{ trouble: "lost" }, { news: [{ key: "b" }] }, { trouble: null }]) {
+      stream.send(message);
+    }
+    assertEquals(sent.splice(0), ['data: {"news":[{"key":"a"}]}\n\n']);
+    isRoom = true;
+    response.emit("drain");
+    assertEquals(sent.splice(0), ['data: {"trouble":null}\n\n', 'data: {"all":true}\n\n']);
+    response.emit("drain");
+    stream.send({ all: true });
+    assertEquals(sent, ['data: {"all":true}\n\n']);
   });
 
   it("inspect --read-only refuses every change", async () => {

@@ -172,7 +172,9 @@ describe("follow()", () => {
   it("Document tells which name on a way stands twice", () => {
     const doc = new Document('{"a":{"b":1,"\\u0062":2,"c":[{"d":1,"d":1}]},"__proto__":1,"__proto__":2}');
     assertEquals(
-      [["a"], ["a", "b"], ["a", "c", 0], ["a", "c", 0, "d"], ["__proto__"], []].map((path) => doc.twinOn(path)),
+      [["a"], ["a", "b"], ["a", "c", 0], ["a", "c", 0, "d"], ["__proto__"], []].map((path) =>
+        doc.twinOn(path)
+      ),
       [undefined, "b", undefined, "d", "__proto__", undefined],
     );
   });
