@@ -4,7 +4,6 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { toError } from "../call/answer.ts";
 import { decode } from "../data/decoder.ts";
