@@ -109,6 +109,12 @@ export async function sendOps(key: string, ops: readonly PageOp[]): Promise<Resu
   return await response.json();
 }
 
+/** Removes a damaged value, if it still is what the page shows. */
+export async function removeDamaged(key: string, seen: string): Promise<Result> {
+  const response = await post("/ops", { key, damaged: seen });
+  return await response.json();
+}
+
 /** Hears of changes until the signal, or the server, ends it. */
 export async function hear(
   take: (message: Message | { readonly about: About }) => void,

@@ -63,7 +63,7 @@ export function Editor(): JSX.Element | null {
   const now = editing.value;
   const form = useRef<HTMLFormElement>(null);
   const id = now && `${now.kind} ${now.key} ${now.kind === "new"}`;
-  // Before the next key can come: who types on at once means the field.
+  // At once, before the next key is pressed: what a fast person types must not go to the tree.
   useLayoutEffect(() => {
     const field = form.current?.querySelector<HTMLElement>("input, textarea") ??
       form.current?.querySelector<HTMLElement>("button.main");

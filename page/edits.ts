@@ -5,9 +5,9 @@
  */
 
 import { effect, type Signal, signal } from "@preact/signals";
-import { type PageOp, sendOps, ServerError } from "./api.ts";
+import { type PageOp, removeDamaged, sendOps, ServerError } from "./api.ts";
 import { loadValue, notice, onMove, openKey, openPlace, select, value } from "./state.ts";
-import type { Document, Path } from "./text.ts";
+import { type Document, keyOf, type Path } from "./text.ts";
 
 /** What is being edited. */
 export interface Editing {
@@ -37,15 +37,20 @@ const MAX_TRIES = 8;
 /** The change that is being sent. */
 let saving: Promise<void> | undefined;
 
+/** What begins when the change is sent. */
+let next: symbol | undefined;
+
 /** Begins, behind a change that is being sent. */
 export function begin(kind: Editing["kind"], path: Path = []): void {
+  const key = value.value?.key ?? "";
   if (saving) {
+    const mine = next = Symbol();
     void saving.then(() => {
-      if (!editing.value) begin(kind, path); // else there is something to be seen first
+      // case: it was left, another key was opened, or there is something to be seen first.
+      if (next === mine && !editing.value && (value.value?.key ?? "") === key) begin(kind, path);
     });
     return;
   }
-  const key = value.value?.key ?? "";
   const seen = value.value?.doc?.textAt(path) ?? "";
   if (kind === "edit" && seen.length > MAX_EDITED) {
     notice.value = "This is too long to be edited as one text; change parts of it";
@@ -59,13 +64,14 @@ export function begin(kind: Editing["kind"], path: Path = []): void {
 
 /** Leaves all as it is; what is being sent is not held back. */
 export function cancel(): void {
+  next = undefined;
   if (!saving) editing.value = undefined;
 }
 
 onMove((follow) => {
   const now = editing.value;
   if (!now || now.key !== value.value?.key || now.kind === "new" || now.kind === "expiry") return;
-  const path = follow(now.path);
+  const path = follow(now.path, true);
   const theirs = path && value.value.doc?.textAt(path);
   if (path === undefined || theirs === undefined) editing.value = { ...now, conflict: { theirs: null } };
   else if (now.kind === "edit" && draft.value === now.seen) {
@@ -204,6 +210,7 @@ async function change(): Promise<void> {
     if (value.value.problem !== undefined) return undefined;
     const there = doc.textAt(now.path);
     if (there === undefined || now.kind !== "add" && there !== now.seen) return undefined;
+    refuseTwinOn(doc, now.path);
     if (now.kind === "add" || now.kind === "rename") refuseTwin(now, doc);
     return opsOf(now, doc);
   });
@@ -233,6 +240,15 @@ function refuseTwin({ kind, path }: Editing, doc: Document): void {
   }
 }
 
+/** Of two members with one name the page shows the last, and the server would change the first. */
+function refuseTwinOn(doc: Document, path: Path): void {
+  const name = doc.twinOn(path);
+  if (name === undefined) return;
+  throw new Error(
+    `The name ${JSON.stringify(name)} stands twice in one object; edit that object as a whole to repair it`,
+  );
+}
+
 async function create(): Promise<void> {
   const key = draftName.value;
   const result = await sendOps(key, [
@@ -247,10 +263,11 @@ async function create(): Promise<void> {
 
 async function removeKey({ key, seen }: Editing): Promise<void> {
   const { doc, problem } = value.value ?? {};
-  // The server compares JSON only. What is damaged is compared here.
-  const whole = problem === undefined && doc ? [{ kind: "test", path: [], value: doc.text }] : [];
-  const isAsSeen = doc?.textAt([]) === seen;
-  const result = isAsSeen ? await sendOps(key, [...whole, { kind: "delete", path: [] }]) : { conflict: 0 };
+  const result = doc?.textAt([]) !== seen
+    ? { conflict: 0 }
+    : problem !== undefined
+    ? await removeDamaged(key, doc.text)
+    : await sendOps(key, [{ kind: "test", path: [], value: doc.text }, { kind: "delete", path: [] }]);
   await loadValue();
   if ("done" in result) {
     editing.value = undefined;
@@ -301,10 +318,16 @@ export async function move(path: Path, seen: string, to: number): Promise<void> 
   const from = path.at(-1) as number;
   const parent = path.slice(0, -1);
   if (from === to) return;
+  let isThere = true;
+  const stop = onMove((follow) => {
+    const now = follow(path, true);
+    isThere &&= now !== undefined && keyOf(now) === keyOf(path);
+  });
   try {
     const result = await send(key, () => {
       const doc = value.value?.doc;
-      if (!doc || value.value?.key !== key || doc.textAt(path) !== seen) return undefined;
+      if (!isThere || !doc || value.value?.key !== key || doc.textAt(path) !== seen) return undefined;
+      refuseTwinOn(doc, path);
       if (to < 0 || to >= doc.childrenOf(doc.find(parent)!).count) return undefined;
       return [
         ...guards(doc, path, true),
@@ -317,5 +340,7 @@ export async function move(path: Path, seen: string, to: number): Promise<void> 
     if (result === "done") select([...parent, to]);
   } catch (error) {
     notice.value = error instanceof Error ? error.message : String(error);
+  } finally {
+    stop();
   }
 }

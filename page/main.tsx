@@ -11,7 +11,7 @@
 import { type Signal, signal } from "@preact/signals";
 import { type JSX, render } from "preact";
 import { Changes } from "./changes.tsx";
-import { begin, editing } from "./edits.ts";
+import { begin, cancel } from "./edits.ts";
 import { Editor } from "./editor.tsx";
 import { formatBytes, formatLeft, visible } from "./format.ts";
 import { Keys } from "./keys.tsx";
@@ -236,7 +236,7 @@ addEventListener("keydown", (event) => {
     pane.value = "keys";
     document.getElementById("search")?.focus();
   }
-  if (event.key === "Escape" && editing.value && !isTyping) editing.value = undefined;
+  if (event.key === "Escape" && !isTyping) cancel();
 });
 
 render(<App />, document.getElementById("page")!);

@@ -238,10 +238,13 @@ export const rows: ReadonlySignal<Rows | undefined> = computed(() => {
 /** The lines that are in sight, first and last; there may be fewer. */
 export const inSight = { first: 0, last: 0 };
 /** Who has a path into the value that must follow it. */
-const followers: Set<(follow: (path: Path) => Path | undefined) => void> = new Set();
+const followers: Set<(follow: Follow) => void> = new Set();
+
+/** Tells where a part is now, and what will be changed with more care. */
+export type Follow = (path: Path, isStrict?: boolean) => Path | undefined;
 
 /** Calls back when elements may have moved, with where they are now. */
-export function onMove(moved: (follow: (path: Path) => Path | undefined) => void): () => void {
+export function onMove(moved: (follow: Follow) => void): () => void {
   followers.add(moved);
   return () => void followers.delete(moved);
 }
@@ -309,7 +312,7 @@ async function loadOnce(): Promise<void> {
   const { key } = asked;
   try {
     const answer = await readValue(key, asked.version);
-    if (value.value?.key !== key) return void (isStale = true);
+    if (value.value !== asked) return void (isStale = true); // another one was opened, or the same again
     if ("missing" in answer) {
       value.value = { key, state: "gone" };
       for (const follower of followers) follower(() => undefined);
@@ -340,10 +343,11 @@ async function loadOnce(): Promise<void> {
     }
     watchExpiry(key, expiresAt);
   } catch (error) {
-    if (value.value?.key !== key) return void (isStale = true);
+    if (value.value !== asked) return void (isStale = true);
     if (error instanceof ServerError && error.status === 0) return tell(error);
     const problem = error instanceof Error ? error.message : String(error);
     value.value = { key, state: "failed", problem };
+    for (const follower of followers) follower(() => undefined); // what is read next has nothing to be compared with
     if (error instanceof ServerError && error.status === 401) tell(error);
   }
 }
@@ -383,7 +387,7 @@ function change(
     return;
   }
   const old = rows.value!;
-  const moved = (path: Path): Path | undefined => follow(path, before, doc, splice);
+  const moved: Follow = (path, isStrict) => follow(path, before, doc, splice, isStrict);
   const seen = new Map<string, { readonly text: string; readonly isOpen: boolean; readonly parts: number }>();
   for (let number = inSight.first; number <= Math.min(inSight.last, old.count - 1); number++) {
     const { path, span, isOpen } = old.at(number);

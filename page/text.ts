@@ -35,6 +35,7 @@ export class Children {
   /** For each of them where its name, and its value, start and end. */
   readonly #places: readonly number[];
   #indexes: Map<string, number> | undefined;
+  readonly #twins: Set<string> = new Set();
 
   constructor(text: string, container: Span) {
     const places: number[] = [];
@@ -72,7 +73,11 @@ export class Children {
     if (this.isArray) return typeof segment === "number" && segment < this.count ? segment : -1;
     if (this.#indexes === undefined) {
       this.#indexes = new Map();
-      for (let index = 0; index < this.count; index++) this.#indexes.set(String(this.segment(index)), index);
+      for (let index = 0; index < this.count; index++) {
+        const name = String(this.segment(index));
+        if (this.#indexes.has(name)) this.#twins.add(name);
+        this.#indexes.set(name, index);
+      }
     }
     return this.#indexes.get(String(segment)) ?? -1;
   }
@@ -80,6 +85,11 @@ export class Children {
   /** Whether another member with the same name counts instead. */
   isShadowed(index: number): boolean {
     return !this.isArray && this.indexOf(this.segment(index)) !== index;
+  }
+
+  /** Whether the name stands there more than once. */
+  isTwin(segment: Segment): boolean {
+    return this.indexOf(segment) >= 0 && this.#twins.has(String(segment));
   }
 
   /** The index of the last one that starts at a position, or before. */
@@ -154,6 +164,11 @@ export class Document {
     return span;
   }
 
+  /** The first name on the way that stands twice: of these the page shows the last, and the server changes the first. */
+  twinOn(path: Path): Segment | undefined {
+    return path.find((segment, depth) => this.childrenOf(this.find(path.slice(0, depth))!).isTwin(segment));
+  }
+
   /** The text of a value. */
   textOf({ start, end }: Span): string {
     return this.text.slice(start, end);
@@ -184,9 +199,17 @@ export class Document {
  * Where a part is after a change. Elements that stood before or behind what has changed are followed; others stay what
  * their index says, as long as the array has as many elements as before, or a text like theirs is where they must be.
  *
+ * @param isStrict Whether it will be changed: then also elements of an array that is as long as before are followed to
+ * where their text has moved, and not taken for others that have moved to their place.
  * @returns Its path; `undefined` if it cannot be told which of the elements it is.
  */
-export function follow(path: Path, before: Document, after: Document, splice: Splice): Path | undefined {
+export function follow(
+  path: Path,
+  before: Document,
+  after: Document,
+  splice: Splice,
+  isStrict: boolean = false,
+): Path | undefined {
   const followed: Segment[] = [];
   let was: Span | undefined = before.root;
   let is: Span | undefined = after.root;
@@ -214,6 +237,10 @@ export function follow(path: Path, before: Document, after: Document, splice: Sp
           if (found === undefined) return undefined;
           next = found;
         }
+      } else if (isStrict && count === old.count && was.end > splice.start && was.start < splice.end) {
+        const found = movedTo(index, before, old, after, after.childrenOf(is), splice);
+        if (found === undefined) return undefined;
+        next = found;
       }
     }
     followed.push(next);
@@ -221,6 +248,34 @@ export function follow(path: Path, before: Document, after: Document, splice: Sp
     if (is === undefined) return undefined;
   }
   return followed;
+}
+
+/**
+ * Where an element of an array is in another one with as many elements.
+ *
+ * @returns Its index, the same if nothing tells that it has moved; `undefined` if another one has moved to its place.
+ */
+function movedTo(
+  index: number,
+  before: Document,
+  old: Children,
+  after: Document,
+  parts: Children,
+  splice: Splice,
+): number | undefined {
+  const [text, other] = [before.textOf(old.span(index)), after.textOf(parts.span(index))];
+  if (text === other) return index;
+  const places: number[] = [];
+  let isOther = false;
+  for (let each = Math.max(0, old.indexAt(splice.start)); each < old.count; each++) {
+    const was = old.span(each);
+    if (was.start >= splice.end) break;
+    if (was.end <= splice.start) continue;
+    const is = parts.span(each);
+    if (is.end - is.start === text.length && after.textOf(is) === text) places.push(each);
+    if (was.end - was.start === other.length && before.textOf(was) === other) isOther = true;
+  }
+  return places.length === 1 ? places[0] : places.length > 1 || isOther ? undefined : index;
 }
 
 /** A path as a text that no other path has. */

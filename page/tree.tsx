@@ -36,7 +36,7 @@ const drag: Signal<Drag | undefined> = signal(undefined);
 onMove((follow) => {
   const now = drag.value;
   if (!now) return;
-  const path = follow(now.path);
+  const path = follow(now.path, true);
   drag.value = path && keyOf(path) === keyOf(now.path) ? now : undefined;
 });
 

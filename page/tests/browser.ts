@@ -44,6 +44,7 @@ export class Chromium implements AsyncDisposable {
       executablePath: path,
       headless: true,
       args: FLAGS,
+      timeout: 180_000, // the first start on a slow machine reads all of it from the disk
       env: { ...Deno.env.toObject(), ...env },
     });
     return new Chromium(browser);

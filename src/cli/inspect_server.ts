@@ -260,7 +260,10 @@ export class InspectServer {
   async #ops(body: Readonly<Record<string, unknown>>, response: ServerResponse): Promise<void> {
     if (this.#about.readOnly) throw new Refusal(403, "Cannot change anything: the inspector is read-only");
     const key = readString(body.key, "key");
-    json(response, 200, await this.#inspector.apply(key, readOps(body.ops)));
+    const result = typeof body.damaged === "string"
+      ? await this.#inspector.removeDamaged(key, body.damaged)
+      : await this.#inspector.apply(key, readOps(body.ops));
+    json(response, 200, result);
   }
 
   /** Server-sent events, until the page goes. */
@@ -292,26 +295,36 @@ export class InspectServer {
 const PLAIN = { "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'" };
 
 /** The stream of one page. While the page does not keep up, it is only told to read all again. */
-class Stream {
+export class Stream {
   readonly #response: ServerResponse;
   #isFull: boolean = false;
   #isBehind: boolean = false;
+  /** What it was not told of the connection. */
+  #trouble: Message | undefined;
 
+  /** @param response Where it goes. */
   constructor(response: ServerResponse) {
     this.#response = response;
     response.on("drain", () => {
       this.#isFull = false;
       if (!this.#isBehind) return;
       this.#isBehind = false;
+      const trouble = this.#trouble;
+      this.#trouble = undefined;
+      if (trouble) this.send(trouble);
       this.send({ all: true });
     });
   }
 
+  /** Sends a message, or notes that one is missing. */
   send(message: Message | { readonly about: About }): void {
-    if (this.#isFull) this.#isBehind = true;
-    else this.#isFull = !this.#response.write(`data: ${JSON.stringify(message)}\n\n`);
+    if (this.#isFull) {
+      this.#isBehind = true;
+      if ("trouble" in message) this.#trouble = message;
+    } else this.#isFull = !this.#response.write(`data: ${JSON.stringify(message)}\n\n`);
   }
 
+  /** Says that it is there. */
   beat(): void {
     if (!this.#isFull) this.#isFull = !this.#response.write(":\n\n");
   }

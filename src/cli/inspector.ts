@@ -4,6 +4,7 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { toError } from "../call/answer.ts";
 import { decode } from "../data/decoder.ts";
 import { encode } from "../data/encoder.ts";
@@ -13,7 +14,7 @@ import type { Tracked } from "../run/tracking.ts";
 import { changesOf } from "./changes.ts";
 import type { Connection } from "./connection.ts";
 import { lineOf } from "./failure.ts";
-import { isExact } from "./snapshot.ts";
+import { bytesOf, isExact } from "./snapshot.ts";
 
 /** A key of the list: its name, its bytes, and the milliseconds that it has left, `null` for no expiry. */
 export type Row = readonly [key: string, bytes: number, ttl: number | null];
@@ -87,6 +88,10 @@ const CHECK = 1000;
 /** A timer waits no longer. */
 const MAX_DELAY = 2 ** 31 - 1;
 const EXACT = { bigints: true };
+/** Removes a string if it is the one with a digest. */
+const REMOVE = `local text = redis.call('GET', KEYS[1])
+if not text or redis.sha1hex(text) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])`;
 
 /** A text that a value had. */
 interface Version {
@@ -227,6 +232,25 @@ export class Inspector {
       return { conflict: refusal.index, reason };
     }
     throw toError(group[refusal.index], refusal, "set");
+  }
+
+  /**
+   * Removes a value that is damaged: ops and their guards need JSON.
+   *
+   * @param key The key.
+   * @param seen Its text, as the page shows it. If other bytes are there by now, they stay.
+   * @returns Whether it is removed.
+   */
+  async removeDamaged(key: string, seen: string): Promise<Result> {
+    const { client, prefix } = this.#connection;
+    const name = prefix + readKey(key);
+    const bytes = await this.#connection.answerOf(bytesOf(client, name));
+    if (bytes?.toString() === seen) {
+      const digest = createHash("sha1").update(bytes).digest("hex");
+      const removed = await this.#connection.answerOf(client.call("EVAL", REMOVE, "1", name, digest));
+      if (Number(removed) === 1) return { done: true };
+    }
+    return { conflict: 0, reason: "something else is there by now" };
   }
 
   /**

@@ -91,7 +91,17 @@ async function readAtOnce(client: RedisClient, names: readonly string[]): Promis
  * @returns Whether they are the same.
  */
 export async function isExact(client: RedisClient, name: string, text: string): Promise<boolean> {
+  return (await bytesOf(client, name))?.equals(Buffer.from(text)) ?? false;
+}
+
+/**
+ * Reads a value as it is.
+ *
+ * @param client Reads it.
+ * @param name The name in Redis.
+ * @returns Its bytes; nothing if there are none, or the client cannot read them.
+ */
+export async function bytesOf(client: RedisClient, name: string): Promise<Buffer | undefined> {
   const { callBuffer } = client as { callBuffer?: (command: string, key: string) => Promise<Buffer | null> };
-  const bytes = await callBuffer?.call(client, "GET", name);
-  return bytes?.equals(Buffer.from(text)) ?? false;
+  return await callBuffer?.call(client, "GET", name) ?? undefined;
 }

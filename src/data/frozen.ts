@@ -98,7 +98,8 @@ function shareElements(before: readonly Json[], after: Json[], depth: number): J
     const part = after[index];
     if (!isContainer(part)) continue;
     const text = byText.size > 0 ? textOf(part) : undefined;
-    const moved = text === undefined ? undefined : byText.get(text);
+    const like = text === undefined ? undefined : byText.get(text);
+    const moved = like !== undefined && areEqual(like, part) ? like : undefined; // 5n and "5n", 0 and -0 have one text
     if (index < last && (moved === undefined || areEqual(before[index], part))) {
       after[index] = share(before[index], part, depth);
     } else if (moved !== undefined) after[index] = moved;

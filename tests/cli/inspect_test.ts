@@ -4,6 +4,9 @@ import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { Redis } from "ioredis";
+import { EventEmitter } from "node:events";
+import type { ServerResponse } from "node:http";
+import { Stream } from "../../src/cli/inspect_server.ts";
 import { PAGE, SCRIPT_HASH, STYLE_HASH } from "../../src/cli/page.gen.ts";
 import { redisUrl, testClient } from "../support/redis.ts";
 import { Shell } from "../support/shell.ts";
@@ -543,6 +546,41 @@ describe("json-dict inspect: what the page asks", () => {
     assertEquals(await inspect.shell.text("whole"), null);
   });
 
+  it("inspect removes what is damaged only while it is as it was seen, byte for byte", async () => {
+    const name = `${inspect.shell.prefix}broken`;
+    for (
+      const [seen, there, isRemoved] of [
+        ['{"a":1,', '{"a":1,', true],
+        ['{"a":1,', '{"a":1,"b":2}', false], // somebody has mended it
+        ['{"a":1,', '{"a":2,', false],
+        ['{"a":1,', null, false],
+        ["", "", true],
+        ['"\ufffd"', Buffer.from([0x22, 0xff, 0x22]), true],
+        ['"\ufffd"', Buffer.from([0x22, 0xff, 0xff, 0x22]), false],
+      ] as const
+    ) {
+      await redis.del(name);
+      if (there !== null) await redis.set(name, there);
+      const result = await inspect.ask("/ops", { key: "broken", damaged: seen });
+      assertEquals(
+        Object.keys(result as object)[0],
+        isRemoved ? "done" : "conflict",
+        JSON.stringify([seen, there]),
+      );
+      const left = (await redis.getBuffer(name))?.toString("hex");
+      assertEquals(
+        left,
+        isRemoved || there === null ? undefined : Buffer.from(there as string).toString("hex"),
+      );
+    }
+    await redis.del(name);
+    await redis.rpush(name, "a list");
+    assertEquals((await inspect.post("/ops", { key: "broken", damaged: "" })).status, 500);
+    assertEquals(await redis.lrange(name, 0, -1), ["a list"]);
+    assertEquals((await inspect.post("/ops", { key: "\ud800", damaged: "" })).status, 400);
+    await redis.del(name);
+  });
+
   it("inspect adds, renames, moves and expires", async () => {
     await inspect.shell.put("all", '{"a":[1,2,3],"b":{}}');
     const { ops } = { ops: (...list: unknown[]) => inspect.ops("all", ...list) };
@@ -682,6 +720,30 @@ describe("json-dict inspect: its life", () => {
     lazy.disconnect();
   });
 
+  it("inspect tells a page that did not keep up to read all again, and how the connection is", () => {
+    const sent: string[] = [];
+    let isRoom = true;
+    const response = Object.assign(new EventEmitter(), {
+      write: (text: string) => {
+        sent.push(text);
+        return isRoom;
+      },
+    });
+    const stream = new Stream(response as unknown as ServerResponse);
+    isRoom = false;
+    stream.send({ news: [{ key: "a" }] });
+    for (const message of [{ trouble: "lost" }, { news: [{ key: "b" }] }, { trouble: null }]) {
+      stream.send(message);
+    }
+    assertEquals(sent.splice(0), ['data: {"news":[{"key":"a"}]}\n\n']);
+    isRoom = true;
+    response.emit("drain");
+    assertEquals(sent.splice(0), ['data: {"trouble":null}\n\n', 'data: {"all":true}\n\n']);
+    response.emit("drain");
+    stream.send({ all: true });
+    assertEquals(sent, ['data: {"all":true}\n\n']);
+  });
+
   it("inspect --read-only refuses every change", async () => {
     const inspect = await new Inspect("--read-only").ready();
     await inspect.shell.put("a", "1");
@@ -689,6 +751,7 @@ describe("json-dict inspect: its life", () => {
     const { status, body } = await inspect.post("/ops", { key: "a", ops: [set] });
     assertEquals(status, 403);
     assertMatch(JSON.parse(body).error, /read-only/);
+    assertEquals((await inspect.post("/ops", { key: "a", damaged: "1" })).status, 403);
     assertEquals(await inspect.shell.text("a"), "1");
     await inspect.end();
   });

@@ -127,7 +127,7 @@ describe("Rows", () => {
 
 describe("follow()", () => {
   /** Replaces the one piece in which two texts differ. */
-  function between(before: string, after: string): (path: Path) => Path | undefined {
+  function between(before: string, after: string, isStrict = false): (path: Path) => Path | undefined {
     let start = 0;
     while (start < before.length && before[start] === after[start]) start++;
     let end = 0;
@@ -135,7 +135,7 @@ describe("follow()", () => {
     while (end < most && before.at(-1 - end) === after.at(-1 - end)) end++;
     const splice = { start, end: before.length - end, length: after.length - end - start };
     const [was, is] = [new Document(before), new Document(after)];
-    return (path) => follow(path, was, is, splice);
+    return (path) => follow(path, was, is, splice, isStrict);
   }
 
   it("follow() finds elements before and behind what was inserted or removed, and gives up on others", () => {
@@ -149,6 +149,34 @@ describe("follow()", () => {
     assertEquals(between('{"a":1}', '{"b":1}')(["a"]), undefined);
     assertEquals(between('{"a":[1]}', '{"a":{"0":1}}')(["a", 0]), undefined);
     assertEquals(between("[1,2]", "[1,3]")([1]), [1]);
+  });
+
+  it("follow() for a change finds what was exchanged, and takes no other element for it", () => {
+    const list = (...names: string[]): string => JSON.stringify(names.map((name) => ({ name, n: 1 })));
+    const swapped = between(list("a", "b", "c", "d"), list("a", "c", "b", "d"), true);
+    assertEquals(swapped([1, "n"]), [2, "n"]);
+    assertEquals(swapped([2, "n"]), [1, "n"]);
+    assertEquals([swapped([0]), swapped([3, "n"])], [[0], [3, "n"]]);
+    // The first has left, and another has come at the end.
+    const queue = between(list("a", "b", "c"), list("b", "c", "d"), true);
+    assertEquals([queue([0, "n"]), queue([1, "n"]), queue([2])], [undefined, [0, "n"], [1]]);
+    // It has changed itself.
+    const changed = between('[{"n":1},{"n":2}]', '[{"n":3},{"n":2}]', true);
+    assertEquals([changed([0, "n"]), changed([1, "n"])], [[0, "n"], [1, "n"]]);
+    // What is equal to what is there now stands where it stood.
+    assertEquals(between('[{"n":1},{"n":2}]', '[{"n":2},{"n":2}]', true)([0, "n"]), [0, "n"]);
+    assertEquals(between('[[{"a":1}],[{"b":1}]]', '[[{"b":1}],[{"a":1}]]', true)([0, 0, "a"]), [1, 0, "a"]);
+    assertEquals(between('["x","x","y","z"]', '["y","x","z","x"]', true)([0]), undefined);
+  });
+
+  it("Document tells which name on a way stands twice", () => {
+    const doc = new Document('{"a":{"b":1,"\\u0062":2,"c":[{"d":1,"d":1}]},"__proto__":1,"__proto__":2}');
+    assertEquals(
+      [["a"], ["a", "b"], ["a", "c", 0], ["a", "c", 0, "d"], ["__proto__"], []].map((path) =>
+        doc.twinOn(path)
+      ),
+      [undefined, "b", undefined, "d", "__proto__", undefined],
+    );
   });
 
   it("follow() never leads to another text where an element was inserted or removed", () => {

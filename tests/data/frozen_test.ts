@@ -67,6 +67,14 @@ describe("share()", () => {
     }
   });
 
+  it("share() takes nothing for what has moved that is only written alike", () => {
+    for (const [a, b] of [["5n", 5n], [0, -0], [null, Infinity]]) {
+      const before = freeze([{ id: 1 }, { a }, { id: 2 }] as Json);
+      const after = share(before, [{ id: 3 }, { id: 4 }, { a: b }, 1] as Json) as { a: Json }[];
+      assert(Object.is(after[2].a, b), String(a));
+    }
+  });
+
   it("share() is not slow where values are deep, wide, or all different", () => {
     const nest = (depth: number, inside: string): Json =>
       JSON.parse("[".repeat(depth) + inside + "]".repeat(depth));
