@@ -5,7 +5,7 @@
  */
 
 /** Far beyond what anything here takes, on a machine that is busy with other things, too. */
-const PATIENCE = 8_000;
+const PATIENCE = 60_000;
 const PAUSE = 5;
 
 /**
