@@ -39,6 +39,8 @@ export class Cancellation {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lose: Lose | undefined;
   #isCancelled: boolean = false;
+  /** Whether nobody waits any more. */
+  #isOver: boolean = false;
 
   /** What may end a call with such options. */
   constructor({ signal, timeout }: CallOptions) {
@@ -66,6 +68,7 @@ export class Cancellation {
     try {
       return await Promise.race([call(), this.#rejected.promise]);
     } finally {
+      this.#isOver = true;
       clearTimeout(this.#timer);
       if (signal) unlisten(signal, abort);
     }
@@ -73,7 +76,7 @@ export class Cancellation {
 
   /** From now on its own time counts, if it has one. Not needed where the request itself ends then. */
   start(): void {
-    if (this.timeout === undefined) return;
+    if (this.timeout === undefined || this.#isOver) return;
     this.#timer ??= setTimeout(() => {
       const cause = new Error("the time of this call is over");
       this.#cancel(new NoAnswer(false, true, cause), cause);

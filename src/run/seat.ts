@@ -20,6 +20,7 @@ export type Decision = { readonly group: Group } | "again" | "left";
 export class Seat {
   #places: readonly Path[];
   #isLeft: boolean = false;
+  readonly #left: Deferred<void> = new Deferred();
   #cancellation: Cancellation | undefined;
   #view: Deferred<View> = new Deferred();
   #outcome: Deferred<Outcome> = new Deferred();
@@ -67,7 +68,7 @@ export class Seat {
 
   /** Takes the edit out of the batch. */
   leave(): void {
-    this.#isLeft = true;
+    this.#setLeft();
     this.#view.reject(new NoAnswer(false, false)); // nobody shows it a view any more
     this.#settle("left");
   }
@@ -89,6 +90,11 @@ export class Seat {
     return this.#isLeft;
   }
 
+  /** Resolves when the edit leaves, or fails. */
+  get left(): Promise<void> {
+    return this.#left.promise;
+  }
+
   /** Shows the edit its view, and waits for its decision. */
   ask(view: View): Promise<Decision> {
     return new Promise((resolve) => {
@@ -107,9 +113,14 @@ export class Seat {
 
   /** Reports a failure: of the group, or of the view. The edit takes no part any more. */
   fail(error: unknown): void {
-    this.#isLeft = true;
+    this.#setLeft();
     this.#outcome.reject(error);
     this.#view.reject(error);
+  }
+
+  #setLeft(): void {
+    this.#isLeft = true;
+    this.#left.resolve();
   }
 
   #settle(decision: Decision): void {

@@ -127,7 +127,7 @@ export class Sitting {
       const { sent, rest, places, edits } = await this.#gather(waiting);
       const again = sent.length === 0 ? [] : await this.#send(sent, places);
       waiting = [...again, ...rest];
-      if (again.length > 0) await this.#yield(performance.now() - startedAt, sent.length);
+      if (again.length > 0) await this.#yield(performance.now() - startedAt, sent.length, again);
       else this.#limit = 2 * Math.min(this.#limit, Math.max(edits, FIRST_EDITS));
     }
   }
@@ -265,12 +265,18 @@ export class Sitting {
     return again;
   }
 
-  /** Lets others go on who are in the way: sends less at once, and the second time waits before it does. */
-  async #yield(duration: number, sent: number): Promise<void> {
+  /**
+   * Lets others go on who are in the way: sends less at once, and the second time waits before it does, unless all
+   * edits that they were in the way of give up.
+   */
+  async #yield(duration: number, sent: number, again: readonly (Work | Seat)[]): Promise<void> {
     this.#limit = Math.ceil(sent / RETREAT);
     const longest = Math.min(PATIENCE * duration * (2 ** this.#conflicts++ - 1), MAX_PAUSE);
     if (longest === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * longest));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const pause = new Promise<void>((resolve) => timer = setTimeout(resolve, Math.random() * longest));
+    await Promise.race([pause, Promise.all(again.map((work) => work instanceof Seat && work.left))]);
+    clearTimeout(timer);
     this.#speculation.forget(); // the values may have changed during the pause
   }
 }
