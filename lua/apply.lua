@@ -46,14 +46,16 @@
 --   before anything is written; PARTIAL and an error of Redis, where a write failed behind another one
 -- Cost: O(bytes up to the target) to find, O(bytes of the value) to write; one write command a changed key,
 --   and one for the record
+
+-- @include "lib/fast.lua"
+
 local find, byte, sub = string.find, string.byte, string.sub
 local tokens = ARGV
 
 -- @include "lib/once.lua"
 
--- @include "lib/fast.lua"
-local single = at_once(record and 5 or 1)
-if single then return { single } end
+local single, prefix = at_once(record and 5 or 1, tokens, record, record_ttl, find, byte, sub)
+if single then return single end
 
 -- @include "lib/text.lua"
 
@@ -108,10 +110,10 @@ local function perform(name, p, x, at, whole)
     local e
     _, e = find(text, '^-?%d+', p)
     if e and e - p < 14 and #by < 15 then
-      local next_byte, first_digit, second = byte(text, e + 1), byte(text, p, p + 1)
+      local next_byte, digit = byte(text, e + 1), byte(text, byte(text, p) == MINUS and p + 1 or p)
       -- Both are short integers without a leading zero, and the number ends here.
       if (next_byte == COMMA or next_byte == CLOSE_OBJECT or next_byte == CLOSE_LIST)
-        and first_digit ~= 48 and second ~= 48 and not find(by, '[.eE]')
+        and digit ~= ZERO and not find(by, '[.eE]')
       then
         local sum = string.format('%.0f', sub(text, p, e) + by)
         return sum, p, e, sum
@@ -279,7 +281,7 @@ repeat
         end
         if ok and from and from > 0 then
           local MAX_BYTES = 536870912 -- of a Redis string (proto-max-bulk-len)
-          local length = document and document.length or partial and redis.call('STRLEN', key) or #text
+          local length = document and document.length or partial or #text
           if length - (to - from + 1) + #fragment > MAX_BYTES then ok, reply = false, { 'LIMIT', 'bytes' } end
         end
         if short and ok and from and from >= 0 and fragment then
@@ -324,8 +326,8 @@ repeat
     -- A change in one place of a long value: the next one is likely to be there, too. The record does without.
     local told
     if done == 1 and not others and from and from > 0 then
-      local n = partial and redis.call('STRLEN', key) or #text
-      if n > PREFIX then
+      local n = partial or #text
+      if n > LONG then
         local reach = to + 1024
         if reach > n / 4 * 3 then reach = n + n / 8 end -- then nothing is gained by less than all
         told = string.format('%.0f', reach)

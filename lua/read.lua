@@ -74,7 +74,7 @@ local function run(name, first, last)
     if name == 'exists' then return 'false' end
     fail('NO_KEY')
   end
-  if name == 'size' then return format('%d', partial and redis.call('STRLEN', key) or #text) end
+  if name == 'size' then return format('%d', partial or #text) end
   if last < first then
     if partial then load(true) end
     -- What looks like a refusal is no JSON, and still is none behind a space.

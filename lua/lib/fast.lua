@@ -3,36 +3,32 @@
 -- plain it leaves to the rest of the script, before it has changed the value; what it does is what the rest would do,
 -- to the byte (tests/lua/fast_test.ts).
 
--- The first bytes of the value, where they are read already.
-local prefix
+-- Before the number of segments: all of them are names that cannot match across two strings.
+-- @define PLUS 43
 
--- i: the token of the op. Returns its reply, nil where this is not for here.
-local function at_once(i)
+-- i: the token of the op. Returns its reply, nil where this is not for here, and then the first bytes of the value,
+-- where they are read already. Each local of the script that it used would cost as much as a search: it gets them.
+local function at_once(i, tokens, record, record_ttl, find, byte, sub)
   local op = tokens[i]
   local arguments = (op == 'set' or op == 'increment') and 1 or op == 'push' and 2 or op == 'delete' and 0
   if not arguments then return nil end
+  if byte(tokens[i + 1]) ~= PLUS then return nil end
   local first = i + 2
   local last = first + tokens[i + 1] - 1
-  if last < first or #tokens ~= last + arguments then return nil end
+  if #tokens ~= last + arguments then return nil end
   local key = KEYS[1]
-  prefix = redis.pcall('GETRANGE', key, '0', '16383')
-  if type(prefix) ~= 'string' then
-    prefix = nil
-    return nil
-  end
-  local text = prefix
+  local text = redis.pcall('GETRANGE', key, '0', LONG - 1)
+  if type(text) ~= 'string' then return nil end
   local n = #text
-  if n > 4096 or byte(text) ~= OPEN_OBJECT or byte(text, n) ~= CLOSE_OBJECT then return nil end
+  if n == LONG or byte(text) ~= OPEN_OBJECT or byte(text, n) ~= CLOSE_OBJECT then return nil, text end
 
   -- To the value: m is where its name stands, v where it begins.
   local m, v = nil, 1
   for k = first, last do
     local name = tokens[k]
-    local q, y = byte(name, 1, 2)
-    if q ~= QUOTE or not y or y == QUOTE or MAY_FOLLOW_STRING(y) then return nil end
-    if byte(text, v) ~= OPEN_OBJECT then return nil end
+    if byte(text, v) ~= OPEN_OBJECT then return nil, text end
     m = find(text, name, v + 1, true)
-    if not m then return nil end
+    if not m then return nil, text end
     -- The braces up to the name are counted. That none of them is inside a string is told by the next quote: what
     -- follows it shows that it opens a string (RFC 8259, section 2).
     if m > v + 1 then
@@ -43,9 +39,17 @@ local function at_once(i)
         local brace = o < c and o or c
         if brace < m then
           if quote < brace then
-            quote = find(text, '"', brace + 1, true)
-            before, _, z = byte(text, quote - 1, quote + 1)
-            if before == BACKSLASH or MAY_FOLLOW_STRING(z) then return nil end
+            local x, y
+            x, y, z = byte(text, brace + 1, brace + 3)
+            if x == QUOTE and y > CLOSE_LIST and y ~= CLOSE_OBJECT then
+              quote = brace + 1
+            elseif x == COMMA and y == QUOTE and z > CLOSE_LIST and z ~= CLOSE_OBJECT then
+              quote = brace + 2
+            else
+              quote = find(text, '"', brace + 1, true)
+              before, _, z = byte(text, quote - 1, quote + 1)
+              if before == BACKSLASH or MAY_FOLLOW_STRING(z) then return nil, text end
+            end
           end
           if brace == o then
             -- An array that starts with an object, and has no other array in it, may end before the name. Its closing
@@ -54,7 +58,7 @@ local function at_once(i)
             if e and e < m and (find(text, '[', brace, true) or n) > e then
               quote = find(text, '"', e + 1, true)
               before, _, z = byte(text, quote - 1, quote + 1)
-              if before == BACKSLASH or MAY_FOLLOW_STRING(z) then return nil end
+              if before == BACKSLASH or MAY_FOLLOW_STRING(z) then return nil, text end
               o = find(text, '{', e + 1, true) or n + 1
               c = find(text, '}', e + 1, true)
             else
@@ -71,12 +75,12 @@ local function at_once(i)
           break
         else
           m = find(text, name, m + 1, true)
-          if not m then return nil end
+          if not m then return nil, text end
         end
       end
     end
     v = m + #name
-    if byte(text, v) ~= COLON or byte(text, m - 1) == BACKSLASH then return nil end
+    if byte(text, v) ~= COLON or byte(text, m - 1) == BACKSLASH then return nil, text end
     v = v + 1
   end
 
@@ -86,23 +90,23 @@ local function at_once(i)
   local b = byte(text, v)
   if op == 'increment' then
     _, to = find(text, '^-?%d+', v)
-    if not to or to - v > 13 or #fragment > 14 or find(fragment, '[.eE]') then return nil end
-    local digit, second = byte(text, v, v + 1)
+    if not to or to - v > 13 or #fragment > 14 or find(fragment, '[.eE]') then return nil, text end
+    local digit = byte(text, b == MINUS and v + 1 or v)
     local after = byte(text, to + 1)
-    if after ~= COMMA and after ~= CLOSE_OBJECT or digit == 48 or second == 48 then return nil end
+    if after ~= COMMA and after ~= CLOSE_OBJECT or digit == ZERO then return nil, text end
     fragment = string.format('%.0f', sub(text, v, to) + fragment)
     reply = fragment
   elseif op == 'push' then
     -- Behind the last of some numbers and words, or into an empty array.
     _, to = find(text, '^%[[%w.+,-]*%]', v)
-    if not to or fragment == '' then return nil end
+    if not to or fragment == '' then return nil, text end
     local count = 0
     if to > v + 1 then
       -- As many commas as gaps.
       local body = sub(text, v + 1, to - 1)
       local _, commas = string.gsub(body, ',', '')
       _, count = string.gsub(body, '[^,]+', '')
-      if count ~= commas + 1 then return nil end
+      if count ~= commas + 1 then return nil, text end
       fragment = ',' .. fragment
     end
     from, to = to, to - 1
@@ -110,10 +114,10 @@ local function at_once(i)
   else
     if b == QUOTE then
       to = find(text, '"', v + 1, true)
-      if not to or byte(text, to - 1) == BACKSLASH then return nil end
+      if not to or byte(text, to - 1) == BACKSLASH then return nil, text end
     else
       _, to = find(text, '^[%w.+-]+', v)
-      if not to then return nil end
+      if not to then return nil, text end
     end
     if op == 'delete' then
       local after, next_byte = byte(text, to + 1, to + 2)
@@ -130,16 +134,16 @@ local function at_once(i)
       fragment, reply = '', 'true'
     end
   end
-  if #fragment > 65536 then return nil end
+  if #fragment > 65536 then return nil, text end
 
   -- First the record. Where a command fails the rest of the script tries all of it again.
-  if record and redis.pcall('SET', record, '["' .. reply .. '"]', 'PX', record_ttl).err then return nil end
+  if record and redis.pcall('SET', record, '["' .. reply .. '"]', 'PX', record_ttl).err then return nil, text end
   local answer
   if #fragment == to - from + 1 and n > 128 then
     answer = redis.pcall('SETRANGE', key, from - 1, fragment)
   else
     answer = redis.pcall('SET', key, sub(text, 1, from - 1) .. fragment .. sub(text, to + 1), 'KEEPTTL')
   end
-  if type(answer) == 'table' and answer.err then return nil end
+  if type(answer) == 'table' and answer.err then return nil, text end
   return reply
 end

@@ -6,101 +6,6 @@ function rare()
   extra = {}
   local match, floor, char, concat, rep = string.match, math.floor, string.char, table.concat, string.rep
 
-  -- The brackets inside the string s..e are balanced and never close more than they opened. Gives up (false)
-  -- after 16, which only costs the exact way.
-  function extra.balanced(s, e, open, close)
-    local depth, far = 0, #text + 1
-    local o, c = find(text, open, s, true) or far, find(text, close, s, true) or far
-    for _ = 1, 16 do
-      if o > e and c > e then return depth == 0 end
-      if o < c then
-        depth = depth + 1
-        o = find(text, open, o + 1, true) or far
-      else
-        depth = depth - 1
-        if depth < 0 then return false end
-        c = find(text, close, c + 1, true) or far
-      end
-    end
-    return false
-  end
-
-  -- A guess of bracket_end was wrong, and has read so many bytes for nothing. When such guesses have cost four times
-  -- the text there are no more, which keeps the search linear.
-  local wrong_text, waste
-  function extra.count_waste(bytes)
-    if wrong_text ~= text then
-      wrong_text, waste = text, 0
-    end
-    waste = waste + bytes
-    if waste > 4 * #text then careful = text end
-  end
-
-  -- The end of the string around m, a bracket; nil outside strings. No string goes over base. What stands around the
-  -- quotes next to m tells which of them open a string and which close one (RFC 8259, section 2): before an opening
-  -- one stands { [ , : or white space, behind a closing one , : ] } or white space. Where that leaves both, the
-  -- strings from base on are read.
-  local function end_around(m, base)
-    local r = next_quote(m)
-    if r > #text then
-      if partial then fail('CORRUPT', m - 1) end
-      return nil
-    end
-    local b, _, a = byte(text, r - 1, r + 1)
-    if b ~= BACKSLASH and a and not MAY_FOLLOW_STRING(a) then return nil end
-    local from = m - 64 > base and m - 64 or base
-    local q = find(sub(text, from, m - 1), '"[^"]*$')
-    if q then
-      q = from + q - 1
-      b, _, a = byte(text, q - 1, q + 1)
-      if b == BACKSLASH then
-        local n = q - 2
-        while byte(text, n) == BACKSLASH do n = n - 1 end
-        if (q - n) % 2 == 0 then return string_end(m) end -- an escaped quote is inside a string
-        return nil
-      end
-      if b > SPACE and b ~= OPEN_OBJECT and b ~= OPEN_LIST and b ~= COMMA and b ~= COLON then return nil end
-      if not MAY_FOLLOW_STRING(a) then return string_end(m) end
-    elseif from == base then
-      return nil
-    end
-    local _, e = string_around(m, base)
-    return e
-  end
-
-  -- bracket_end where the guess was wrong, as a string inside holds brackets that are not balanced: counts those
-  -- that are outside strings. What follows a bracket tells of most.
-  function extra.exact_bracket_end(i, open, close)
-    local _
-    local depth, base, far, q = 1, i + 1, #text + 1, i
-    local o, c = find(text, open, base, true) or far, find(text, close, base, true) or far
-    while true do
-      local m = o < c and o or c
-      if m == far then fail('CORRUPT', i - 1) end
-      local b, y, z, w = byte(text, m + 1, m + 4)
-      if b == COMMA then b, y, z = y, z, w end
-      if b == OPEN_OBJECT then b, y = y, z end
-      local e
-      if b ~= LINE_BREAK and (b ~= QUOTE or not y or MAY_FOLLOW_STRING(y)) then
-        if q <= m then q = find(text, '"', m + 1, true) or far end
-        b, _, y = byte(text, q - 1, q + 1)
-        if b == BACKSLASH or not y or MAY_FOLLOW_STRING(y) then e = end_around(m, base) end
-      end
-      if e then
-        base = e + 1
-        if o < base then o = find(text, open, base, true) or far end
-        if c < base then c = find(text, close, base, true) or far end
-      elseif m == o then
-        depth, base = depth + 1, m + 1
-        o = find(text, open, base, true) or far
-      else
-        depth, base = depth - 1, m + 1
-        if depth == 0 then return m end
-        c = find(text, close, base, true) or far
-      end
-    end
-  end
-
   -- Some name before c is spelled with a backslash. p: the first backslash.
   function extra.escaped_name(p, c)
     while p and p < c do
@@ -221,53 +126,80 @@ function rare()
     fail('CORRUPT', p - 1)
   end
 
-  -- p at an object outside strings: it and the next 15 members of its object are flat objects, with names without
-  -- escapes in between. The colon behind the name of the next member. %b{} does not know strings; but what follows
-  -- the quote of each name shows that it opens a string, so the brace before it is outside; and as there are no more
-  -- opening braces than objects, each object ends at its first closing brace.
-  local member_pattern
-  function extra.member_run(p)
-    member_pattern = member_pattern or '^' .. rep('%b{},"[^%s,:%]}"\\][^"\\]*":', 16)
-    local _, e = find(text, member_pattern, p)
-    if not e then return nil end
-    for _ = 1, 16 do p = find(text, '{', p + 1, true) or e + 1 end
-    return p > e and e or nil
+  -- Runs of flat objects, and lists without strings, are crossed by %b, which counts brackets at C speed but does not
+  -- know strings. Where it has read so much for nothing that it no longer pays, it is not used again in this text.
+  local guess_text, waste
+  function extra.may_guess()
+    return guess_text ~= text or waste < #text / 4
   end
 
-  -- From p to e, a comma, %b{} has found 16 objects: they are flat, and an object follows. Each opening brace is
-  -- outside strings, as the quote behind it opens one, so the closing ones before them are, too.
-  local function flat(p, e)
-    for _ = 1, 17 do
-      local q, y = byte(text, p + 1, p + 2)
-      if q ~= QUOTE or not y or MAY_FOLLOW_STRING(y) then return false end
-      if p > e then return p == e + 1 end
-      p = find(text, '{', p + 1, true)
-      if not p then return false end
+  -- A guess has read from..to for nothing, to the end where to is nil.
+  function extra.count_waste(from, to)
+    if guess_text ~= text then
+      guess_text, waste = text, 0
     end
-    return false
+    waste = waste + (to or #text) - from
+  end
+
+  -- p, e: the first and the last of so many opening braces in a row, where between two of them stands a closing one,
+  -- a comma and nothing that may hold a quote but whole strings; p is outside strings. Whether e is, too, as deep as p:
+  -- in between are flat objects. If there are no other opening braces, and e is outside strings, as the quote behind it
+  -- opens one, that is so. For where a closing brace is inside a string, the opening one behind its comma is, too; what
+  -- is left is a row of the same kind.
+  local function flat(p, e, count)
+    local b, y = byte(text, e + 1, e + 2)
+    if b ~= QUOTE or not y or MAY_FOLLOW_STRING(y) then return false end
+    for _ = 2, count do p = find(text, '{', p + 1, true) end
+    return p == e
+  end
+
+  -- p at an object outside strings: the colon behind the name of a later member, no further than k, if all members
+  -- from here to it are flat objects. Without a backslash in them every quote begins or ends a string.
+  local slash, slash_text
+  local eight = '^' .. rep('%b{},%b"":', 8) .. '{'
+  function extra.member_run(p, k)
+    if not extra.may_guess() then return nil end
+    if slash_text ~= text or slash < p then
+      slash_text, slash = text, find(text, '\\', p, true) or #text + 1
+    end
+    local last = slash < k and slash or k
+    local _, e = find(text, eight, p)
+    if e and e < last and flat(p, e, 9) then return e - 1 end
+    -- One of them is not: those before it.
+    local colon
+    for _ = 1, 8 do
+      _, e = find(text, '^%b{},%b"":{', p)
+      if not e or e > last or not flat(p, e, 2) then break end
+      colon, p = e - 1, e
+    end
+    if not colon then
+      _, e = find(text, '^%b{}', p)
+      extra.count_waste(p, e)
+    end
+    return colon
   end
 
   -- 16 elements of one kind, each with its comma and no white space, from p on: the last position of the
   -- sixteenth, nil where the run is broken.
   local runs = {}
   function extra.element_run(p, b)
-    if wrong_text == text then return nil end
+    local is_list = b == OPEN_LIST
+    local may_waste = is_list or b == OPEN_OBJECT
+    if may_waste and not extra.may_guess() then return nil end
     local run = runs[b]
     if not run then
-      local one = b == QUOTE and '"[^"\\]*",' or b == OPEN_OBJECT and '%b{},' or b == OPEN_LIST and '%b[],' or '[^]}",{[]*,'
-      run = '^' .. rep(one, 16)
+      local one = b == OPEN_OBJECT and '%b{},' or is_list and '%b[],' or b == QUOTE and '"[^"\\]*",'
+        or '[^]}",{[]*,'
+      run = '^' .. rep(one, 16) .. (b == OPEN_OBJECT and '{' or '')
       runs[b] = run
     end
     local _, e = find(text, run, p)
-    if not e then return nil end
-    if b == OPEN_OBJECT and flat(p, e) then return e - 1 end
-    if b == OPEN_OBJECT or b == OPEN_LIST then
-      local q = next_quote(p)
-      local open, close = '{', '}'
-      if b == OPEN_LIST then open, close = '[', ']' end
-      if q < e and not certain(q, e - 1, open, close) then return nil end
-    end
-    return e - 1
+    if not may_waste then return e and e - 1 end
+    if e and (is_list and next_quote(p) > e) then return e - 1 end
+    if e and not is_list and flat(p, e, 17) then return e - 2 end
+    if not e then _, e = find(text, is_list and '^%b[]' or '^%b{}', p) end
+    extra.count_waste(p, e)
+    return nil
   end
   return extra
 end

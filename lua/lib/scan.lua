@@ -1,20 +1,17 @@
 -- Finding byte ranges in JSON text without building a tree; lib/text.lua has the state and the conventions.
 
--- The text in which guessing was wrong so often that it no longer pays; lib/rare.lua decides that.
-local careful
-
 -- What steps over containers, made by make_steps() when the first one is in the way: many a change in a small
 -- value meets none, and making these would cost a good part of it.
 local steps_made, make_steps
-local next_quote, string_around, certain, bracket_end, last_member, element, child
+local next_quote, string_around, bracket_end, last_member, element, child
 
 -- p at the first byte of a value inside a container: the position of its last byte.
 local function value_end(p)
   local b = byte(text, p)
   if b == QUOTE then return string_end(p) end
   if not steps_made and (b == OPEN_OBJECT or b == OPEN_LIST) then make_steps() end
-  if b == OPEN_OBJECT then return bracket_end(p, '{', '}', '^%b{}') end
-  if b == OPEN_LIST then return bracket_end(p, '[', ']', '^%b[]') end
+  if b == OPEN_OBJECT then return (bracket_end(p, '{', '}')) end
+  if b == OPEN_LIST then return (bracket_end(p, '[', ']')) end
   local _, e = find(text, '^[%w.+-]+', p)
   if not e or partial and e == #text then fail('CORRUPT', p - 1) end
   return e
@@ -90,18 +87,20 @@ local function member(i, name, y, c)
         end
         return nil, nil, nil, c
       elseif before == OPEN_LIST then
-        base = bracket_end(m - 1, '[', ']', '^%b[]') + 1 -- an array that starts with an object
+        base = bracket_end(m - 1, '[', ']') + 1 -- an array that starts with an object
       else
         local run
         if wait > 0 then
           wait = wait - 1
         elseif before == COLON then
-          run = rare().member_run(m)
-          if not run or run > k then
-            run, wait = nil, 4
-          end
+          run = rare().member_run(m, k)
         end
-        base = (run or bracket_end(m, '{', '}', '^%b{}')) + 1
+        if run then
+          base = run + 1
+        else
+          base, o = bracket_end(m, '{', '}')
+          base = base + 1
+        end
       end
       if o < base then o = find(text, '{', base, true) or far end
       if c < base then c = find(text, '}', base, true) or far end
@@ -123,16 +122,9 @@ function make_steps()
     return quote_at
   end
 
-  -- p a bracket, base <= p a position outside strings or at an opening quote. Inside a string: its first and
-  -- last position. Outside: the next opening quote after p (nil: none), nil.
-  function string_around(p, base)
-    local r = next_quote(p)
-    if r > #text then
-      if partial then fail('CORRUPT', p - 1) end
-      return nil
-    end
-    local x, _, y = byte(text, r - 1, r + 1)
-    if x ~= BACKSLASH and y and not MAY_FOLLOW_STRING(y) then return r end
+  -- base <= p, a position outside strings or at an opening quote. The first and last position of the string around
+  -- p; where there is none the next opening quote after p (nil: none), nil.
+  local function string_from(base, p)
     local s = find(text, '"', base, true)
     while s and s < p do
       local e = string_end(s)
@@ -142,71 +134,70 @@ function make_steps()
     return s
   end
 
-  -- Every bracket open or close in q..j is outside strings, or balanced inside its own string. q is the first
-  -- quote after a position outside strings. Most brackets are settled by the next quote: followed by anything
-  -- but white space or , : ] } it can only be an opening one (RFC 8259, section 2), so what precedes it is
-  -- outside strings. The others are settled by reading the strings from the last settled position.
-  function certain(q, j, open, close)
-    local p, base = find(text, open, q, true), q
-    local mark, last = open, j - 1
-    local _
-    while true do
-      while p and p <= last do
-        local r = p + 1
-        local b, y, z, w = byte(text, r, p + 4)
-        if b == LINE_BREAK or b == COMMA and y == LINE_BREAK then
-          y = OPEN_OBJECT -- no string holds a line break as it is
-        elseif b ~= QUOTE then
-          r = p + 2
-          if y == QUOTE then
-            y = z
-          elseif z == QUOTE then -- as between two objects: },{"
-            r, b, y = p + 3, y, w
-          else
-            r = next_quote(p)
-            if r > #text then
-              if partial then fail('CORRUPT', p - 1) end
-              break
-            end
-            b, _, y = byte(text, r - 1, r + 1)
-          end
-        end
-        if b ~= BACKSLASH and y and not MAY_FOLLOW_STRING(y) then
-          base = r
-        else
-          local s, e = string_around(p, base)
-          if e then
-            if not rare().balanced(s, e, open, close) then return false end
-            base = e + 1
-          elseif s then
-            base = s
-          else
-            break
-          end
-        end
-        p = find(text, mark, base, true)
-      end
-      if mark == close then return true end
-      p, base = find(text, close, q, true), q
-      mark, last = close, j
+  -- The same for a bracket at p, of which the next quote tells most: where what follows that shows that it opens a
+  -- string, all between is outside strings.
+  function string_around(p, base)
+    local r = next_quote(p)
+    if r > #text then
+      if partial then fail('CORRUPT', p - 1) end
+      return nil
     end
+    local x, _, y = byte(text, r - 1, r + 1)
+    if x ~= BACKSLASH and y and not MAY_FOLLOW_STRING(y) then return r end
+    return string_from(base, p)
   end
 
-  -- i at a bracket outside strings: the position of the matching bracket. %b counts brackets at C speed but
-  -- does not know strings, so its answer is a guess and is checked.
-  function bracket_end(i, open, close, pattern)
-    if careful ~= text then
-      local _, j = find(text, pattern, i)
-      local q = next_quote(i)
-      if j then
-        if q > j then return j end -- no string inside
-        if certain(q, j, open, close) then return j end
-      elseif partial or q > #text then
-        fail('CORRUPT', i - 1)
+  -- i at a bracket outside strings: the position of the matching bracket, that of the next one that opens.
+  function bracket_end(i, open, close)
+    -- An opening quote, or behind the text. All brackets before it that are not counted yet are outside strings.
+    local sure, far = i, #text + 1
+    if open == '[' then
+      sure = next_quote(i)
+      if sure > i + 64 and rare().may_guess() then
+        local _, j = find(text, '^%b[]', i)
+        if j and j < sure then return j end -- no string inside
+        if sure == far then fail('CORRUPT', i - 1) end
+        rare().count_waste(i, j)
       end
-      rare().count_waste((j or #text) - i)
     end
-    return rare().exact_bracket_end(i, open, close)
+    local depth, o, c = 1, find(text, open, i + 1, true) or far, find(text, close, i + 1, true) or far
+    while true do
+      local m = o < c and o or c
+      if m > sure then
+        local b, y, z = byte(text, m + 1, m + 3)
+        if b == COMMA and y == QUOTE and z and z > CLOSE_LIST and z ~= CLOSE_OBJECT then
+          sure = m + 2 -- as behind an array: ],"name
+        elseif b == QUOTE and y and y > CLOSE_LIST and y ~= CLOSE_OBJECT then
+          sure = m + 1
+        elseif b ~= LINE_BREAK and (b ~= COMMA or y ~= LINE_BREAK) then -- no string holds a line break as it is
+          local r, _ = find(text, '"', m + 1, true)
+          if not r and partial then fail('CORRUPT', i - 1) end
+          if r then b, _, y = byte(text, r - 1, r + 1) end
+          if not r or b ~= BACKSLASH and y and OPENS_STRING(y) then
+            sure = r or far
+          else
+            local e
+            sure, e = string_from(sure, m)
+            if e then -- the bracket is inside this string
+              m = nil
+              sure = find(text, '"', e + 1, true)
+              if o < e then o = find(text, open, e, true) or far end
+              if c < e then c = find(text, close, e, true) or far end
+            end
+            sure = sure or far
+          end
+        end
+      end
+      if m == o then
+        if m == far then fail('CORRUPT', i - 1) end
+        depth = depth + 1
+        o = find(text, open, o + 1, true) or far
+      elseif m then
+        depth = depth - 1
+        if depth == 0 then return m, o end
+        c = find(text, close, c + 1, true) or far
+      end
+    end
   end
 
   -- k at what looks like the name of a member of the outermost object, n behind it: the position of the value if it
@@ -245,9 +236,8 @@ function make_steps()
       if n == k then return p end
       local e
       if wait == 0 then
-        wait = 4
         if not n or n - k >= 16 then e = rare().element_run(p, b) end
-        if e then k = k + 15 end
+        if e then k = k + 15 else wait = 4 end
       else
         wait = wait - 1
       end

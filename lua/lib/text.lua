@@ -2,7 +2,7 @@
 --
 -- State, set by load (lib/value.lua) and by whoever compares two texts:
 --   text     the JSON text, or its first bytes
---   partial  true when text is only the first bytes of a longer value
+--   partial  the length of the whole value when text is only its first bytes
 -- A position is a 1-based byte index into text. On valid JSON every answer is exact. On anything else an
 -- answer may be wrong but is always inside the text, and every loop moves forward.
 --
@@ -15,6 +15,8 @@ local text, partial
 -- @define LINE_BREAK 10
 -- @define QUOTE 34
 -- @define COMMA 44
+-- @define MINUS 45
+-- @define ZERO 48
 -- @define COLON 58
 -- @define OPEN_LIST 91
 -- @define BACKSLASH 92
@@ -22,8 +24,9 @@ local text, partial
 -- @define OPEN_OBJECT 123
 -- @define CLOSE_OBJECT 125
 -- Whether the byte may follow the closing quote of a string (RFC 8259, section 2). A quote that something else follows
--- can only be an opening one, unless a backslash escapes it.
+-- can only be an opening one, unless a backslash escapes it. The second says the opposite, letters first.
 -- @define MAY_FOLLOW_STRING(b) (b <= SPACE or b == COMMA or b == COLON or b == CLOSE_LIST or b == CLOSE_OBJECT)
+-- @define OPENS_STRING(b) (b > CLOSE_LIST and b ~= CLOSE_OBJECT or b > COLON and b < CLOSE_LIST or b > SPACE and b < COLON and b ~= COMMA)
 
 -- Raises a refusal. code and found are our own words or numbers, never user text.
 local function fail(code, found)

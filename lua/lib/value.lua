@@ -14,21 +14,21 @@ local function load(whole, name)
     text = redis.call('GET', key)
     return
   end
-  local most = near and key == KEYS[1] and near or PREFIX
-  text = prefix or redis.call('GETRANGE', key, '0', string.format('%.0f', most - 1))
+  local hint = key == KEYS[1] and near
+  local most = hint or LONG
+  text = prefix or redis.call('GETRANGE', key, '0', most - 1)
   prefix = nil
   local n = #text
   if n == most then
     n = redis.call('STRLEN', key)
     if n > most then
-      if most ~= PREFIX then
-        partial = true
-      elseif name and byte(name) == QUOTE then
-        partial = find(text, name, 1, true)
-      else
-        partial = n > 16 * PREFIX
+      local is_name = name and byte(name) == QUOTE
+      partial = hint or is_name and find(text, name, 1, true)
+      if not partial and n > (is_name and 4 or 16) * PREFIX then
+        text = redis.call('GETRANGE', key, '0', PREFIX - 1)
+        partial = not is_name or find(text, name, 1, true)
       end
-      if not partial then text = redis.call('GET', key) end
+      if partial then partial = n else text = redis.call('GET', key) end
     end
   elseif n == 0 and redis.call('EXISTS', key) == 0 then
     text = false

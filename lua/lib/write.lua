@@ -8,21 +8,37 @@ if not problem then
       from, to, fragment = value.from, value.to, value.fragment
     end
     local answer, in_place, tail
-    if from and edits == 1 and not ttl and #text > 128 then
+    if from and edits == 1 and not ttl and (partial or #text > 128) then
       -- Where a change can be made in place. SETRANGE changes the value as a whole or not at all. It is refused
       -- where the value is longer than the server takes in one piece (proto-max-bulk-len); SET is not.
-      local place, grows = string.format('%.0f', from - 1), #fragment - (to - from + 1)
-      if grows == 0 then
+      local place, removed = from - 1, to - from + 1
+      if #fragment == removed then
         in_place = type(redis.pcall('SETRANGE', key, place, fragment)) == 'number'
-      elseif grows > 0 and (not partial or near) and #text > LONG and from > #text / 4 then
-        -- A string costs Lua about as much for each byte as all else does, so none is made of what stands before
-        -- the change. A value that grew may take twice its memory: BITOP copies it into as much as it needs. That
-        -- drops an expiry, so a value that has one is written as a whole.
-        local known, allowed = pcall(redis.acl_check_cmd, 'BITOP', 'OR', key, key)
-        if known and allowed and redis.pcall('PTTL', key) == -1 then
-          tail = partial and redis.call('GETRANGE', key, string.format('%.0f', to), '-1') or sub(text, to + 1)
-          in_place = type(redis.pcall('SETRANGE', key, place, fragment .. tail)) == 'number'
+      elseif partial or #text > LONG then
+        -- A string costs Lua about as much for each byte as all else does, so none is made of the whole value. What
+        -- stands behind the change is moved, and a value that gets shorter is cut off at the change before. Then it
+        -- may take twice its memory: BITOP copies it into as much as it needs. That drops an expiry.
+        local may = redis.acl_check_cmd
+        local known, allowed = pcall(may, 'BITOP', 'OR', key, key)
+        local expires = known and allowed and redis.pcall('PTTL', key)
+        if type(expires) == 'number' and expires ~= -1 then
+          expires = may('PEXPIRETIME', key) and may('PEXPIREAT', key, '1') and redis.call('PEXPIRETIME', key)
+        end
+        if type(expires) == 'number' then
+          tail = partial and redis.call('GETRANGE', key, to, '-1') or sub(text, to + 1)
+          local behind = place + #fragment
+          local length = behind + #tail
+          -- What is read of a longer value stands behind the change, too, and is written over at once.
+          local head = #fragment < removed and (partial and #text <= length and text or sub(text, 1, place))
+          if length > LONG
+            and (not head or not redis.pcall('SET', key, head, 'KEEPTTL').err)
+            and (#tail < 512 or type(redis.pcall('SETRANGE', key, behind, tail)) == 'number')
+            and type(redis.pcall('SETRANGE', key, place, #tail < 512 and fragment .. tail or fragment)) == 'number'
             and type(redis.pcall('BITOP', 'OR', key, key)) == 'number'
+          then
+            in_place = true
+            if expires >= 0 then redis.call('PEXPIREAT', key, expires) end
+          end
         end
       end
     end
@@ -36,7 +52,7 @@ if not problem then
       end
     else
       if from then
-        tail = tail or partial and redis.call('GETRANGE', key, string.format('%.0f', to), '-1') or sub(text, to + 1)
+        tail = tail or partial and redis.call('GETRANGE', key, to, '-1') or sub(text, to + 1)
         text = sub(text, 1, from - 1) .. fragment .. tail
       end
       if not text then

@@ -143,7 +143,11 @@ export function readVerdict(groups: readonly Group[], index: number, slots: unkn
   return "results" in readOutcomes(groups, slots)[index];
 }
 
+/** What the short way of the script replies. */
+const SHORT_REPLY = /^(?:|true|-?\d+)$/;
+
 function readSlots(slots: unknown, expected: number): readonly string[] {
+  if (expected === 1 && typeof slots === "string" && SHORT_REPLY.test(slots)) return [slots];
   if (Array.isArray(slots) && slots.length === expected && slots.every((slot) => typeof slot === "string")) {
     return slots;
   }

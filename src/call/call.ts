@@ -100,8 +100,14 @@ class TokenWriter {
   }
 
   op(kind: string, path: Path, args: readonly string[]): void {
-    this.#args.push(kind, String(path.length - 1));
-    for (let index = 1; index < path.length; index++) this.#args.push(encodeSegment(path[index]));
+    const at = this.#args.push(kind, "");
+    let isPlain = path.length > 1;
+    for (let index = 1; index < path.length; index++) {
+      const segment = encodeSegment(path[index]);
+      isPlain &&= isPlainName(segment);
+      this.#args.push(segment);
+    }
+    this.#args[at - 1] = `${isPlain ? "+" : ""}${path.length - 1}`;
     for (const arg of args) this.#args.push(arg);
   }
 
@@ -121,6 +127,12 @@ class TokenWriter {
     if (this.#once) this.#args[1] = String(this.#keys.push(this.#once.record));
     return Object.freeze({ script, keys: Object.freeze(this.#keys), args: Object.freeze(this.#args) });
   }
+}
+
+/** Whether a segment is a name with a first character that cannot stand behind the closing quote of a string. */
+function isPlainName(segment: string): boolean {
+  const first = segment.charCodeAt(1);
+  return segment.charCodeAt(0) === 0x22 && first > 0x20 && !'",:]}'.includes(segment[1]);
 }
 
 function encodeSegment(segment: Segment): string {

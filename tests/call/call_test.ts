@@ -1,5 +1,12 @@
 import { describe, it } from "@std/testing/bdd";
-import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import { compile, compileReads } from "../../src/call/call.ts";
 import {
   readOutcomes,
@@ -35,45 +42,49 @@ const OPS: readonly [Op, string][] = [
     "parents|ifAbsent|ttl|5000|set|0|1",
   ],
   [{ kind: "set", path: ["k"], value: "1", ttl: 0 }, "ttl|0|set|0|1"],
-  [{ kind: "delete", path: ["k", "a"] }, 'delete|1|"a"'],
-  [{ kind: "take", path: ["k", "a"] }, 'take|1|"a"'],
+  [{ kind: "delete", path: ["k", "a"] }, 'delete|+1|"a"'],
+  [{ kind: "take", path: ["k", "a"] }, 'take|+1|"a"'],
   [{ kind: "push", path: ["k"], items: ["1", '"x,y"'] }, 'push|0|1,"x,y"|2'],
   [{ kind: "push", path: ["k"], items: [] }, "push|0||0"],
-  [{ kind: "unshift", path: ["k", "a"], items: ["[1,2]"], parents: true }, 'parents|unshift|1|"a"|[1,2]|1'],
-  [{ kind: "pop", path: ["k", "a"] }, 'pop|1|"a"'],
-  [{ kind: "shift", path: ["k", "a"] }, 'shift|1|"a"'],
+  [{ kind: "unshift", path: ["k", "a"], items: ["[1,2]"], parents: true }, 'parents|unshift|+1|"a"|[1,2]|1'],
+  [{ kind: "pop", path: ["k", "a"] }, 'pop|+1|"a"'],
+  [{ kind: "shift", path: ["k", "a"] }, 'shift|+1|"a"'],
   [{ kind: "splice", path: ["k"], start: -2, deleteCount: 1, items: ["1", "2"] }, "splice|0|-2|1|1,2|2"],
   [
     { kind: "splice", path: ["k"], start: 0, deleteCount: 0, items: [], parents: true },
     "parents|splice|0|0|0||0",
   ],
-  [{ kind: "increment", path: ["k", "n"], by: "-1.5" }, 'increment|1|"n"|-1.5'],
+  [{ kind: "increment", path: ["k", "n"], by: "-1.5" }, 'increment|+1|"n"|-1.5'],
   [
     { kind: "increment", path: ["k", "n"], by: "1", exact: true, parents: true },
-    'parents|exact|increment|1|"n"|1',
+    'parents|exact|increment|+1|"n"|1',
   ],
-  [{ kind: "toggle", path: ["k", "b"] }, 'toggle|1|"b"'],
-  [{ kind: "append", path: ["k", "s"], text: '"\\n"' }, 'append|1|"s"|"\\n"'],
-  [{ kind: "append", path: ["k", "s"], text: '""', parents: true }, 'parents|append|1|"s"|""'],
-  [{ kind: "test", path: ["k", "s"], value: "null" }, 'test|1|"s"|null'],
+  [{ kind: "toggle", path: ["k", "b"] }, 'toggle|+1|"b"'],
+  [{ kind: "append", path: ["k", "s"], text: '"\\n"' }, 'append|+1|"s"|"\\n"'],
+  [{ kind: "append", path: ["k", "s"], text: '""', parents: true }, 'parents|append|+1|"s"|""'],
+  [{ kind: "test", path: ["k", "s"], value: "null" }, 'test|+1|"s"|null'],
   [{ kind: "test", path: ["k"], value: "null", by: "bytes" }, "bytes|test|0|null"],
   [{ kind: "test", path: ["k"], value: "0a", by: "sha1" }, "sha1|test|0|0a"],
-  [{ kind: "type", path: ["k", "a"], value: "array" }, 'type|1|"a"|array'],
+  [{ kind: "type", path: ["k", "a"], value: "array" }, 'type|+1|"a"|array'],
   [{ kind: "length", path: ["k", 2], value: 3 }, "length|1|2|3"],
   [{ kind: "keys", path: ["k"], value: '["a"]' }, 'keys|0|["a"]'],
-  [{ kind: "fresh", path: ["k", "a"] }, 'fresh|1|"a"'],
+  [{ kind: "fresh", path: ["k", "a"] }, 'fresh|+1|"a"'],
   [{ kind: "set", path: ["k"], value: "{}", when: "not-object" }, "unlessObject|set|0|{}"],
-  [{ kind: "copy", path: ["k", "a"] }, 'copy|1|"a"'],
-  [{ kind: "add", path: ["k", "a", "0"], value: "1" }, 'add|2|"a"|"0"|1'],
-  [{ kind: "add", path: ["k", "a", "-"], value: "1" }, 'last|add|1|"a"|1'],
+  [{ kind: "copy", path: ["k", "a"] }, 'copy|+1|"a"'],
+  [{ kind: "add", path: ["k", "a", "0"], value: "1" }, 'add|+2|"a"|"0"|1'],
+  [{ kind: "add", path: ["k", "a", "-"], value: "1" }, 'last|add|+1|"a"|1'],
   [{ kind: "add", path: ["k"] }, "copied|add|0|"],
-  [{ kind: "exists", path: ["k", "s"] }, 'exists|1|"s"'],
-  [{ kind: "absent", path: ["k", "s"] }, 'absent|1|"s"'],
+  [{ kind: "exists", path: ["k", "s"] }, 'exists|+1|"s"'],
+  [{ kind: "absent", path: ["k", "s"] }, 'absent|+1|"s"'],
   [{ kind: "expire", path: ["k"], ttl: 1500 }, "expire|0|1500"],
   [{ kind: "persist", path: ["k"] }, "persist|0"],
   [{ kind: "pick", path: ["k"] }, "pick|0"],
   [{ kind: "put", path: ["k"] }, "put|0"],
 ];
+
+/** Names with which a string may begin, and with which one that ends may go on. */
+const PLAIN = ["a", "0", "\u0001", "\\", "é", "a b", "[", "{"];
+const DOUBTFUL = ["", " ", " a", ",a", ":", "]", "}"];
 
 const tokens = (...ops: readonly Op[]): string => compile("", [ops]).args.join("|");
 const set = (key: string, value = "1"): Op => ({ kind: "set", path: [key], value });
@@ -81,6 +92,16 @@ const set = (key: string, value = "1"): Op => ({ kind: "set", path: [key], value
 describe("compile()", () => {
   it("compile() writes each op as its modifiers, its word, the depth, the segments and its arguments", () => {
     for (const [op, expected] of OPS) assertStrictEquals(tokens(op), expected);
+  });
+
+  it("compile() marks a path of names of which none can match across two strings", () => {
+    for (const name of PLAIN) {
+      assertMatch(tokens({ kind: "delete", path: ["k", name, "x"] }), /^delete\|\+2\|/, name);
+    }
+    for (const name of DOUBTFUL) {
+      assertMatch(tokens({ kind: "delete", path: ["k", "x", name] }), /^delete\|2\|/, name);
+    }
+    assertMatch(tokens({ kind: "delete", path: ["k", "x", 0] }), /^delete\|2\|/);
   });
 
   it("compile() knows every op and every modifier of the script", () => {
@@ -207,6 +228,16 @@ describe("readOutcomes()", () => {
       refusal: { code: "NO_KEY", index: 0, segment: 0, found: "" },
       fresh: [],
     });
+  });
+
+  it("readOutcomes() reads the reply to one op that went the short way", () => {
+    for (const reply of ["", "true", "0", "-12"]) {
+      assertEquals(readOutcomes([[set("a")]], reply), [{ results: [reply] }]);
+      assertThrows(() => readOutcomes(groups, reply), Error, "expected 3 strings");
+    }
+    for (const reply of ["OK", "QUEUED", "PONG", "{}", "1.5", "!NO_KEY 0 ", null, 1]) {
+      assertThrows(() => readOutcomes([[set("a")]], reply), Error, "expected 1 string");
+    }
   });
 
   it("readOutcomes() takes a string that starts with ! for what it is, in quotes", () => {

@@ -12,7 +12,9 @@ const OTHER = `${prefix}b`;
 await client.script("LOAD", APPLY.text);
 
 /** Of a large value so many bytes are read first. */
-const FIRST = Number(APPLY.text.match(/ and near or (\d+)$/m)?.[1]);
+const FIRST = [/ = hint or (\d+)$/m, /\.call\('GETRANGE', key, '0', (\d+) - 1\)$/m].map((pattern) =>
+  Number(pattern.exec(APPLY.text)?.[1])
+);
 
 /** A client of a server that a test started for itself, closed with its scope. */
 function clientOf(url: string): Redis & Disposable {
@@ -36,7 +38,7 @@ async function check(text: string | null, tokens: string, expected: string | nul
   else await client.set(KEY, text, "PX", 1_000_000);
   const [found, near] = partsOf(await apply(tokens), replies.length);
   assertEquals(found, replies, `replies to ${tokens} on ${text}`);
-  if (near !== undefined) assert(text!.length > FIRST && /^[1-9]\d+$/.test(near), near);
+  if (near !== undefined) assert(text!.length > FIRST[0] && /^[1-9]\d+$/.test(near), near);
   assertStrictEquals(await client.get(KEY), expected, `${tokens} on ${text}`);
   if (text !== null && expected !== null) {
     const left = await client.pttl(KEY);
@@ -100,7 +102,7 @@ describe("apply", () => {
 
   it("apply unlessObject keeps an object and replaces all else, whatever stands before it", async () => {
     // Of values longer than that, only the first bytes are read, unless more is needed.
-    for (const space of ["", " \n", " ".repeat(17 * FIRST)]) {
+    for (const space of ["", " \n", " ".repeat(17 * FIRST[1])]) {
       await check(`${space}{"b":1}`, "unlessObject|set|0|{}", `${space}{"b":1}`, "");
       for (const other of ["[1]", "1", '"{"', "null"]) {
         await check(`${space}${other}`, "unlessObject|set|0|{}", "{}", "");
@@ -483,59 +485,63 @@ describe("apply, of commands", () => {
   });
 });
 
-describe("apply, of large values", () => {
-  /** 400 KB: an early member, a number in which the bytes read first end, one in the middle, one at the end. */
-  const early = '{ "first": [1, {"x": "}]"}], "fill": "';
-  const edge = `${early}${"y".repeat(FIRST - early.length - 13)}","edge":1234`;
-  const large = `${edge}567,"middle":{"n":1},"list":[${'[1,"a]"],'.repeat(40_000)}0],"last":true}`;
+for (const first of FIRST) {
+  describe(`apply, of large values, of which ${first} bytes are read first`, () => {
+    /** 400 KB: an early member, a number in which these bytes end, one in the middle, one at the end. */
+    const early = '{ "first": [1, {"x": "}]"}], "fill": "';
+    const edge = `${early}${"y".repeat(first - early.length - 13)}","edge":1234`;
+    const large = `${edge}567,"middle":{"n":1},"list":[${'[1,"a]"],'.repeat(40_000)}0],"last":true}`;
 
-  const change = async (tokens: string, from: string, to: string, reply: string) => {
-    assert(large.split(from).length === 2, from);
-    await check(large, tokens, large.replace(from, () => to), reply);
-  };
+    const change = async (tokens: string, from: string, to: string, reply: string) => {
+      assert(large.split(from).length === 2, from);
+      await check(large, tokens, large.replace(from, () => to), reply);
+    };
 
-  it("apply changes the first, the middle and the last value of a large one", async () => {
-    assert(large.length > 4 * 65_536 && large.indexOf("567,") <= FIRST);
-    await change('set|2|"first"|0|2', "[1, {", "[2, {", "");
-    await change('set|2|"first"|0|"longer"', "[1, {", '["longer", {', "");
-    await change('push|1|"first"|7|1', '"}]"}]', '"}]"},7]', "3");
-    await change('set|2|"first"|1|null', '{"x": "}]"}', "null", "");
-    await change('delete|1|"first"', '"first": [1, {"x": "}]"}], ', "", "true");
-    await change('increment|1|"edge"|1', "1234567", "1234568", "1234568");
-    await change('take|1|"edge"', '"edge":1234567,', "", "1234567");
-    await change('set|2|"middle"|"n"|2', '{"n":1}', '{"n":2}', "");
-    await change('toggle|1|"last"', "true}", "false}", "false");
-    await change('set|1|"new"|1', "true}", 'true,"new":1}', "");
-    await change('pop|1|"list"', ",0]", "]", "0");
+    it("apply changes the first, the middle and the last value of a large one", async () => {
+      assert(large.length > 4 * 65_536 && large.indexOf("567,") <= first);
+      await change('set|2|"first"|0|2', "[1, {", "[2, {", "");
+      await change('set|2|"first"|0|"longer"', "[1, {", '["longer", {', "");
+      await change('push|1|"first"|7|1', '"}]"}]', '"}]"},7]', "3");
+      await change('set|2|"first"|1|null', '{"x": "}]"}', "null", "");
+      await change('delete|1|"first"', '"first": [1, {"x": "}]"}], ', "", "true");
+      await change('increment|1|"edge"|1', "1234567", "1234568", "1234568");
+      await change('take|1|"edge"', '"edge":1234567,', "", "1234567");
+      await change('set|2|"middle"|"n"|2', '{"n":1}', '{"n":2}', "");
+      await change('toggle|1|"last"', "true}", "false}", "false");
+      await change('set|1|"new"|1', "true}", 'true,"new":1}', "");
+      await change('pop|1|"list"', ",0]", "]", "0");
+    });
+
+    it("apply finds nothing in a large value where there is nothing, and leaves it alone", async () => {
+      await refused(large, 'delete|1|"none"', "false");
+      await refused(large, 'toggle|1|"none"', "!NOT_FOUND 0 ");
+      await refused(large, 'set|2|"first"|3|1', "!RANGE 1 2");
+      await refused(large, 'increment|1|"fill"|1', "!TYPE 1 string");
+      await refused(large, 'set|2|"first"|0|2|toggle|1|"none"', "", "!NOT_FOUND 0 ");
+    });
+
+    it("apply runs several ops and groups on a large value", async () => {
+      await check(
+        large,
+        'set|2|"first"|0|2|increment|2|"first"|0|3|;|toggle|1|"edge"|;|toggle|1|"last"|delete|1|"fill"',
+        large.replace("[1, {", "[5, {").replace("true}", "false}").replace(/"fill": "y*",/, ""),
+        ...["", "5", "!TYPE 1 number", "false", "true"],
+      );
+    });
+
+    it("apply changes a large value with white space around it, and refuses one that is cut short", async () => {
+      await check(` ${large}\n`, 'toggle|1|"last"', ` ${large.replace("true}", "false}")}\n`, "false");
+      const [reply] = await (async () => {
+        await client.set(KEY, large.slice(0, -1));
+        return await apply('set|2|"first"|0|2');
+      })();
+      assertMatch(reply, /^!CORRUPT 0 \d+$/);
+      assertStrictEquals(await client.get(KEY), large.slice(0, -1));
+    });
   });
+}
 
-  it("apply finds nothing in a large value where there is nothing, and leaves it alone", async () => {
-    await refused(large, 'delete|1|"none"', "false");
-    await refused(large, 'toggle|1|"none"', "!NOT_FOUND 0 ");
-    await refused(large, 'set|2|"first"|3|1', "!RANGE 1 2");
-    await refused(large, 'increment|1|"fill"|1', "!TYPE 1 string");
-    await refused(large, 'set|2|"first"|0|2|toggle|1|"none"', "", "!NOT_FOUND 0 ");
-  });
-
-  it("apply runs several ops and groups on a large value", async () => {
-    await check(
-      large,
-      'set|2|"first"|0|2|increment|2|"first"|0|3|;|toggle|1|"edge"|;|toggle|1|"last"|delete|1|"fill"',
-      large.replace("[1, {", "[5, {").replace("true}", "false}").replace(/"fill": "y*",/, ""),
-      ...["", "5", "!TYPE 1 number", "false", "true"],
-    );
-  });
-
-  it("apply changes a large value with white space around it, and refuses one that is cut short", async () => {
-    await check(` ${large}\n`, 'toggle|1|"last"', ` ${large.replace("true}", "false}")}\n`, "false");
-    const [reply] = await (async () => {
-      await client.set(KEY, large.slice(0, -1));
-      return await apply('set|2|"first"|0|2');
-    })();
-    assertMatch(reply, /^!CORRUPT 0 \d+$/);
-    assertStrictEquals(await client.get(KEY), large.slice(0, -1));
-  });
-
+describe("apply, of groups that build on others", () => {
   it("apply after refuses a group where one that it builds on was refused, and no other", async () => {
     const guard = (value: number): string => `bytes|test|1|"n"|${value}`;
     const add = (value: number): string => `${guard(value)}|set|1|"n"|${value + 1}`;

@@ -12,7 +12,9 @@ const OTHER = `${prefix}b`;
 await client.script("LOAD", READ.text);
 
 /** Of a large value so many bytes are read first. */
-const FIRST = Number(READ.text.match(/ and near or (\d+)$/m)?.[1]);
+const FIRST = [/ = hint or (\d+)$/m, /\.call\('GETRANGE', key, '0', (\d+) - 1\)$/m].map((pattern) =>
+  Number(pattern.exec(READ.text)?.[1])
+);
 
 /** A client of a server that a test started for itself, closed with its scope. */
 function clientOf(url: string): Redis & Disposable {
@@ -140,37 +142,45 @@ describe("read", () => {
     assertEquals(await call('@|2|get|1|"a"|@|1|get|0'), ["2", "[1]"]);
   });
 
-  it("read finds values early, in the middle and late in a large text", async () => {
-    const early = '{ "first":[1,{"x":"}]"}],"fill":"';
-    const edge = `${early}${"y".repeat(FIRST - early.length - 13)}","edge":1234`;
-    const large = `${edge}567,"middle":{"n":"é"},"list":[${'[1,"a]"],'.repeat(40_000)}0],"last":true}`;
-    await check(
-      large,
-      'get|2|"first"|1|get|2|"first"|-1|"x"'.replace('get|2|"first"|-1', 'get|3|"first"|-1'),
-      ...[
-        '{"x":"}]"}',
-        '"}]"',
-      ],
-    );
-    await check(large, 'get|1|"edge"|get|1|"middle"|get|1|"last"', "1234567", '{"n":"é"}', "true");
-    await check(large, 'length|1|"list"|get|2|"list"|-2|get|2|"list"|39999', "40001", '[1,"a]"]', '[1,"a]"]');
-    await check(
-      large,
-      'get|1|"none"|exists|1|"none"|get|2|"first"|2',
-      "!NOT_FOUND 0 ",
-      "false",
-      "!NOT_FOUND 1 ",
-    );
-    await check(
-      large,
-      "keys|0|length|0|type|0",
-      '["first","fill","edge","middle","list","last"]',
-      "6",
-      "object",
-    );
-    await check(large, 'length|1|"fill"', String(FIRST - early.length - 13));
-    await check(large, 'get|0|get|2|"first"|0', large, "1");
-  });
+  for (const first of FIRST) {
+    it(`read finds values early, in the middle and late in a large text, and where ${first} bytes end`, async () => {
+      const early = '{ "first":[1,{"x":"}]"}],"fill":"';
+      const edge = `${early}${"y".repeat(first - early.length - 13)}","edge":1234`;
+      const large = `${edge}567,"middle":{"n":"é"},"list":[${'[1,"a]"],'.repeat(40_000)}0],"last":true}`;
+      await check(
+        large,
+        'get|2|"first"|1|get|2|"first"|-1|"x"'.replace('get|2|"first"|-1', 'get|3|"first"|-1'),
+        ...[
+          '{"x":"}]"}',
+          '"}]"',
+        ],
+      );
+      await check(large, 'get|1|"edge"|get|1|"middle"|get|1|"last"', "1234567", '{"n":"é"}', "true");
+      await check(
+        large,
+        'length|1|"list"|get|2|"list"|-2|get|2|"list"|39999',
+        "40001",
+        '[1,"a]"]',
+        '[1,"a]"]',
+      );
+      await check(
+        large,
+        'get|1|"none"|exists|1|"none"|get|2|"first"|2',
+        "!NOT_FOUND 0 ",
+        "false",
+        "!NOT_FOUND 1 ",
+      );
+      await check(
+        large,
+        "keys|0|length|0|type|0",
+        '["first","fill","edge","middle","list","last"]',
+        "6",
+        "object",
+      );
+      await check(large, 'length|1|"fill"', String(first - early.length - 13));
+      await check(large, 'get|0|get|2|"first"|0', large, "1");
+    });
+  }
 
   it("read runs no write command, also on a replica", async () => {
     await using server = await startRedis();

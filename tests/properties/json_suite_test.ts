@@ -8,6 +8,7 @@ import type { Op, Read } from "../../src/data/op.ts";
 import type { Path, Segment } from "../../src/data/path.ts";
 import { APPLY, READ } from "../../src/call/scripts.gen.ts";
 import { locate, pathsOf } from "../support/json_text.ts";
+import { repliesOf } from "../support/replies.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 import { applyGroup, applyRead } from "../support/text_model.ts";
 
@@ -38,7 +39,7 @@ async function answersOf(pipeline: Pipeline): Promise<unknown[]> {
 }
 
 /** The texts in an answer of a script. */
-const textsOf = (answer: unknown): string[] => (answer as Uint8Array[]).map((text) => String(text));
+const textsOf = (answer: unknown): string[] => (repliesOf(answer, 1) as Uint8Array[]).map(String);
 
 /** Ops of every kind at one place, each applied to the same text. */
 function opsAt(path: Path): Op[] {

@@ -17,6 +17,7 @@ import {
   stringText,
   valueText,
 } from "../support/json_text.ts";
+import { repliesOf } from "../support/replies.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
 import { inPieces, readingFirst } from "../support/in_pieces.ts";
 
@@ -402,7 +403,7 @@ async function check(cases: readonly Case[], prefix: string, applySha: string): 
       const story = { texts: it.texts, groups, reads };
       assertEquals(expected, actual, `${what} are not those of the script: ${JSON.stringify(story)}`);
     };
-    same(replied, replies, "The replies");
+    same(repliesOf(replied, groups.flat().length), replies, "The replies");
     same(texts, KEYS.map((key) => replica.text(key)), "The texts");
     same(read, expectedReads, "The answers to reads");
     [ttlA, ttlB, ttlC].forEach((ttl, place) => {
