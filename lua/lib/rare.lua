@@ -179,6 +179,17 @@ function rare()
     return colon
   end
 
+  -- The same for opening braces that must be elements: each is outside strings, as the quote behind it opens one.
+  local function flat_elements(p, e, count)
+    for _ = 1, count do
+      local b, y = byte(text, p + 1, p + 2)
+      if b ~= QUOTE or not y or MAY_FOLLOW_STRING(y) then return false end
+      if p == e then return true end
+      p = find(text, '{', p + 1, true)
+    end
+    return false
+  end
+
   -- 16 elements of one kind, each with its comma and no white space, from p on: the last position of the
   -- sixteenth, nil where the run is broken.
   local runs = {}
@@ -196,7 +207,7 @@ function rare()
     local _, e = find(text, run, p)
     if not may_waste then return e and e - 1 end
     if e and (is_list and next_quote(p) > e) then return e - 1 end
-    if e and not is_list and flat(p, e, 17) then return e - 2 end
+    if e and not is_list and flat_elements(p, e, 17) then return e - 2 end
     if not e then _, e = find(text, is_list and '^%b[]' or '^%b{}', p) end
     extra.count_waste(p, e)
     return nil

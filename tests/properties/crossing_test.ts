@@ -45,7 +45,22 @@ const PIECES = [
   '{"',
   "\n",
 ];
-const ROWS = ["}", "{", "},", ":{", ":{},", ":{a},", "],", "]", "[", '":{},', 'a":{b},'];
+const ROWS = [
+  "}",
+  "{",
+  "},",
+  ":{",
+  ":{},",
+  ":{a},",
+  "],",
+  "]",
+  "[",
+  "},{",
+  "x},{1",
+  "],[",
+  '":{},',
+  'a":{b},',
+];
 const words = (pieces: readonly string[]): fc.Arbitrary<string> =>
   fc.array(fc.constantFrom(...pieces), { maxLength: 4, size: "max" }).map((parts) => parts.join(""));
 /** A third of the texts has no backslash, with which quotes alone tell where strings are. */

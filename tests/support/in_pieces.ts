@@ -37,7 +37,7 @@ export function inShortRows(text: string): string {
     [`'^' .. rep('%b{},%b"":', 8)`, `'^' .. rep('%b{},%b"":', 2)`],
     ["flat(p, e, 9)", "flat(p, e, 3)"],
     ["rep(one, 16)", "rep(one, 2)"],
-    ["flat(p, e, 17)", "flat(p, e, 3)"],
+    ["flat_elements(p, e, 17)", "flat_elements(p, e, 3)"],
     ["k = k + 15", "k = k + 1"],
     ["n - k >= 16", "n - k >= 2"],
     ["wait = #text + 1, partial, 4", "wait = #text + 1, partial, 0"],
