@@ -140,8 +140,10 @@ local function perform(name, p, x, at, whole)
 end
 
 -- Runs one op: first..last are the tokens of its segments, x the first of its arguments. With all, the whole
--- value is read. ttl is what became of the expiry before. Changes nothing, so that it can run again.
-local function run(name, first, last, x, all, ttl)
+-- value is read. ttl is what became of the expiry before. Changes nothing, so that it can run again. Instead of a reply
+-- IN_PIECES where it should run in pieces: a text that was read whole is longer than most.
+-- @define IN_PIECES false
+local function run(name, first, last, x, all, ttl, most)
   segment = 0
   local p, at, count
   if last < first then
@@ -157,6 +159,7 @@ local function run(name, first, last, x, all, ttl)
   if not text then return more().create(name, first, last, x, first - 1) end
   local b, c
   p, b = root()
+  if not partial and #text > most then return IN_PIECES end
   c = 0
   for k = first, last do
     local container, s = p, tokens[k]
@@ -193,6 +196,9 @@ local function many()
   return pieces
 end
 
+-- Of a Redis string (proto-max-bulk-len).
+-- @define MAX_BYTES 536870912
+
 local replies, done, i, groups
 local size = #tokens
 -- The value under work, besides text (nil: not read yet, false: no such key) and partial:
@@ -213,7 +219,8 @@ local refused, orphaned
 local short, shortage
 
 -- An op searches from the start of the text, and the next one works on a new text. When ops have gone through so many
--- bytes of a value, the next ones go on where others have been. A text of which only the start is read is not worth it.
+-- bytes of a value, the next ones go on where others have been; so does the first op in a value as long as that, where
+-- another one follows. A text of which only the start is read is not worth it, unless two ops change it.
 -- @define FEW 65536
 local few = FEW
 -- What went wrong was said of a text in pieces: all runs again, from the start, without any.
@@ -261,24 +268,32 @@ repeat
           if partial then load(true) end
           text = sub(text, 1, from - 1) .. fragment .. sub(text, to + 1)
         end
-        if not document and searched > few and text and (not partial or searched > 16 * few) then
-          if partial then load(true) end
-          ok, document = pcall(many().document, text)
-          if ok then document.since = edits else document, few = nil, math.huge end
+        if not document then
+          local next_token, most = tokens[i], MAX_BYTES
+          local goes_on = next_token and next_token ~= '@'
+            and (next_token ~= ';' or current == 1 and tokens[i + 1] ~= '@')
+          if searched > few then
+            most = 0
+            if partial and searched > 16 * few then load(true) end
+          elseif goes_on then
+            most = few
+          end
+          ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, false, ttl, most)
+          if partial and (not ok or goes_on and from and from > 0) then
+            load(true)
+            ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, true, ttl, most)
+          end
+          if text then searched = searched + #text end
+          if ok and reply == IN_PIECES then
+            document = many().document(text)
+            document.since = edits
+          end
         end
         if document then
           ok, reply, from, to, fragment = pcall(pieces.run, name, first, x - 1, x, ttl)
           text = document.text
-        else
-          ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, false, ttl)
-          if not ok and partial then
-            load(true)
-            ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, true, ttl)
-          end
-          if text then searched = searched + #text end
         end
         if ok and from and from > 0 then
-          local MAX_BYTES = 536870912 -- of a Redis string (proto-max-bulk-len)
           local length = document and document.length or partial and redis.call('STRLEN', key) or #text
           if length - (to - from + 1) + #fragment > MAX_BYTES then ok, reply = false, { 'LIMIT', 'bytes' } end
         end

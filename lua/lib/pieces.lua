@@ -14,7 +14,7 @@
 --                names mean; pushed, how many elements, several: some of them in one part; front, back: how many
 --                elements are gone; commas, cut_last: of removed members; tail: the piece behind the last one; stale
 --   length       of the value, with all changes
---   since        how many edits there were when it was made, nil of a part
+--   since        how many edits there were when it was made from what was read, nil of others
 --   padded       something with white space around it was put in, which later ops may remove
 -- A value that was replaced or added is a document of its own as soon as an op goes into it.
 --
@@ -56,9 +56,10 @@ end
 -- The document of a text, which becomes the text under work.
 function pieces.document(of)
   text, partial = of, false
+  local facts = new_facts()
   return {
-    text = of, root = checked_root(), length = #of, pieces = {}, count = 0, last = 0,
-    facts = {}, inside = {}, owners = {}, shapes = {},
+    text = of, root = facts.root, length = #of, pieces = {}, count = 0, last = 0,
+    facts = facts, inside = {}, owners = {}, shapes = {},
   }
 end
 
@@ -86,17 +87,22 @@ local function in_order(list, count)
   return list
 end
 
--- The text of a document with its changes.
-function pieces.join(of)
+-- The pieces of a document in order.
+local function ordered(of)
+  if of.last then return of.pieces end
+  -- Behind the last one may stand some that were undone.
+  local mine = {}
+  for k = 1, of.count do mine[k] = of.pieces[k] end
+  return in_order(mine, of.count)
+end
+
+-- The text of a document with its changes; with list, its pieces in order, what becomes of first..last, which they all
+-- stand in.
+function pieces.join(of, list, first, last)
   if of.count == 0 then return of.text end
-  local list, whole = of.pieces, of.text
-  if not of.last then
-    -- Behind the last one may stand some that were undone.
-    local mine = {}
-    for k = 1, of.count do mine[k] = list[k] end
-    list = in_order(mine, of.count)
-  end
-  local parts, n, at = {}, 0, 1
+  local whole = of.text
+  list = list or ordered(of)
+  local parts, n, at = {}, 0, first or 1
   for k = 1, of.count do
     local piece = list[k]
     if piece.from < at then fail('CORRUPT') end
@@ -109,8 +115,19 @@ function pieces.join(of)
     end
     at = piece.to + 1
   end
-  parts[n + 1] = sub(whole, at)
+  parts[n + 1] = sub(whole, at, last or -1)
   return table.concat(parts)
+end
+
+-- What to write of a document with changes: the whole text or, where they stand close together in a value as Redis has
+-- it, that and the one change that covers all of them. It is written in place where it can be, as a single one is; but
+-- where it cannot, the text of a long one would be made once more than it need be.
+function pieces.result(of)
+  if of.count == 0 or of.since ~= 0 then return pieces.join(of) end
+  local list = ordered(of)
+  local from, to = list[1].from, list[of.count].to
+  if of.length ~= #of.text and to - from > #of.text / 8 then return pieces.join(of, list) end
+  return of.text, from, to, pieces.join(of, list, from, to)
 end
 
 -- The document under work; where it is a part, the piece and its number there. The containers on the way to the
