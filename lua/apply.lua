@@ -294,8 +294,13 @@ repeat
           text = document.text
         end
         if ok and from and from > 0 then
-          local length = document and document.length or partial and redis.call('STRLEN', key) or #text
-          if length - (to - from + 1) + #fragment > MAX_BYTES then ok, reply = false, { 'LIMIT', 'bytes' } end
+          local length
+          if document then
+            length = pieces.length(from, to, fragment)
+          else
+            length = (partial and redis.call('STRLEN', key) or #text) - (to - from + 1) + #fragment
+          end
+          if length > MAX_BYTES then ok, reply = false, { 'LIMIT', 'bytes' } end
         end
         if short and ok and from and from >= 0 and fragment then
           ok, reply, short = false, { 'OOM' }, short + 1

@@ -87,6 +87,26 @@ local function in_order(list, count)
   return list
 end
 
+-- Joins n texts. The server hashes each string that is made. table.concat makes one of what it has so far again and
+-- again, but an expression makes one in all.
+local function glue(parts, n)
+  while n > 1 do
+    for k = n + 1, n + 31 do parts[k] = '' end
+    local m = 0
+    for k = 1, n, 32 do
+      m = m + 1
+      parts[m] = parts[k] .. parts[k + 1] .. parts[k + 2] .. parts[k + 3] .. parts[k + 4] .. parts[k + 5] .. parts[k
+        + 6] .. parts[k + 7] .. parts[k + 8] .. parts[k + 9] .. parts[k + 10] .. parts[k + 11] .. parts[k +
+        12] .. parts[k + 13] .. parts[k + 14] .. parts[k + 15] .. parts[k + 16] .. parts[k + 17] .. parts[k
+        + 18] .. parts[k + 19] .. parts[k + 20] .. parts[k + 21] .. parts[k + 22] .. parts[k + 23] ..
+        parts[k + 24] .. parts[k + 25] .. parts[k + 26] .. parts[k + 27] .. parts[k + 28] .. parts[k + 29]
+        .. parts[k + 30] .. parts[k + 31]
+    end
+    n = m
+  end
+  return parts[1]
+end
+
 -- The pieces of a document in order.
 local function ordered(of)
   if of.last then return of.pieces end
@@ -116,7 +136,7 @@ function pieces.join(of, list, first, last)
     at = piece.to + 1
   end
   parts[n + 1] = sub(whole, at, last or -1)
-  return table.concat(parts)
+  return glue(parts, n + 1)
 end
 
 -- What to write of a document with changes: the whole text or, where they stand close together in a value as Redis has
@@ -229,27 +249,24 @@ end
 -- What the op changes, for keep():
 --   value     the value at `container` is replaced
 --   tail      behind the last part of the container stands more: a member of this name, or so many elements; the
---             fragment has `head` bytes before the value
+--             comma and the name stand in `lead`, not in the fragment
 --   cut       the member with the value at `head` goes, with this comma; maybe it is the last
 --   ends      the first element of the container goes, if `head`, else the last
 --   untail    the last part of the tail of the container goes, which is one element
 --   elements  the elements of the container change in a way that is not followed
-local change, container, head, member_name, pushed, comma, is_last
+local change, container, head, lead, member_name, pushed, comma, is_last
 
--- Something is added behind the members or elements of the container at p. The first part of what is added ends where
--- the value begins.
-local function add_tail(reply, p, from, to, fragment, name, count)
-  if not from then return reply end
+-- Adds a value, of a member of this name or so many elements, behind those of the container at p that ends at close.
+local function add_tail(reply, p, close, value, name, count)
   local shape = work.shapes[p]
-  if shape then
-    if shape.stale or shape.cut_last then return STALE end
-    -- The text does not know what was added before.
-    if shape.tail and shape.tail.n > 0 and byte(fragment) ~= COMMA then fragment = ',' .. fragment end
-  end
+  if shape and (shape.stale or shape.cut_last) then return STALE end
+  local q = close
+  repeat q = q - 1 until byte(text, q) > SPACE
+  -- The text does not know what was added before.
+  lead = q == p and not (shape and shape.tail and shape.tail.n > 0) and '' or ','
+  if name then lead = lead .. name .. ':' end
   change, container, member_name, pushed = 'tail', p, name, count
-  head = byte(fragment) == COMMA and 1 or 0
-  if name then head = head + #name + 1 end
-  return reply, from, to, fragment
+  return reply, q + 1, q, value
 end
 
 -- Removes the first or the last element of the array at p, where one of those that were read stays. Nil where none
@@ -290,14 +307,17 @@ end
 
 local function op(name, first, last, x)
   if document.padded then return STALE end
-  change = nil
+  change, lead = nil, ''
   local p, at, k, parent, close, count = walk(first, last)
   if p == STALE then return STALE end
   if not p then
     local reply, from, to, fragment = more().create(name, first, last, x, k, parent, close, count)
     local s = tokens[k]
-    local spelled = not count and (byte(s) == QUOTE and s or '"' .. s .. '"') or nil
-    return add_tail(reply, parent, from, to, fragment, spelled, count and 1)
+    if not from then return reply end
+    local start = byte(fragment) == COMMA and 2 or 1
+    if count then return add_tail(reply, parent, close, sub(fragment, start), nil, 1) end
+    local spelled = byte(s) == QUOTE and s or '"' .. s .. '"'
+    return add_tail(reply, parent, close, sub(fragment, start + #spelled + 1), spelled)
   end
   if last < first then more().check_scalar(p) end
   local b = byte(text, p)
@@ -310,8 +330,7 @@ local function op(name, first, last, x)
     local length = string.format('%d', elements(p, shape) + added)
     if at_end then length = '' end
     if items == '' then return length end
-    local reply, from, to, fragment = add(length, p, work.facts[p].close, items)
-    return add_tail(reply, p, from, to, fragment, nil, added)
+    return add_tail(length, p, work.facts[p].close, items, nil, added)
   end
   if name == 'length' and b == OPEN_LIST then
     local shape = work.shapes[p]
@@ -424,12 +443,16 @@ local function touch(p)
   end
 end
 
+-- How long the value is with what the last op returned.
+function pieces.length(from, to, fragment)
+  return document.length - (to - from + 1) + #lead + #fragment
+end
+
 -- Keeps what the last op returned.
 function pieces.keep(from, to, fragment)
-  put(document, 'length', document.length - (to - from + 1) + #fragment)
-  if change == 'value' or change == 'tail' then
-    local start = change == 'value' and 1 or head + 1
-    if byte(fragment, start) <= SPACE or byte(fragment, -1) <= SPACE then put(document, 'padded', true) end
+  put(document, 'length', pieces.length(from, to, fragment))
+  if (change == 'value' or change == 'tail') and (byte(fragment) <= SPACE or byte(fragment, -1) <= SPACE) then
+    put(document, 'padded', true)
   end
   if change == 'value' then
     if holder and container == work.root then
@@ -449,8 +472,8 @@ function pieces.keep(from, to, fragment)
       put(shape, 'tail', tail)
     end
     local n = tail.n
-    put(tail, n + 1, sub(fragment, 1, head))
-    put(tail, n + 2, sub(fragment, head + 1))
+    put(tail, n + 1, lead)
+    put(tail, n + 2, fragment)
     put(tail, 'n', n + 2)
     if member_name then
       if not shape.added then put(shape, 'added', {}) end
