@@ -20,6 +20,12 @@ local function new_facts()
   return { root = root(), objects = 0 }
 end
 
+-- The container at p ends at close. If it is the whole value the text must end there, too: else what is found would
+-- depend on who looks.
+local function check_end(all, p, close)
+  if p == all.root and find(text, '[^ \t\r\n]', close + 1) then fail('CORRUPT', #text) end
+end
+
 -- Element n of the array at p, nil where it has none. Then its count and close are known.
 local function known_element(all, p, n)
   local fact = all[p]
@@ -39,6 +45,7 @@ local function known_element(all, p, n)
     while (known + 1) * 16 <= n do
       local mark, count, close = element(p, known * 16 + 16, known * 16, marks[known])
       if not mark then
+        check_end(all, p, close)
         fact.known, fact.count, fact.close = known, count, close
         return nil, fact
       end
@@ -53,9 +60,36 @@ local function known_element(all, p, n)
   if v then
     fact.n, fact.at = n, v
   else
+    check_end(all, p, close)
     fact.count, fact.close = count, close
   end
   return v, fact
+end
+
+-- Looks for one name in the object at p, and keeps the answer: where the member begins and its value, or false and the
+-- closing brace.
+local function ask(all, p, fact, name)
+  fact.asked = fact.asked + 1
+  if p == all.root then
+    fact.size = #text - p
+  elseif not fact.size and (fact.asked > 1 or all.objects > 4) then -- for one name in one object it does not pay
+    fact.size = value_end(p) - p
+  end
+  -- A small one by itself: a name that it does not have would be looked for in all that follows.
+  local whole, before = text, 0
+  if fact.size and fact.size < 2048 then
+    text, before = sub(text, p, p + fact.size), p - 1
+  end
+  local s, v, _, close = member(p - before, name, byte(name, 2), 0)
+  text = whole
+  if s then
+    s, v = s + before, v + before
+  else
+    s, v = false, close + before
+    check_end(all, p, v)
+  end
+  fact.found[name], fact.at[name] = s, v
+  return s, v
 end
 
 -- The member of the object at p with this name: where it begins, its value, nil, and where it is absent the closing
@@ -68,32 +102,13 @@ local function known_member(all, p, name)
     all[p] = fact
   end
   if not fact.members then
-    local s, v, _ = fact.found[name], fact.at[name], nil
-    if s == nil then
-      fact.asked = fact.asked + 1
-      if p == all.root then
-        fact.size = #text - p
-      elseif not fact.size and (fact.asked > 1 or all.objects > 4) then -- for one name of one object it is not worth it
-        fact.size = value_end(p) - p
-      end
-      -- A small one by itself: a name that it does not have would be looked for in all that follows.
-      local whole, before = text, 0
-      if fact.asked < 8 then
-        if fact.size and fact.size < 2048 then
-          text, before = sub(text, p, p + fact.size), p - 1
-        end
-        local close
-        s, v, _, close = member(p - before, name, byte(name, 2), 0)
-        text = whole
-        s, v = s and s + before or false, (v or close) + before
-        fact.found[name], fact.at[name] = s, v
-      end
-    end
+    local s, v = fact.found[name], fact.at[name]
+    if s == nil and fact.asked < 7 then s, v = ask(all, p, fact, name) end
     if s then return s, v, nil end
     if s == false then return nil, nil, v end
     fact.members, fact.values = {}, {}
-    local s, b = blank(p + 1)
-    if b == CLOSE_OBJECT then fact.close = s else fact.next = s end
+    local start, b = blank(p + 1)
+    if b == CLOSE_OBJECT then fact.close = start else fact.next = start end
   end
   local members, values = fact.members, fact.values
   local s = members[name]
@@ -117,9 +132,8 @@ local function known_member(all, p, name)
     s = members[name]
     q, b = blank(value_end(v) + 1)
     if b == CLOSE_OBJECT then
+      check_end(all, p, q)
       fact.close = q
-      -- Else what is found would depend on who looks.
-      if p == all.root and find(text, '[^ \t\r\n]', q + 1) then fail('CORRUPT', #text) end
     elseif b == COMMA then
       fact.next = blank(q + 1)
     else
