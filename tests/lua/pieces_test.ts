@@ -141,8 +141,14 @@ const op = fc.tuple(
 
 const step = fc.oneof({ weight: 8, arbitrary: op }, { weight: 1, arbitrary: wholes });
 
+/** The container, with so long a text in front that what grows behind it is written in place. */
+const long = container.map((it) => {
+  const [first, isEmpty] = [`"${"k".repeat(6_000)}"`, /^.\s*.$/.test(it)];
+  return `${it[0]}${it[0] === "[" ? first : `"pad":${first}`}${isEmpty ? "" : ","}${it.slice(1)}`;
+});
+
 const oneCase = fc.record({
-  text: container,
+  text: fc.oneof({ weight: 3, arbitrary: container }, { weight: 1, arbitrary: long }),
   other: fc.option(container),
   place: fc.oneof(fc.constant<string[]>([]), fc.array(segment, { maxLength: 2 })),
   groups: fc.array(
