@@ -12,7 +12,8 @@
 --   owners       by the position of a value the piece that replaces it; false: it is removed
 --   shapes       by the position of a container how its members or elements change: added, members by what their
 --                names mean; pushed, how many elements, several: some of them in one part; front, back: how many
---                elements are gone; commas, cut_last: of removed members; tail: the piece behind the last one; stale
+--                elements are gone; ahead: how many came before the first one; commas, cut_last: of removed members;
+--                tail: the piece behind the last one; head: that before the first one, its parts in reverse; stale
 --   length       of the value, with all changes
 --   since        how many edits there were when it was made from what was read, nil of others
 --   padded       something with white space around it was put in, which later ops may remove
@@ -129,7 +130,7 @@ function pieces.join(of, list, first, last)
     parts[n + 1] = sub(whole, at, piece.from - 1)
     n = n + 1
     for m = 1, piece.n do
-      local part = piece[m]
+      local part = piece[piece.is_head and piece.n + 1 - m or m]
       n = n + 1
       parts[n] = type(part) == 'table' and pieces.join(part) or part
     end
@@ -181,7 +182,7 @@ local function elements(p, shape)
     _, fact = known_element(work.facts, p)
   end
   if not shape then return fact.count end
-  return fact.count - (shape.front or 0) - (shape.back or 0) + (shape.pushed or 0)
+  return fact.count - (shape.front or 0) - (shape.back or 0) + (shape.pushed or 0) + (shape.ahead or 0)
 end
 
 -- Walks the path first..last. The value, and the start of its member or element; where it is absent nil, nil, the
@@ -211,15 +212,17 @@ local function walk(first, last)
         v = enter(shape.tail, number)
       end
     elseif b == OPEN_LIST then
-      local front = shape and shape.front or 0
       local n = tonumber(quoted and rare().index(s) or s)
       if n < 0 then
         n = n + elements(p, shape)
         if n < 0 then return nil, nil, k, p, work.facts[p].close, elements(p, shape) end
       end
       local fact
-      v, fact = known_element(work.facts, p, n + front)
-      if v and shape and shape.back and n + front >= elements(p) - shape.back then v = nil end
+      local was = n -- its number in the text
+      if shape then was = n + (shape.front or 0) - (shape.ahead or 0) end
+      if was < 0 then return STALE end -- one that was added
+      v, fact = known_element(work.facts, p, was)
+      if v and shape and shape.back and was >= elements(p) - shape.back then v = nil end
       at = v
       if not v then
         local count = elements(p, shape)
@@ -253,6 +256,7 @@ end
 --   cut       the member with the value at `head` goes, with this comma; maybe it is the last
 --   ends      the first element of the container goes, if `head`, else the last
 --   untail    the last part of the tail of the container goes, which is one element
+--   head      before the first element of the container stand so many more
 --   elements  the elements of the container change in a way that is not followed
 local change, container, head, lead, member_name, pushed, comma, is_last
 
@@ -284,6 +288,7 @@ local function from_end(p, shape, is_first)
   local front, back = shape and shape.front or 0, shape and shape.back or 0
   local v, from, to, e
   if is_first then
+    if shape and shape.head then return nil end
     v = known_element(work.facts, p, front)
     local next_one = v and known_element(work.facts, p, front + 1)
     if not next_one or back > 0 and front + 1 >= elements(p) - back then return nil end
@@ -331,6 +336,15 @@ local function op(name, first, last, x)
     if at_end then length = '' end
     if items == '' then return length end
     return add_tail(length, p, work.facts[p].close, items, nil, added)
+  end
+  if b == OPEN_LIST and name == 'unshift' and elements(p) > 0 then
+    local shape = work.shapes[p]
+    if shape and shape.stale then return STALE end
+    pushed = tonumber(tokens[x + 1])
+    local length = string.format('%d', elements(p, shape) + pushed)
+    if tokens[x] == '' then return length end
+    change, container = 'head', p
+    return length, p + 1, p, tokens[x] .. ','
   end
   if name == 'length' and b == OPEN_LIST then
     local shape = work.shapes[p]
@@ -482,6 +496,17 @@ function pieces.keep(from, to, fragment)
       put(shape, 'pushed', (shape.pushed or 0) + pushed)
       if pushed > 1 then put(shape, 'several', true) end
     end
+  elseif change == 'head' then
+    local piece = shape.head
+    if not piece then
+      piece = add_piece(from, to)
+      piece.is_head = true
+      put(shape, 'head', piece)
+    end
+    local n = piece.n + 1
+    put(piece, n, fragment)
+    put(piece, 'n', n)
+    put(shape, 'ahead', (shape.ahead or 0) + pushed)
   elseif change == 'untail' then
     local tail = shape.tail
     put(tail, 'n', tail.n - 2)

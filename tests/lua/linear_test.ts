@@ -112,6 +112,10 @@ const CASES: Readonly<Record<string, (count: number) => [string, string[]]>> = {
     elements(count),
     range(count, () => ["push", "1", '"items"', "{}", "1", ";"]).flat().slice(0, -1),
   ],
+  "unshifts and pops, a group each": (count) => [
+    elements(2 * count),
+    range(count, () => ["unshift", "1", '"items"', "{}", "1", "pop", "1", '"items"', ";"]).flat().slice(0, -1),
+  ],
   "increments one number, a group each": (count) => [
     elements(count),
     range(count, () => ["increment", "1", '"before"', "1", ";"]).flat().slice(0, -1),
