@@ -219,8 +219,11 @@ local function walk(first, last)
       end
       local fact
       local was = n -- its number in the text
-      if shape then was = n + (shape.front or 0) - (shape.ahead or 0) end
-      if was < 0 then return STALE end -- one that was added
+      if shape then
+        local ahead = shape.ahead or 0
+        if n < ahead then return STALE end -- one that was added
+        was = n - ahead + (shape.front or 0)
+      end
       v, fact = known_element(work.facts, p, was)
       if v and shape and shape.back and was >= elements(p) - shape.back then v = nil end
       at = v
