@@ -141,7 +141,7 @@ end
 
 -- Runs one op: first..last are the tokens of its segments, x the first of its arguments. With all, the whole
 -- value is read. ttl is what became of the expiry before. Changes nothing, so that it can run again. Instead of a reply
--- IN_PIECES where it should run in pieces: a text that was read whole is longer than most.
+-- IN_PIECES where it should run in pieces: where the text is longer than most, and was read whole.
 -- @define IN_PIECES false
 local function run(name, first, last, x, all, ttl, most)
   segment = 0
@@ -195,9 +195,6 @@ local function many()
   -- @include "lib/pieces.lua"
   return pieces
 end
-
--- Of a Redis string (proto-max-bulk-len).
--- @define MAX_BYTES 536870912
 
 local replies, done, i, groups
 local size = #tokens
@@ -269,9 +266,10 @@ repeat
           text = sub(text, 1, from - 1) .. fragment .. sub(text, to + 1)
         end
         if not document then
-          local next_token, most = tokens[i], MAX_BYTES
-          local goes_on = next_token and next_token ~= '@'
-            and (next_token ~= ';' or current == 1 and tokens[i + 1] ~= '@')
+          -- Whether another op follows that is about this value, and is not only for refused groups.
+          local a, b = tokens[i], tokens[i + 1]
+          local goes_on = a and a ~= '@' and (a ~= ';' or current == 1 and b ~= '@' and b ~= 'fresh')
+          local most = math.huge
           if searched > few then
             most = 0
             if partial and searched > 16 * few then load(true) end
@@ -294,6 +292,7 @@ repeat
           text = document.text
         end
         if ok and from and from > 0 then
+          local MAX_BYTES = 536870912 -- of a Redis string (proto-max-bulk-len)
           local length
           if document then
             length = pieces.length(from, to, fragment)
