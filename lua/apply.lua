@@ -279,7 +279,9 @@ repeat
           ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, false, ttl, most)
           if partial and (not ok or goes_on and from and from > 0) then
             load(true)
-            ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, true, ttl, most)
+            if not ok or #text > most then
+              ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, true, ttl, most)
+            end
           end
           if text then searched = searched + #text end
           if ok and reply == IN_PIECES then
