@@ -88,24 +88,22 @@ local function in_order(list, count)
   return list
 end
 
--- Joins n texts. The server hashes each string that is made. table.concat makes one of what it has so far again and
--- again, but an expression makes one in all.
-local function glue(parts, n)
+-- Joins the n texts of p. The server hashes each string that is made. table.concat makes one after the other of what it
+-- has so far; an expression makes one in all.
+local function glue(p, n)
   while n > 1 do
-    for k = n + 1, n + 31 do parts[k] = '' end
+    for k = n + 1, n + 31 do p[k] = '' end
     local m = 0
     for k = 1, n, 32 do
       m = m + 1
-      parts[m] = parts[k] .. parts[k + 1] .. parts[k + 2] .. parts[k + 3] .. parts[k + 4] .. parts[k + 5] .. parts[k
-        + 6] .. parts[k + 7] .. parts[k + 8] .. parts[k + 9] .. parts[k + 10] .. parts[k + 11] .. parts[k +
-        12] .. parts[k + 13] .. parts[k + 14] .. parts[k + 15] .. parts[k + 16] .. parts[k + 17] .. parts[k
-        + 18] .. parts[k + 19] .. parts[k + 20] .. parts[k + 21] .. parts[k + 22] .. parts[k + 23] ..
-        parts[k + 24] .. parts[k + 25] .. parts[k + 26] .. parts[k + 27] .. parts[k + 28] .. parts[k + 29]
-        .. parts[k + 30] .. parts[k + 31]
+      p[m] = p[k] .. p[k + 1] .. p[k + 2] .. p[k + 3] .. p[k + 4] .. p[k + 5] .. p[k + 6] .. p[k + 7]
+        .. p[k + 8] .. p[k + 9] .. p[k + 10] .. p[k + 11] .. p[k + 12] .. p[k + 13] .. p[k + 14] .. p[k + 15]
+        .. p[k + 16] .. p[k + 17] .. p[k + 18] .. p[k + 19] .. p[k + 20] .. p[k + 21] .. p[k + 22] .. p[k + 23]
+        .. p[k + 24] .. p[k + 25] .. p[k + 26] .. p[k + 27] .. p[k + 28] .. p[k + 29] .. p[k + 30] .. p[k + 31]
     end
     n = m
   end
-  return parts[1]
+  return p[1]
 end
 
 -- The pieces of a document in order.
