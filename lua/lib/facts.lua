@@ -3,10 +3,10 @@
 -- Facts are a table, by where the containers begin.
 -- Of an array: n, at: an element; marks, known: every 16th one; count, close: how many there are, and the closing
 -- bracket.
--- Of an object: asked, size: how many names were asked for, and how long it is; found, at: where the members with these
--- names begin, false: absent, and their values, or the closing brace. What is known once it was read: members, values:
--- where its members and their values begin, by how the names are spelled; escaped: where those begin whose names are
--- spelled with escapes, by what these mean; next: where to read on; close: the closing brace.
+-- Of an object: asked, size: how many names were asked for, and how long it is; found, at: where the members with
+-- these names begin, false: absent, and their values, or the closing brace. What is known once it is read: members,
+-- values: where its members and their values begin, by how the names are spelled; escaped: where those begin whose
+-- names are spelled with escapes, by what these mean; next: where to read on; close: the closing brace.
 -- Beside them stands root, the whole value, and objects: how many objects were asked.
 
 -- What a name means, which is quoted text.
@@ -66,13 +66,13 @@ local function known_element(all, p, n)
   return v, fact
 end
 
--- Looks for one name in the object at p, and keeps the answer: where the member begins and its value, or false and the
--- closing brace.
+-- Looks for one name in the object at p, and keeps the answer: where the member begins and its value, or false and
+-- the closing brace.
 local function ask(all, p, fact, name)
   fact.asked = fact.asked + 1
   if p == all.root then
     fact.size = #text - p
-  elseif not fact.size and (fact.asked > 1 or all.objects > 4) then -- for one name in one object it does not pay
+  elseif not fact.size and (fact.asked > 1 or all.objects > 4) then -- it does not pay for one name
     fact.size = value_end(p) - p
   end
   -- A small one by itself: a name that it does not have would be looked for in all that follows.

@@ -1,5 +1,5 @@
--- All ops are done: the texts and changes of values in pieces. Where pieces overlap the text is no JSON, and all runs
--- again.
+-- All ops are done: the texts and changes of values in pieces. Where pieces overlap the text is no JSON, and all
+-- runs again.
 local function settle(value)
   if value.edits == 0 or again then return end
   local ok

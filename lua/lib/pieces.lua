@@ -88,8 +88,8 @@ local function in_order(list, count)
   return list
 end
 
--- Joins the n texts of p. The server hashes each string that is made. table.concat makes one after the other of what it
--- has so far; an expression makes one in all.
+-- Joins the n texts of p. The server hashes each string that is made. table.concat makes one after the other of what
+-- it has so far; an expression makes one in all.
 local function glue(p, n)
   while n > 1 do
     for k = n + 1, n + 31 do p[k] = '' end
@@ -115,8 +115,8 @@ local function ordered(of)
   return in_order(mine, of.count)
 end
 
--- The text of a document with its changes; with list, its pieces in order, what becomes of first..last, which they all
--- stand in.
+-- The text of a document with its changes; with list, its pieces in order, what becomes of first..last, in which all
+-- of them stand.
 function pieces.join(of, list, first, last)
   if of.count == 0 then return of.text end
   local whole = of.text
@@ -138,9 +138,9 @@ function pieces.join(of, list, first, last)
   return glue(parts, n + 1)
 end
 
--- What to write of a document with changes: the whole text or, where they stand close together in a value as Redis has
--- it, that and the one change that covers all of them. It is written in place where it can be, as a single one is; but
--- where it cannot, the text of a long one would be made once more than it need be.
+-- What to write of a document: its whole text or, where its changes stand close together in what Redis has, that and
+-- the one change that covers all of them. It is written in place where it can be, as a single one is. Where it
+-- cannot, its text is made once more than it need be, so it must not be long.
 function pieces.result(of)
   if of.count == 0 or of.since ~= 0 then return pieces.join(of) end
   local list = ordered(of)
@@ -317,9 +317,9 @@ local function op(name, first, last, x)
   local p, at, k, parent, close, count = walk(first, last)
   if p == STALE then return STALE end
   if not p then
-    local reply, from, to, fragment = more().create(name, first, last, x, k, parent, close, count)
-    local s = tokens[k]
+    local reply, from, _, fragment = more().create(name, first, last, x, k, parent, close, count)
     if not from then return reply end
+    local s = tokens[k]
     local start = byte(fragment) == COMMA and 2 or 1
     if count then return add_tail(reply, parent, close, sub(fragment, start), nil, 1) end
     local spelled = byte(s) == QUOTE and s or '"' .. s .. '"'

@@ -114,7 +114,10 @@ const CASES: Readonly<Record<string, (count: number) => [string, string[]]>> = {
   ],
   "unshifts and pops, a group each": (count) => [
     elements(2 * count),
-    range(count, () => ["unshift", "1", '"items"', "{}", "1", "pop", "1", '"items"', ";"]).flat().slice(0, -1),
+    range(count, () => ["unshift", "1", '"items"', "{}", "1", "pop", "1", '"items"', ";"]).flat().slice(
+      0,
+      -1,
+    ),
   ],
   "increments one number, a group each": (count) => [
     elements(count),

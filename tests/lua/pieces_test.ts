@@ -252,7 +252,8 @@ describe("apply in pieces", () => {
     const key = `${uniquePrefix("pieces")}k`;
     for (const script of [PLAIN, PIECES]) {
       await client.set(key, "[1,2,3]");
-      const tokens = "exists 0 shift 0 unshift 0 8,9 2 unshift 0 7 1 set 1 2 5 push 0 4 1 take 1 0 length 0 5";
+      const tokens =
+        "exists 0 shift 0 unshift 0 8,9 2 unshift 0 7 1 set 1 2 5 push 0 4 1 take 1 0 length 0 5";
       const replies = await client.evalsha(script, 1, key, ...tokens.split(" "));
       assertEquals([replies, await client.get(key)], [["", "1", "4", "5", "", "6", "7", ""], "[8,5,2,3,4]"]);
     }
