@@ -142,8 +142,10 @@ local function perform(name, p, x, at, whole)
 end
 
 -- Runs one op: first..last are the tokens of its segments, x the first of its arguments. With all, the whole
--- value is read. ttl is what became of the expiry before. Changes nothing, so that it can run again.
-local function run(name, first, last, x, all, ttl)
+-- value is read. ttl is what became of the expiry before. Changes nothing, so that it can run again. Instead of a reply
+-- IN_PIECES where it should run in pieces: where the text is longer than most, and was read whole.
+-- @define IN_PIECES false
+local function run(name, first, last, x, all, ttl, most)
   segment = 0
   local p, at, count
   if last < first then
@@ -159,6 +161,7 @@ local function run(name, first, last, x, all, ttl)
   if not text then return more().create(name, first, last, x, first - 1) end
   local b, c
   p, b = root()
+  if not partial and #text > most then return IN_PIECES end
   c = 0
   for k = first, last do
     local container, s = p, tokens[k]
@@ -215,7 +218,8 @@ local refused, orphaned
 local short, shortage
 
 -- An op searches from the start of the text, and the next one works on a new text. When ops have gone through so many
--- bytes of a value, the next ones go on where others have been. A text of which only the start is read is not worth it.
+-- bytes of a value, the next ones go on where others have been; so does the first op in a value as long as that, where
+-- another one follows. A text of which only the start is read is not worth it, unless two ops change it.
 -- @define FEW 65536
 local few = FEW
 -- What went wrong was said of a text in pieces: all runs again, from the start, without any.
@@ -263,26 +267,43 @@ repeat
           if partial then load(true) end
           text = sub(text, 1, from - 1) .. fragment .. sub(text, to + 1)
         end
-        if not document and searched > few and text and (not partial or searched > 16 * few) then
-          if partial then load(true) end
-          ok, document = pcall(many().document, text)
-          if ok then document.since = edits else document, few = nil, math.huge end
+        if not document then
+          -- Whether another op follows that is about this value, and is not only for refused groups.
+          local a, b = tokens[i], tokens[i + 1]
+          local goes_on = a and a ~= '@' and (a ~= ';' or current == 1 and b ~= '@' and b ~= 'fresh')
+          local most = math.huge
+          if searched > few then
+            most = 0
+            if partial and searched > 16 * few then load(true) end
+          elseif goes_on then
+            most = few
+          end
+          ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, false, ttl, most)
+          if partial and (not ok or goes_on and from and from > 0) then
+            load(true)
+            if not ok or #text > most then
+              ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, true, ttl, most)
+            end
+          end
+          if text then searched = searched + #text end
+          if ok and reply == IN_PIECES then
+            document = many().document(text)
+            document.since = edits
+          end
         end
         if document then
           ok, reply, from, to, fragment = pcall(pieces.run, name, first, x - 1, x, ttl)
           text = document.text
-        else
-          ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, false, ttl)
-          if not ok and partial then
-            load(true)
-            ok, reply, from, to, fragment = pcall(run, name, first, x - 1, x, true, ttl)
-          end
-          if text then searched = searched + #text end
         end
         if ok and from and from > 0 then
           local MAX_BYTES = 536870912 -- of a Redis string (proto-max-bulk-len)
-          local length = document and document.length or partial or #text
-          if length - (to - from + 1) + #fragment > MAX_BYTES then ok, reply = false, { 'LIMIT', 'bytes' } end
+          local length
+          if document then
+            length = pieces.length(from, to, fragment)
+          else
+            length = (partial or #text) - (to - from + 1) + #fragment
+          end
+          if length > MAX_BYTES then ok, reply = false, { 'LIMIT', 'bytes' } end
         end
         if short and ok and from and from >= 0 and fragment then
           ok, reply, short = false, { 'OOM' }, short + 1

@@ -47,7 +47,8 @@ local function keep_facts()
   if partial then load(true) end
   if not steps_made then make_steps() end
   -- @include "lib/facts.lua"
-  if pcall(checked_root) then facts = {} else few = math.huge end
+  local ok, made = pcall(new_facts)
+  if ok then facts = made else few = math.huge end
   function known_child(p, s)
     local b, quoted = byte(text, p), byte(s) == QUOTE
     local _, v, fact

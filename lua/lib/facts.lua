@@ -3,9 +3,11 @@
 -- Facts are a table, by where the containers begin.
 -- Of an array: n, at: an element; marks, known: every 16th one; count, close: how many there are, and the closing
 -- bracket.
--- Of an object: asked, size; members, values: where its members and their values begin, by how the names are spelled;
--- escaped: where those begin whose names are spelled with escapes, by what these mean; next: where to read on; close:
--- the closing brace.
+-- Of an object: asked, size: how many names were asked for, and how long it is; found, at: where the members with
+-- these names begin, false: absent, and their values, or the closing brace. What is known once it is read: members,
+-- values: where its members and their values begin, by how the names are spelled; escaped: where those begin whose
+-- names are spelled with escapes, by what these mean; next: where to read on; close: the closing brace.
+-- Beside them stands root, the whole value, and objects: how many objects were asked.
 
 -- What a name means, which is quoted text.
 local function meaning(name)
@@ -13,11 +15,15 @@ local function meaning(name)
   return find(body, '\\', 1, true) and rare().unescape(body) or body
 end
 
--- The start of the whole value, which must end where the text does: else what is found would depend on who looks.
-local function checked_root()
-  local p = root()
-  if find(text, '[^ \t\r\n]', value_end(p) + 1) then fail('CORRUPT', #text) end
-  return p
+-- No facts yet, of the text under work.
+local function new_facts()
+  return { root = root(), objects = 0 }
+end
+
+-- The container at p ends at close. If it is the whole value the text must end there, too: else what is found would
+-- depend on who looks.
+local function check_end(all, p, close)
+  if p == all.root and find(text, '[^ \t\r\n]', close + 1) then fail('CORRUPT', #text) end
 end
 
 -- Element n of the array at p, nil where it has none. Then its count and close are known.
@@ -39,6 +45,7 @@ local function known_element(all, p, n)
     while (known + 1) * 16 <= n do
       local mark, count, close = element(p, known * 16 + 16, known * 16, marks[known])
       if not mark then
+        check_end(all, p, close)
         fact.known, fact.count, fact.close = known, count, close
         return nil, fact
       end
@@ -53,35 +60,55 @@ local function known_element(all, p, n)
   if v then
     fact.n, fact.at = n, v
   else
+    check_end(all, p, close)
     fact.count, fact.close = count, close
   end
   return v, fact
 end
 
+-- Looks for one name in the object at p, and keeps the answer: where the member begins and its value, or false and
+-- the closing brace.
+local function ask(all, p, fact, name)
+  fact.asked = fact.asked + 1
+  if p == all.root then
+    fact.size = #text - p
+  elseif not fact.size and (fact.asked > 1 or all.objects > 4) then -- it does not pay for one name
+    fact.size = value_end(p) - p
+  end
+  -- A small one by itself: a name that it does not have would be looked for in all that follows.
+  local whole, before = text, 0
+  if fact.size and fact.size < 2048 then
+    text, before = sub(text, p, p + fact.size), p - 1
+  end
+  local s, v, _, close = member(p - before, name, byte(name, 2), 0)
+  text = whole
+  if s then
+    s, v = s + before, v + before
+  else
+    s, v = false, close + before
+    check_end(all, p, v)
+  end
+  fact.found[name], fact.at[name] = s, v
+  return s, v
+end
+
 -- The member of the object at p with this name: where it begins, its value, nil, and where it is absent the closing
--- brace. An object that is asked often is read once, as far as the names that were asked for.
+-- brace. An object that is asked for many names is read once, as far as these.
 local function known_member(all, p, name)
   local fact = all[p]
   if not fact then
-    fact = { asked = 0, size = value_end(p) - p }
+    all.objects = all.objects + 1
+    fact = { asked = 0, found = {}, at = {} }
     all[p] = fact
   end
   if not fact.members then
-    fact.asked = fact.asked + 1
-    if fact.asked < 8 then
-      -- A small one by itself: a name that it does not have would be looked for in all that follows.
-      local whole, before = text, 0
-      if fact.size < 2048 then
-        text, before = sub(text, p, p + fact.size), p - 1
-      end
-      local s, v, _, close = member(p - before, name, byte(name, 2), 0)
-      text = whole
-      if s then return s + before, v + before, nil end
-      return nil, nil, close + before
-    end
+    local s, v = fact.found[name], fact.at[name]
+    if s == nil and fact.asked < 7 then s, v = ask(all, p, fact, name) end
+    if s then return s, v, nil end
+    if s == false then return nil, nil, v end
     fact.members, fact.values = {}, {}
-    local s, b = blank(p + 1)
-    if b == CLOSE_OBJECT then fact.close = s else fact.next = s end
+    local start, b = blank(p + 1)
+    if b == CLOSE_OBJECT then fact.close = start else fact.next = start end
   end
   local members, values = fact.members, fact.values
   local s = members[name]
@@ -105,6 +132,7 @@ local function known_member(all, p, name)
     s = members[name]
     q, b = blank(value_end(v) + 1)
     if b == CLOSE_OBJECT then
+      check_end(all, p, q)
       fact.close = q
     elseif b == COMMA then
       fact.next = blank(q + 1)

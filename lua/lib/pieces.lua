@@ -12,9 +12,10 @@
 --   owners       by the position of a value the piece that replaces it; false: it is removed
 --   shapes       by the position of a container how its members or elements change: added, members by what their
 --                names mean; pushed, how many elements, several: some of them in one part; front, back: how many
---                elements are gone; commas, cut_last: of removed members; tail: the piece behind the last one; stale
+--                elements are gone; ahead: how many came before the first one; commas, cut_last: of removed members;
+--                tail: the piece behind the last one; head: that before the first one, its parts in reverse; stale
 --   length       of the value, with all changes
---   since        how many edits there were when it was made, nil of a part
+--   since        how many edits there were when it was made from what was read, nil of others
 --   padded       something with white space around it was put in, which later ops may remove
 -- A value that was replaced or added is a document of its own as soon as an op goes into it.
 --
@@ -56,9 +57,10 @@ end
 -- The document of a text, which becomes the text under work.
 function pieces.document(of)
   text, partial = of, false
+  local facts = new_facts()
   return {
-    text = of, root = checked_root(), length = #of, pieces = {}, count = 0, last = 0,
-    facts = {}, inside = {}, owners = {}, shapes = {},
+    text = of, root = facts.root, length = #of, pieces = {}, count = 0, last = 0,
+    facts = facts, inside = {}, owners = {}, shapes = {},
   }
 end
 
@@ -86,31 +88,65 @@ local function in_order(list, count)
   return list
 end
 
--- The text of a document with its changes.
-function pieces.join(of)
-  if of.count == 0 then return of.text end
-  local list, whole = of.pieces, of.text
-  if not of.last then
-    -- Behind the last one may stand some that were undone.
-    local mine = {}
-    for k = 1, of.count do mine[k] = list[k] end
-    list = in_order(mine, of.count)
+-- Joins the n texts of p. The server hashes each string that is made. table.concat makes one after the other of what
+-- it has so far; an expression makes one in all.
+local function glue(p, n)
+  while n > 1 do
+    for k = n + 1, n + 31 do p[k] = '' end
+    local m = 0
+    for k = 1, n, 32 do
+      m = m + 1
+      p[m] = p[k] .. p[k + 1] .. p[k + 2] .. p[k + 3] .. p[k + 4] .. p[k + 5] .. p[k + 6] .. p[k + 7]
+        .. p[k + 8] .. p[k + 9] .. p[k + 10] .. p[k + 11] .. p[k + 12] .. p[k + 13] .. p[k + 14] .. p[k + 15]
+        .. p[k + 16] .. p[k + 17] .. p[k + 18] .. p[k + 19] .. p[k + 20] .. p[k + 21] .. p[k + 22] .. p[k + 23]
+        .. p[k + 24] .. p[k + 25] .. p[k + 26] .. p[k + 27] .. p[k + 28] .. p[k + 29] .. p[k + 30] .. p[k + 31]
+    end
+    n = m
   end
-  local parts, n, at = {}, 0, 1
+  return p[1]
+end
+
+-- The pieces of a document in order.
+local function ordered(of)
+  if of.last then return of.pieces end
+  -- Behind the last one may stand some that were undone.
+  local mine = {}
+  for k = 1, of.count do mine[k] = of.pieces[k] end
+  return in_order(mine, of.count)
+end
+
+-- The text of a document with its changes; with list, its pieces in order, what becomes of first..last, in which all
+-- of them stand.
+function pieces.join(of, list, first, last)
+  if of.count == 0 then return of.text end
+  local whole = of.text
+  list = list or ordered(of)
+  local parts, n, at = {}, 0, first or 1
   for k = 1, of.count do
     local piece = list[k]
     if piece.from < at then fail('CORRUPT') end
     parts[n + 1] = sub(whole, at, piece.from - 1)
     n = n + 1
     for m = 1, piece.n do
-      local part = piece[m]
+      local part = piece[piece.is_head and piece.n + 1 - m or m]
       n = n + 1
       parts[n] = type(part) == 'table' and pieces.join(part) or part
     end
     at = piece.to + 1
   end
-  parts[n + 1] = sub(whole, at)
-  return table.concat(parts)
+  parts[n + 1] = sub(whole, at, last or -1)
+  return glue(parts, n + 1)
+end
+
+-- What to write of a document: its whole text or, where its changes stand close together in what Redis has, that and
+-- the one change that covers all of them. It is written in place where it can be, as a single one is. Where it
+-- cannot, its text is made once more than it need be, so it must not be long.
+function pieces.result(of)
+  if of.count == 0 or of.since ~= 0 then return pieces.join(of) end
+  local list = ordered(of)
+  local from, to = list[1].from, list[of.count].to
+  if of.length ~= #of.text and to - from > #of.text / 8 then return pieces.join(of, list) end
+  return of.text, from, to, pieces.join(of, list, from, to)
 end
 
 -- The document under work; where it is a part, the piece and its number there. The containers on the way to the
@@ -144,7 +180,7 @@ local function elements(p, shape)
     _, fact = known_element(work.facts, p)
   end
   if not shape then return fact.count end
-  return fact.count - (shape.front or 0) - (shape.back or 0) + (shape.pushed or 0)
+  return fact.count - (shape.front or 0) - (shape.back or 0) + (shape.pushed or 0) + (shape.ahead or 0)
 end
 
 -- Walks the path first..last. The value, and the start of its member or element; where it is absent nil, nil, the
@@ -174,15 +210,20 @@ local function walk(first, last)
         v = enter(shape.tail, number)
       end
     elseif b == OPEN_LIST then
-      local front = shape and shape.front or 0
       local n = tonumber(quoted and rare().index(s) or s)
       if n < 0 then
         n = n + elements(p, shape)
         if n < 0 then return nil, nil, k, p, work.facts[p].close, elements(p, shape) end
       end
       local fact
-      v, fact = known_element(work.facts, p, n + front)
-      if v and shape and shape.back and n + front >= elements(p) - shape.back then v = nil end
+      local was = n -- its number in the text
+      if shape then
+        local ahead = shape.ahead or 0
+        if n < ahead then return STALE end -- one that was added
+        was = n - ahead + (shape.front or 0)
+      end
+      v, fact = known_element(work.facts, p, was)
+      if v and shape and shape.back and was >= elements(p) - shape.back then v = nil end
       at = v
       if not v then
         local count = elements(p, shape)
@@ -212,27 +253,25 @@ end
 -- What the op changes, for keep():
 --   value     the value at `container` is replaced
 --   tail      behind the last part of the container stands more: a member of this name, or so many elements; the
---             fragment has `head` bytes before the value
+--             comma and the name stand in `lead`, not in the fragment
 --   cut       the member with the value at `head` goes, with this comma; maybe it is the last
 --   ends      the first element of the container goes, if `head`, else the last
 --   untail    the last part of the tail of the container goes, which is one element
+--   head      before the first element of the container stand so many more
 --   elements  the elements of the container change in a way that is not followed
-local change, container, head, member_name, pushed, comma, is_last
+local change, container, head, lead, member_name, pushed, comma, is_last
 
--- Something is added behind the members or elements of the container at p. The first part of what is added ends where
--- the value begins.
-local function add_tail(reply, p, from, to, fragment, name, count)
-  if not from then return reply end
+-- Adds a value, of a member of this name or so many elements, behind those of the container at p that ends at close.
+local function add_tail(reply, p, close, value, name, count)
   local shape = work.shapes[p]
-  if shape then
-    if shape.stale or shape.cut_last then return STALE end
-    -- The text does not know what was added before.
-    if shape.tail and shape.tail.n > 0 and byte(fragment) ~= COMMA then fragment = ',' .. fragment end
-  end
+  if shape and (shape.stale or shape.cut_last) then return STALE end
+  local q = close
+  repeat q = q - 1 until byte(text, q) > SPACE
+  -- The text does not know what was added before.
+  lead = q == p and not (shape and shape.tail and shape.tail.n > 0) and '' or ','
+  if name then lead = lead .. name .. ':' end
   change, container, member_name, pushed = 'tail', p, name, count
-  head = byte(fragment) == COMMA and 1 or 0
-  if name then head = head + #name + 1 end
-  return reply, from, to, fragment
+  return reply, q + 1, q, value
 end
 
 -- Removes the first or the last element of the array at p, where one of those that were read stays. Nil where none
@@ -250,6 +289,7 @@ local function from_end(p, shape, is_first)
   local front, back = shape and shape.front or 0, shape and shape.back or 0
   local v, from, to, e
   if is_first then
+    if shape and shape.head then return nil end
     v = known_element(work.facts, p, front)
     local next_one = v and known_element(work.facts, p, front + 1)
     if not next_one or back > 0 and front + 1 >= elements(p) - back then return nil end
@@ -273,14 +313,17 @@ end
 
 local function op(name, first, last, x)
   if document.padded then return STALE end
-  change = nil
+  change, lead = nil, ''
   local p, at, k, parent, close, count = walk(first, last)
   if p == STALE then return STALE end
   if not p then
-    local reply, from, to, fragment = more().create(name, first, last, x, k, parent, close, count)
+    local reply, from, _, fragment = more().create(name, first, last, x, k, parent, close, count)
+    if not from then return reply end
     local s = tokens[k]
-    local spelled = not count and (byte(s) == QUOTE and s or '"' .. s .. '"') or nil
-    return add_tail(reply, parent, from, to, fragment, spelled, count and 1)
+    local start = byte(fragment) == COMMA and 2 or 1
+    if count then return add_tail(reply, parent, close, sub(fragment, start), nil, 1) end
+    local spelled = byte(s) == QUOTE and s or '"' .. s .. '"'
+    return add_tail(reply, parent, close, sub(fragment, start + #spelled + 1), spelled)
   end
   if last < first then more().check_scalar(p) end
   local b = byte(text, p)
@@ -293,8 +336,16 @@ local function op(name, first, last, x)
     local length = string.format('%d', elements(p, shape) + added)
     if at_end then length = '' end
     if items == '' then return length end
-    local reply, from, to, fragment = add(length, p, work.facts[p].close, items)
-    return add_tail(reply, p, from, to, fragment, nil, added)
+    return add_tail(length, p, work.facts[p].close, items, nil, added)
+  end
+  if b == OPEN_LIST and name == 'unshift' and elements(p) > 0 then
+    local shape = work.shapes[p]
+    if shape and shape.stale then return STALE end
+    pushed = tonumber(tokens[x + 1])
+    local length = string.format('%d', elements(p, shape) + pushed)
+    if tokens[x] == '' then return length end
+    change, container = 'head', p
+    return length, p + 1, p, tokens[x] .. ','
   end
   if name == 'length' and b == OPEN_LIST then
     local shape = work.shapes[p]
@@ -407,12 +458,16 @@ local function touch(p)
   end
 end
 
+-- How long the value is with what the last op returned.
+function pieces.length(from, to, fragment)
+  return document.length - (to - from + 1) + #lead + #fragment
+end
+
 -- Keeps what the last op returned.
 function pieces.keep(from, to, fragment)
-  put(document, 'length', document.length - (to - from + 1) + #fragment)
-  if change == 'value' or change == 'tail' then
-    local start = change == 'value' and 1 or head + 1
-    if byte(fragment, start) <= SPACE or byte(fragment, -1) <= SPACE then put(document, 'padded', true) end
+  put(document, 'length', pieces.length(from, to, fragment))
+  if (change == 'value' or change == 'tail') and (byte(fragment) <= SPACE or byte(fragment, -1) <= SPACE) then
+    put(document, 'padded', true)
   end
   if change == 'value' then
     if holder and container == work.root then
@@ -432,8 +487,8 @@ function pieces.keep(from, to, fragment)
       put(shape, 'tail', tail)
     end
     local n = tail.n
-    put(tail, n + 1, sub(fragment, 1, head))
-    put(tail, n + 2, sub(fragment, head + 1))
+    put(tail, n + 1, lead)
+    put(tail, n + 2, fragment)
     put(tail, 'n', n + 2)
     if member_name then
       if not shape.added then put(shape, 'added', {}) end
@@ -442,6 +497,17 @@ function pieces.keep(from, to, fragment)
       put(shape, 'pushed', (shape.pushed or 0) + pushed)
       if pushed > 1 then put(shape, 'several', true) end
     end
+  elseif change == 'head' then
+    local piece = shape.head
+    if not piece then
+      piece = add_piece(from, to)
+      piece.is_head = true
+      put(shape, 'head', piece)
+    end
+    local n = piece.n + 1
+    put(piece, n, fragment)
+    put(piece, 'n', n)
+    put(shape, 'ahead', (shape.ahead or 0) + pushed)
   elseif change == 'untail' then
     local tail = shape.tail
     put(tail, 'n', tail.n - 2)

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { APPLY_OPS } from "../call/scripts.gen.ts";
 import type { Group, Op } from "../data/op.ts";
 
 /** Some servers accept no more than 3,999 arguments in a request (ElastiCache Serverless). */
@@ -13,15 +14,21 @@ const MAX_LENGTH = 1024 * 1024;
 
 /** The room that a call takes in a request. */
 export class Room {
-  #tokens: number = 1;
+  #tokens: number;
   /** Characters of JSON text. */
   #length: number = 0;
 
-  /** @param group The first group; empty for none. */
-  constructor(group: Group) {
+  /**
+   * @param group The first group; empty for none.
+   * @param links On how many groups before it it builds.
+   */
+  constructor(group: Group, links: number = 0) {
+    this.#tokens = 1 + 2 * links;
+    let key = group[0]?.path[0];
     for (const op of group) {
-      this.#tokens += op.path.length + 9;
+      this.#tokens += tokensOf(op) + (op.path[0] === key ? 0 : 2);
       this.#length += lengthOf(op);
+      key = op.path[0];
     }
   }
 
@@ -35,6 +42,12 @@ export class Room {
   fits(other: Room): boolean {
     return this.#tokens + other.#tokens <= MAX_TOKENS && this.#length + other.#length <= MAX_LENGTH;
   }
+}
+
+/** How many tokens an op is, with its modifiers: no less than that, and seldom more. */
+function tokensOf(op: Op): number {
+  const modifiers = op.kind === "set" || op.kind === "add" ? 3 : op.kind === "push" ? 0 : 1;
+  return op.path.length + 1 + APPLY_OPS[op.kind].length + modifiers + ("parents" in op && op.parents ? 1 : 0);
 }
 
 /** The length of the values that an op sends, in characters. */

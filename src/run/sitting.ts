@@ -159,13 +159,13 @@ export class Sitting {
       const group = isEdit ? await this.#ask(work, waiting, next, isFirst) : work.group;
       if (group === "later") break;
       if (group === undefined) continue;
-      room.add(new Room(group));
       if (isEdit) {
         edits++;
         places.add(work.places);
       }
       const ahead = line && lines.get(line);
       const after = chains.add(sent.length, group, !isEdit && ahead === undefined);
+      room.add(new Room(group, after.length + (line ? 1 : 0)));
       if (line) lines.set(line, sent.length);
       sent.push({ work, group, after: ahead === undefined ? after : [...new Set([...after, ahead])] });
       this.#speculation.apply(group);

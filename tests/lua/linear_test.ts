@@ -1,4 +1,4 @@
-/** The work of a call grows with its ops and its values, not with their product. */
+/** The work of a call grows with its ops and its values, not with their product; and many ops are little more than one. */
 
 import { describe, it } from "@std/testing/bdd";
 import { assert, assertEquals } from "@std/assert";
@@ -9,8 +9,9 @@ const client = testClient();
 const key = `${uniquePrefix("linear")}k`;
 
 /**
- * A script that answers how much it did, and what it would have answered last: the calls of find, byte and sub, and the
- * bytes that these went through. Counted, so that no busy machine makes a difference.
+ * A script that answers how much it did, and what it would have answered last: the calls of find, byte and sub, the
+ * bytes that these went through, and those that went to Redis and came from there. Counted, so that no busy machine
+ * makes a difference.
  */
 function counted(text: string): string {
   const [start, returns] = [/^local find, byte, sub(, format)? = .*$/m, /\breturn replies\b/g];
@@ -27,8 +28,17 @@ end
 local function byte(...) work = work + 1 return string.byte(...) end
 local function sub(...) local s = string.sub(...) work = work + 1 + #s return s end
 local format = string.format
+local function count(name, ...)
+  local answer = redis[name](...)
+  for at = 1, select('#', ...) do work = work + #tostring(select(at, ...)) end
+  if type(answer) == 'string' then work = work + #answer end
+  return answer
+end
+local function counted_call(...) return count('call', ...) end
+local function counted_pcall(...) return count('pcall', ...) end
 `,
     )
+    .replaceAll(/\bredis\.(p?call)\(/g, "counted_$1(")
     .replace(returns, "return { work, replies[#replies] }");
 }
 
@@ -101,6 +111,13 @@ const CASES: Readonly<Record<string, (count: number) => [string, string[]]>> = {
   "pushes, a group each": (count) => [
     elements(count),
     range(count, () => ["push", "1", '"items"', "{}", "1", ";"]).flat().slice(0, -1),
+  ],
+  "unshifts and pops, a group each": (count) => [
+    elements(2 * count),
+    range(count, () => ["unshift", "1", '"items"', "{}", "1", "pop", "1", '"items"', ";"]).flat().slice(
+      0,
+      -1,
+    ),
   ],
   "increments one number, a group each": (count) => [
     elements(count),
@@ -176,6 +193,29 @@ describe("apply of many ops on one value", () => {
       // What a short call spares may be five times the work of its first ops.
       assert(many < 50 * few, `${many} for 1,000 and ${few} for 100`);
       assert(more < 13 * many, `${more} for 10,000 and ${many} for 1,000`);
+    });
+  }
+
+  const pushes = (count: number, path: readonly string[]): string[] =>
+    range(count, () => ["push", String(path.length), ...path, `"${"x".repeat(1000)}"`, "1", ";"])
+      .flat().slice(0, -1);
+  /** Values of a list, and the way to it. */
+  const LISTS: Readonly<Record<string, [value: string, path: string[]]>> = {
+    "a long list": [elements(30_000).replace(/^.*?\[/, "[").slice(0, -1), []],
+    "a long list in an object": [elements(30_000), ['"items"']],
+    "a long list in an object in an object": [`{"a":{"b":1,"c":${elements(30_000)}}}`, [
+      '"a"',
+      '"c"',
+      '"items"',
+    ]],
+    "a short list behind all else": [`${elements(30_000).slice(0, -1)},"list":[1]}`, ['"list"']],
+    "a short list before all else": [`{"list":[1],${elements(30_000).slice(1)}`, ['"list"']],
+  };
+  for (const [name, [value, path]] of Object.entries(LISTS)) {
+    it(`apply pushes 300 times onto ${name}, with at most twice the work of one push`, async () => {
+      const one = await workOf(value, ["near", String(2 * value.length), ...pushes(1, path)]);
+      const many = await workOf(value, pushes(300, path));
+      assert(many <= 2 * one, `${many} for 300 and ${one} for one`);
     });
   }
 

@@ -141,8 +141,14 @@ const op = fc.tuple(
 
 const step = fc.oneof({ weight: 8, arbitrary: op }, { weight: 1, arbitrary: wholes });
 
+/** The container, with so long a text in front that what grows behind it is written in place. */
+const long = container.map((it) => {
+  const [first, isEmpty] = [`"${"k".repeat(6_000)}"`, /^.\s*.$/.test(it)];
+  return `${it[0]}${it[0] === "[" ? first : `"pad":${first}`}${isEmpty ? "" : ","}${it.slice(1)}`;
+});
+
 const oneCase = fc.record({
-  text: container,
+  text: fc.oneof({ weight: 3, arbitrary: container }, { weight: 1, arbitrary: long }),
   other: fc.option(container),
   place: fc.oneof(fc.constant<string[]>([]), fc.array(segment, { maxLength: 2 })),
   groups: fc.array(
@@ -239,6 +245,17 @@ describe("apply in pieces", () => {
       await client.set(key, "[1 ,2]");
       await client.evalsha(script, 1, key, ..."exists 0 pop 0 push 0 3 1".split(" "));
       assertEquals(await client.get(key), "[1,3 ]");
+    }
+  });
+
+  it("apply, in pieces, tells what came before the first element from what is gone", async () => {
+    const key = `${uniquePrefix("pieces")}k`;
+    for (const script of [PLAIN, PIECES]) {
+      await client.set(key, "[1,2,3]");
+      const tokens =
+        "exists 0 shift 0 unshift 0 8,9 2 unshift 0 7 1 set 1 2 5 push 0 4 1 take 1 0 length 0 5";
+      const replies = await client.evalsha(script, 1, key, ...tokens.split(" "));
+      assertEquals([replies, await client.get(key)], [["", "1", "4", "5", "", "6", "7", ""], "[8,5,2,3,4]"]);
     }
   });
 

@@ -41,6 +41,11 @@ const CHANGES: Readonly<Record<string, Change>> = {
     ...["push", "2", `"${place}"`, '"list"', "4", "1"],
     ...["push", "2", '"middle"', '"list"', "5", "1"],
   ],
+  "changes near each other": (place) => [
+    ...["push", "2", `"${place}"`, '"list"', "4", "1", ";"],
+    ...["set", "2", `"${place}"`, '"text"', '"longer than it was"', ";"],
+    ...["push", "2", `"${place}"`, '"list"', "[5]", "1"],
+  ],
 };
 
 describe("how apply writes", () => {
@@ -114,6 +119,9 @@ describe("how apply writes", () => {
       assertEquals(await written(long, CHANGES["same length"]("last")), "SETRANGE");
       const expiring = IN_PLACE ? `${grown} PEXPIREAT` : "SET";
       assertEquals(await written(long, CHANGES.push("last"), 900_000), expiring);
+      const longer = longText(90_000);
+      assertEquals(await written(longer, CHANGES["changes near each other"]("last")), grown);
+      assertEquals(await written(longer, CHANGES["two changes"]("last")), "SET");
       assertEquals(await written(longText(300), CHANGES.push("last")), "SET");
       // A value that is longer than the server takes in one piece.
       await own.config("SET", "proto-max-bulk-len", String(2 ** 20));

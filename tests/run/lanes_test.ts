@@ -5,6 +5,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Outcome } from "../../src/call/answer.ts";
 import { RedisJsonDict } from "../../src/api/dict.ts";
 import { TypeMismatchError } from "../../src/errors/value.ts";
+import { compile } from "../../src/call/call.ts";
 import { Lanes } from "../../src/run/lanes.ts";
 import type { Group, Op } from "../../src/data/op.ts";
 import { testClient, uniquePrefix } from "../support/redis.ts";
@@ -67,6 +68,30 @@ describe("Lanes", () => {
     assertEquals(desk.written, ["1,2,3"]);
     desk.answer(0);
     assertEquals(await Promise.all(done), [{ results: [""] }, { results: [""] }, { results: [""] }]);
+  });
+
+  it("Lanes sends a burst as one batch, as long as servers take so many arguments", async () => {
+    const ops: readonly Op[] = [
+      { kind: "push", path: ["k", "list"], items: ["1"] },
+      { kind: "set", path: ["k", "n"], value: "1", when: "absent", parents: true },
+      { kind: "set", path: ["k"], value: "1", when: "absent", ttl: 1000 },
+      { kind: "add", path: ["k", "list", "-"] },
+      { kind: "increment", path: ["k"], by: "1", exact: true, parents: true },
+      { kind: "take", path: ["k"] },
+    ];
+    for (const group of [...ops.map((op) => [op]), ops.map((op, at) => ({ ...op, path: [`k${at % 2}`] }))]) {
+      const desk = new Desk();
+      for (let count = 0; count < 3000; count++) desk.lanes.commit(group);
+      await Promise.resolve();
+      const { keys, args } = compile("", desk.batches[0]);
+      // Of 3,999 that ElastiCache takes, with the command and a record.
+      const count = keys.length + args.length + 8;
+      assert(count > 2000 && count < 3999, `${count} of ${JSON.stringify(group)}`);
+    }
+    const desk = new Desk();
+    for (let count = 0; count < 300; count++) desk.lanes.commit([ops[0]]);
+    await Promise.resolve();
+    assertEquals(desk.batches.map((batch) => batch.length), [300]);
   });
 
   it("Lanes has one batch of a key under way, and collects behind it", async () => {

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** A script whose ops go on where others have been from the second one on. */
+/** A script whose ops go on where others have been, from the first one on if another one follows. */
 export const inPieces = (text: string): string => withFew(text, "0");
 
 /** A script whose ops search each by itself. */
