@@ -39,9 +39,17 @@ export function countTests(report: string): Count {
   return count;
 }
 
-/** All tests, in two halves that take about as long: most of them wait, so that two at once are faster. */
-const FIRST: readonly string[] = ["tests/server", "tests/run", "tests/sync"];
-const HALVES: readonly (readonly string[])[] = [FIRST, ["tests", `--ignore=${FIRST}`]];
+/**
+ * All tests, in parts that take about as long, each on a server of its own: most of them wait, so that several at once
+ * are faster. What no part names is in the last.
+ */
+const NAMED: readonly (readonly string[])[] = [
+  ["tests/server"],
+  ["tests/api", "tests/lua"],
+  ["tests/run", "tests/sync"],
+  ["tests/cli", "tests/clients"],
+];
+const PARTS: readonly (readonly string[])[] = [...NAMED, ["tests", `--ignore=${NAMED.flat()}`]];
 
 async function main(): Promise<number> {
   const extra = Deno.args.filter((arg) => arg !== "--fuzz");
@@ -51,7 +59,7 @@ async function main(): Promise<number> {
     ? [extra]
     : Deno.env.get("REDIS_URL")
     ? [[...extra, "tests"]]
-    : HALVES.map((half) => [...extra, ...half]);
+    : PARTS.map((part) => [...extra, ...part]);
   const counts = await Promise.all(parts.map((args, index) => runPart(args, index > 0)));
   // Ctrl-C reaches the servers too: there is nothing left to ask.
   if (interrupted) return 130;
