@@ -18,7 +18,7 @@ describe("lockCache()", () => {
       using _free = await lockCache(other);
     } finally {
       for (const it of [file, `${cacheFolder(name)}.lock`, `${cacheFolder(other)}.lock`]) {
-        await Deno.remove(it);
+        await Deno.remove(it).catch(() => {});
       }
     }
   });
