@@ -54,11 +54,7 @@ const PARTS: readonly (readonly string[])[] = [...NAMED, ["tests", `--ignore=${N
 async function main(): Promise<number> {
   const extra = Deno.args.filter((arg) => arg !== "--fuzz");
   const isWhole = !extra.some((arg) => !arg.startsWith("-") && exists(arg));
-  // A server that was brought is not shared by tests that were not made to run beside one another.
-  const parts = !isWhole ? [extra] : Deno.env.get("REDIS_URL")
-    ? [[...extra, "tests"]]
-    // The types are checked for all parts at once, beside them.
-    : [...PARTS.map((part) => ["--no-check", ...extra, ...part]), ["--no-run", ...extra, "tests"]];
+  const parts = isWhole ? wholeParts(extra) : [extra];
   const counts = await Promise.all(parts.map((args, index) => runPart(args, index > 0)));
   // Ctrl-C reaches the servers too: there is nothing left to ask.
   if (interrupted) return 130;
@@ -66,6 +62,15 @@ async function main(): Promise<number> {
   if (sum("ignored") > 0) console.log(`${sum("ignored")} ignored`);
   console.log(`${sum("passed")} passed, ${sum("failed")} failed`);
   return sum("failed") === 0 ? 0 : 1;
+}
+
+/** The arguments for the parts of all tests. */
+function wholeParts(extra: readonly string[]): readonly (readonly string[])[] {
+  // A server that was brought is not shared by tests that were not made to run beside one another.
+  if (Deno.env.get("REDIS_URL")) return [[...extra, "tests"]];
+  if (extra.includes("--no-check")) return PARTS.map((part) => [...extra, ...part]);
+  // The types are checked once for all parts, beside them.
+  return [...PARTS.map((part) => [...extra, "--no-check", ...part]), [...extra, "--no-run", "tests"]];
 }
 
 /** Runs some tests, on a server of their own where none was brought. What they print comes at the end if they are quiet. */
