@@ -20,9 +20,21 @@ export function libraryFolders(root: string): string[] {
 }
 
 /**
+ * Waits until nobody else, in this process or another, fetches what has this name, and keeps others from it meanwhile.
+ *
+ * @returns What lets the next one go on when it is disposed of, or its process ends.
+ */
+export async function lockCache(name: string): Promise<Disposable> {
+  await Deno.mkdir(`${ROOT}.cache`, { recursive: true });
+  const file = await Deno.open(`${cacheFolder(name)}.lock`, { write: true, create: true });
+  await file.lock(true);
+  return file;
+}
+
+/**
  * Downloads packages, with whatever they need that this machine lacks, and unpacks them into `.cache/<name>`.
  *
- * Works in a folder of its own and renames it at the end, so two runs at once cannot see half a tree.
+ * Works in a folder of its own and renames it at the end, so nobody sees half a tree. Who comes meanwhile waits for it.
  *
  * @param tryOut Runs the unpacked program: `undefined` when it works, else why it does not.
  * @param suite A suite of Debian other than the machine's own, as `"trixie"`. Then everything that the packages need is
@@ -38,14 +50,14 @@ export async function unpackDebian(
   if (Deno.build.os !== "linux" || !(await run("apt-get", ["--version"])).ok) {
     return "this machine has no apt-get";
   }
-  await Deno.mkdir(`${ROOT}.cache`, { recursive: true });
+  using _lock = await lockCache(name);
+  if (await tryOut() === undefined) return undefined;
   const work = await Deno.makeTempDir({ dir: `${ROOT}.cache`, prefix: `${name}-` });
   try {
     console.error(`Unpacking Debian's ${packages[0]} into .cache/${name} (nothing is installed).`);
     const problem = await download(work, packages, suite);
     if (problem !== undefined) return problem;
-    // Another run may have been first; a tree that is there and does not work is only in the way.
-    if (await tryOut() === undefined) return undefined;
+    // A tree that is there and does not work is only in the way.
     await Deno.rename(cacheFolder(name), `${work}/broken`).catch(() => {});
     await Deno.rename(`${work}/root`, cacheFolder(name));
     return await tryOut();

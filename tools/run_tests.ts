@@ -39,19 +39,22 @@ export function countTests(report: string): Count {
   return count;
 }
 
-/** All tests, in two halves that take about as long: most of them wait, so that two at once are faster. */
-const FIRST: readonly string[] = ["tests/server", "tests/run", "tests/sync"];
-const HALVES: readonly (readonly string[])[] = [FIRST, ["tests", `--ignore=${FIRST}`]];
+/**
+ * All tests, in parts that take about as long, each on a server of its own: most of them wait, so that several at once
+ * are faster. What no part names is in the last.
+ */
+const NAMED: readonly (readonly string[])[] = [
+  ["tests/server"],
+  ["tests/api", "tests/lua"],
+  ["tests/run", "tests/sync"],
+  ["tests/cli", "tests/clients"],
+];
+const PARTS: readonly (readonly string[])[] = [...NAMED, ["tests", `--ignore=${NAMED.flat()}`]];
 
 async function main(): Promise<number> {
   const extra = Deno.args.filter((arg) => arg !== "--fuzz");
   const isWhole = !extra.some((arg) => !arg.startsWith("-") && exists(arg));
-  // A server that was brought is not shared by tests that were not made to run beside one another.
-  const parts = !isWhole
-    ? [extra]
-    : Deno.env.get("REDIS_URL")
-    ? [[...extra, "tests"]]
-    : HALVES.map((half) => [...extra, ...half]);
+  const parts = isWhole ? wholeParts(extra) : [extra];
   const counts = await Promise.all(parts.map((args, index) => runPart(args, index > 0)));
   // Ctrl-C reaches the servers too: there is nothing left to ask.
   if (interrupted) return 130;
@@ -59,6 +62,15 @@ async function main(): Promise<number> {
   if (sum("ignored") > 0) console.log(`${sum("ignored")} ignored`);
   console.log(`${sum("passed")} passed, ${sum("failed")} failed`);
   return sum("failed") === 0 ? 0 : 1;
+}
+
+/** The arguments for the parts of all tests. */
+function wholeParts(extra: readonly string[]): readonly (readonly string[])[] {
+  // A server that was brought is not shared by tests that were not made to run beside one another.
+  if (Deno.env.get("REDIS_URL")) return [[...extra, "tests"]];
+  if (extra.includes("--no-check")) return PARTS.map((part) => [...extra, ...part]);
+  // The types are checked once for all parts, beside them.
+  return [...PARTS.map((part) => [...extra, "--no-check", ...part]), [...extra, "--no-run", "tests"]];
 }
 
 /** Runs some tests, on a server of their own where none was brought. What they print comes at the end if they are quiet. */

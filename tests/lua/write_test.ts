@@ -87,6 +87,8 @@ describe("how apply writes", () => {
   it("apply never removes a value to write it again, and writes it by SET where that says more", async () => {
     await using server = await startRedis();
     const own = new Redis(server.url);
+    // ioredis takes what it sees of others for answers until it knows that it watches.
+    await own.ping();
     const monitor = await own.monitor();
     const lines: string[] = [];
     let end: ((value: unknown) => void) | undefined;

@@ -18,7 +18,7 @@ async function outcome(
   let report: ChaosReport;
   for (let round = 0;; round++) {
     report = await runChaos({ ...options, milliseconds: MILLISECONDS * 2 ** round, seed: 1 });
-    const isEnough = report.faults > 10 && report.operations > 100;
+    const isEnough = report.faults > 10 && report.operations > 100 && report.watched > 100;
     if (isEnough && hasShown(report) || round === MAX_ROUNDS) break;
     if (report.twice > 0 || report.lost > 0) break;
   }

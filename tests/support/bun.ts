@@ -5,7 +5,7 @@
  */
 
 import { run } from "../../tools/command.ts";
-import { cacheFolder } from "../../tools/debian_packages.ts";
+import { cacheFolder, lockCache } from "../../tools/debian_packages.ts";
 
 let found: Promise<string> | undefined;
 
@@ -22,9 +22,10 @@ export function findBun(): Promise<string> {
 async function search(): Promise<string> {
   const folder = cacheFolder("bun");
   const cached = `${folder}/node_modules/.bin/bun`;
-  for (const path of ["bun", cached]) {
-    if ((await run(path, ["--version"])).ok) return path;
-  }
+  const works = async (path: string): Promise<boolean> => (await run(path, ["--version"])).ok;
+  if (await works("bun")) return "bun";
+  using _lock = await lockCache("bun");
+  if (await works(cached)) return cached;
   const flags = ["--no-audit", "--no-fund", "--no-save", "--loglevel=error", "--prefix", folder];
   const { output } = await run("npm", ["install", ...flags, "bun@^1.2.9"]);
   const tried = await run(cached, ["--version"]);

@@ -35,8 +35,11 @@ describe("Guarantees of ./sync", () => {
       const installed = await run("npm", ["install", ...flags, tarball], { cwd: folder });
       assertEquals(installed.ok, true, installed.output);
       await Deno.copyFile(program, `${folder}/guarantees.mjs`);
-      await hold("node", ["guarantees.mjs"], folder);
-      await hold(await findBun(), ["run", "guarantees.mjs"], folder);
+      const bun = await findBun();
+      await Promise.all([
+        hold("node", ["guarantees.mjs"], folder),
+        hold(bun, ["run", "guarantees.mjs"], folder),
+      ]);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
