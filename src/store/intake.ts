@@ -20,14 +20,22 @@ export class Intake {
   }
 
   /** Takes a call: closing waits until it is settled. */
-  async take<R>(call: () => Promise<R>): Promise<R> {
+  take<R>(call: () => Promise<R>): Promise<R> {
     this.#taken++;
+    let taken: Promise<R>;
     try {
-      return await call();
-    } finally {
-      if (--this.#taken === 0) this.#onSettled?.();
+      taken = call();
+    } catch (error) {
+      this.#settle();
+      throw error;
     }
+    taken.then(this.#settle, this.#settle); // beside the caller, who need not wait for one more promise
+    return taken;
   }
+
+  readonly #settle = (): void => {
+    if (--this.#taken === 0) this.#onSettled?.();
+  };
 
   /**
    * Ends something when it closes.

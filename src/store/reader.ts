@@ -55,7 +55,11 @@ export class Reader {
 
   async #run(reads: readonly Read[]): Promise<readonly (string | Refusal)[]> {
     const call = compileReads(this.#keyspace.prefix, reads);
-    return await this.#runner.run(() => call, "resend", (answer) => readResults(reads, answer));
+    return await this.#runner.run({
+      resend: "resend",
+      callFor: () => call,
+      read: (answer) => readResults(reads, answer),
+    });
   }
 
   /** What is at some places; in a cluster, the keys of each slot at a moment of their own. One round trip. */

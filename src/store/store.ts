@@ -5,7 +5,7 @@
  */
 
 import { type CommandAnswers, type Outcome, type Refusal, toError } from "../call/answer.ts";
-import type { Group, Read } from "../data/op.ts";
+import { type Group, keysOf, type Read } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import { AmbiguousResultError } from "../errors/delivery.ts";
 import { WrongTypeError } from "../errors/value.ts";
@@ -161,11 +161,11 @@ export class Store {
    * @param line If an earlier group of this line is not applied, this one is refused with `AFTER`.
    * @returns The result of each op, or why the group was refused.
    */
-  async attempt(group: Group, operation: string = group[0].kind, line?: Line): Promise<Outcome> {
+  attempt(group: Group, operation: string = group[0].kind, line?: Line): Promise<Outcome> {
     this.check();
-    const keys = [...new Set(group.map((op) => String(op.path[0])))];
+    const keys = keysOf(group);
     this.#checkKeys(keys, operation);
-    return await this.#writes.write(keys, () =>
+    return this.#writes.write(keys, () =>
       this.#change(operation, group[0].path, (cancellation) => {
         this.#searches.goAhead(keys);
         return this.#lanes.commit(group, cancellation, line);
@@ -175,7 +175,9 @@ export class Store {
   /** Applies ops on any number of keys, all of them or none; in a cluster, those of each slot for themselves. */
   async applyAll(group: Group, operation: string): Promise<void> {
     const groups = this.#keyspace.bySlot(group, (op) => String(op.path[0]));
-    const outcomes = await Promise.allSettled(groups.map((part) => this.attempt(part, operation)));
+    const outcomes = await Promise.allSettled(
+      groups.map(async (part) => await this.attempt(part, operation)),
+    );
     for (const outcome of outcomes) {
       // What may have been applied says more than what was not sent.
       if (outcome.status === "rejected" && outcome.reason instanceof AmbiguousResultError) {
@@ -211,9 +213,9 @@ export class Store {
   // ---- Methods that are written as steps ----
 
   /** Runs a method: it is taken as a whole, and goes on when the store is closed meanwhile. */
-  async drive<R>(steps: Steps<R>): Promise<R> {
+  drive<R>(steps: Steps<R>): Promise<R> {
     this.check();
-    return await this.take(() => drive((request) => this.perform(request), steps));
+    return this.take(() => drive(this, steps));
   }
 
   /**
@@ -335,11 +337,11 @@ export class Store {
    *
    * @returns The result, or why there is none.
    */
-  async tryRead(read: Read, operation: string = read.kind): Promise<string | Refusal> {
+  tryRead(read: Read, operation: string = read.kind): Promise<string | Refusal> {
     this.check();
     const key = String(read.path[0]);
     this.#keyspace.check([key]);
-    return await this.#readBehind([key], operation, read.path, () => this.#reader.place(read));
+    return this.#readBehind([key], operation, read.path, () => this.#reader.place(read));
   }
 
   /** Reads one place; refusals are thrown. */
@@ -350,14 +352,14 @@ export class Store {
   }
 
   /** Sends a plain command about one key, after all earlier changes of the key. The key comes first. */
-  async command<N extends keyof CommandAnswers>(
+  command<N extends keyof CommandAnswers>(
     operation: string,
     name: N,
     key: string,
   ): Promise<CommandAnswers[N]> {
     this.check();
     this.#keyspace.check([key]);
-    return await this.#readBehind([key], operation, [key], () => this.#reader.command(name, key));
+    return this.#readBehind([key], operation, [key], () => this.#reader.command(name, key));
   }
 
   /**
@@ -704,7 +706,7 @@ export class Store {
   /** Does a call until it is cancelled. Closing waits for what is left of it. */
   #run<R>(call: Cancellable<R>): Promise<R> {
     const { signal, timeout } = this.#call;
-    if (signal === undefined && timeout === undefined) return this.take(() => call());
+    if (signal === undefined && timeout === undefined) return this.take(call);
     const cancellation = new Cancellation(this.#call);
     return cancellation.wait(() => this.take(() => call(cancellation)));
   }
