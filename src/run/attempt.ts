@@ -47,7 +47,7 @@ export interface Job<R> {
   /** Parses the answer; if it throws, the answer counts as lost. */
   read(answer: unknown): R;
   /** Instead of a resend: looks up the recorded answer. `undefined` if it was not applied; then it never will be. */
-  ask?(send: Send): Promise<{ readonly answer: unknown } | undefined>;
+  readonly ask?: (send: Send) => Promise<{ readonly answer: unknown } | undefined>;
 }
 
 /** How the calls of a runner are sent. */
@@ -221,10 +221,9 @@ export class Attempts<R> implements Timed, Expiring {
     this.#attempts++;
     this.#flying++;
     const job = this.#job;
-    if (job.ask === undefined || !this.#isLost || this.#attempts <= MAX_LOSSES) {
-      return this.#follow(job.run(this.#send, isFirst));
-    }
-    job.ask(this.#send).then((answered) => {
+    const ask = this.#isLost && this.#attempts > MAX_LOSSES ? job.ask : undefined;
+    if (ask === undefined) return this.#follow(job.run(this.#send, isFirst));
+    ask(this.#send).then((answered) => {
       if (answered !== undefined) return this.#take(answered.answer);
       this.#flying--;
       if (this.#isOver) return;

@@ -257,7 +257,6 @@ class ScriptJob<R> implements Job<R> {
   readonly isRead: boolean;
   readonly written: readonly string[];
   readonly abandoned: AbortSignal | undefined;
-  readonly ask: Job<R>["ask"];
   readonly #client: RedisClient;
   readonly #known: Known;
   readonly #flight: Flight;
@@ -277,8 +276,6 @@ class ScriptJob<R> implements Job<R> {
     this.#flight = flight;
     this.#errand = errand;
     this.#call = call;
-    const isLong = errand.askFor !== undefined && call.args.some((arg) => arg.length > SURE_LENGTH / 3);
-    this.ask = isLong ? (send) => this.#ask(send) : undefined;
   }
 
   run(send: Send, isFirst: boolean): Promise<unknown> {
@@ -287,6 +284,11 @@ class ScriptJob<R> implements Job<R> {
 
   read(answer: unknown): R {
     return this.#errand.read(answer);
+  }
+
+  get ask(): Job<R>["ask"] {
+    const isLong = this.written.some((arg) => arg.length > SURE_LENGTH / 3);
+    return isLong && this.#errand.askFor ? (send) => this.#ask(send) : undefined;
   }
 
   async #ask(send: Send): Promise<{ readonly answer: unknown } | undefined> {

@@ -219,6 +219,21 @@ export class Store {
   }
 
   /**
+   * Runs a method from its arguments on. It never throws: wrong arguments reject, too.
+   *
+   * @param begin Checks the arguments, and makes the steps.
+   * @returns What the steps return.
+   */
+  run<R>(begin: () => { readonly options: CallOptions | undefined; readonly steps: Steps<R> }): Promise<R> {
+    try {
+      const { options, steps } = begin();
+      return this.within(options).drive(steps);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
    * Performs one request of a method. Where it takes a place, it has done so when this returns.
    *
    * @returns The answer, or a promise of it.
