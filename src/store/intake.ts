@@ -20,22 +20,24 @@ export class Intake {
   }
 
   /** Takes a call: closing waits until it is settled. */
-  take<R>(call: () => Promise<R>): Promise<R> {
-    this.#taken++;
-    let taken: Promise<R>;
+  async take<R>(call: () => Promise<R>): Promise<R> {
+    this.begin();
     try {
-      taken = call();
-    } catch (error) {
-      this.#settle();
-      throw error;
+      return await call();
+    } finally {
+      this.end();
     }
-    taken.then(this.#settle, this.#settle); // beside the caller, who need not wait for one more promise
-    return taken;
   }
 
-  readonly #settle = (): void => {
+  /** A call begins, for which closing waits until {@linkcode end}. For those that are made too often for a promise more. */
+  begin(): void {
+    this.#taken++;
+  }
+
+  /** A call is settled. */
+  end(): void {
     if (--this.#taken === 0) this.#onSettled?.();
-  };
+  }
 
   /**
    * Ends something when it closes.

@@ -140,6 +140,10 @@ export interface Performer {
    * @returns The answer, or a promise of it.
    */
   perform(request: Request): unknown;
+  /** Called when the steps begin. */
+  begin?(): void;
+  /** Called when they are over. */
+  end?(): void;
 }
 
 /**
@@ -150,16 +154,21 @@ export interface Performer {
  * @returns What they return.
  */
 export async function drive<R>(performer: Performer, steps: Steps<R>): Promise<R> {
-  let step = steps.next();
-  while (!step.done) {
-    let answer: unknown;
-    try {
-      answer = await performer.perform(step.value);
-    } catch (error) {
-      step = steps.throw(error);
-      continue;
+  performer.begin?.();
+  try {
+    let step = steps.next();
+    while (!step.done) {
+      let answer: unknown;
+      try {
+        answer = await performer.perform(step.value);
+      } catch (error) {
+        step = steps.throw(error);
+        continue;
+      }
+      step = steps.next(answer as never); // what a request of this kind is answered, says `ask`
     }
-    step = steps.next(answer as never); // what a request of this kind is answered, says `ask`
+    return step.value;
+  } finally {
+    performer.end?.();
   }
-  return step.value;
 }

@@ -215,7 +215,7 @@ export class Store {
   /** Runs a method: it is taken as a whole, and goes on when the store is closed meanwhile. */
   drive<R>(steps: Steps<R>): Promise<R> {
     this.check();
-    return this.take(() => drive(this, steps));
+    return drive(this, steps);
   }
 
   /**
@@ -672,6 +672,16 @@ export class Store {
     return this.#intake.isClosed;
   }
 
+  /** A call begins: closing waits for its end. */
+  begin(): void {
+    this.#intake.begin();
+  }
+
+  /** A call is settled. */
+  end(): void {
+    this.#intake.end();
+  }
+
   /** Takes a piece of work as one call: closing waits for all of it. */
   take<R>(work: () => Promise<R>): Promise<R> {
     return this.#intake.take(work);
@@ -699,18 +709,24 @@ export class Store {
   }
 
   async #read<R>(operation: string, path: Path, call: Cancellable<R>): Promise<R> {
+    this.begin();
     try {
       return await this.#run(call);
     } catch (error) {
       throw this.readError(error, operation, path);
+    } finally {
+      this.end();
     }
   }
 
   async #change<R>(operation: string, path: Path, call: Cancellable<R>): Promise<R> {
+    this.begin();
     try {
       return await this.#run(call);
     } catch (error) {
       throw toChangeError(error, { operation, path, timeout: this.#timeout });
+    } finally {
+      this.end();
     }
   }
 
@@ -721,7 +737,7 @@ export class Store {
   /** Does a call until it is cancelled. Closing waits for what is left of it. */
   #run<R>(call: Cancellable<R>): Promise<R> {
     const { signal, timeout } = this.#call;
-    if (signal === undefined && timeout === undefined) return this.take(call);
+    if (signal === undefined && timeout === undefined) return call();
     const cancellation = new Cancellation(this.#call);
     return cancellation.wait(() => this.take(() => call(cancellation)));
   }
