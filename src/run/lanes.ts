@@ -227,7 +227,7 @@ export class Lanes {
     const earlier = new Set<Batch>();
     for (const key of keys) {
       const last = this.#last.get(key);
-      if (last !== undefined) earlier.add(last);
+      if (last !== undefined && last !== batch) earlier.add(last);
       this.#last.set(key, batch);
     }
     for (const last of earlier) last.followers.push(batch);

@@ -512,6 +512,7 @@ export class Store {
         isLate = this.#lanes.issued !== issued || performance.now() - sentAt > MAX_AHEAD;
       }
     } finally {
+      await ahead?.catch(() => {}); // nothing is left under way
       await pages.return();
     }
   }
