@@ -28,7 +28,7 @@ export class Deadlines {
 
   /** Waits for a deadline that is not before any of those that wait. */
   add(timed: Timed): Entry<Timed> {
-    this.#timer ??= this.#wait(timed);
+    if (this.#timed.isEmpty) this.#timer ??= this.#wait(timed);
     return this.#timed.add(timed);
   }
 
