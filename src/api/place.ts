@@ -297,6 +297,7 @@ export class Place {
 
   /** The options of a call, before those of the ref. */
   #merge<O extends CallOptions>(options: O | undefined): O {
+    if (options === undefined) return this.#call as O;
     const { signal, timeout } = this.#call;
     return { ...options, signal: options?.signal ?? signal, timeout: options?.timeout ?? timeout } as O;
   }

@@ -19,7 +19,6 @@ import { type Following, openFollowing } from "./follow.ts";
 import { type Live, type LiveOptions, openLive } from "./live.ts";
 import type { Watch, WatchOptions } from "./feed.ts";
 import { type CompareOptions, Place, type WriteOptions } from "./place.ts";
-import type { Task } from "./task.ts";
 import { untilFits, watchPlace } from "./watch.ts";
 
 /**
@@ -754,28 +753,28 @@ class JsonRef {
     return new JsonRef(this.#store, this.#place.inside(readSegments(args)));
   }
 
-  async get(options?: CallOptions): Promise<Json | undefined> {
-    return await this.#do(this.#place.get(options));
+  get(options?: CallOptions): Promise<Json | undefined> {
+    return this.#store.run(() => this.#place.get(options));
   }
 
-  async getOrThrow(options?: CallOptions): Promise<Json> {
-    return await this.#do(this.#place.getOrThrow(options));
+  getOrThrow(options?: CallOptions): Promise<Json> {
+    return this.#store.run(() => this.#place.getOrThrow(options));
   }
 
-  async exists(options?: CallOptions): Promise<boolean> {
-    return await this.#do(this.#place.exists(options));
+  exists(options?: CallOptions): Promise<boolean> {
+    return this.#store.run(() => this.#place.exists(options));
   }
 
-  async type(options?: CallOptions): Promise<string | undefined> {
-    return await this.#do(this.#place.type(options));
+  type(options?: CallOptions): Promise<string | undefined> {
+    return this.#store.run(() => this.#place.type(options));
   }
 
-  async length(options?: CallOptions): Promise<number | undefined> {
-    return await this.#do(this.#place.length(options));
+  length(options?: CallOptions): Promise<number | undefined> {
+    return this.#store.run(() => this.#place.length(options));
   }
 
-  async keys(options?: CallOptions): Promise<string[] | undefined> {
-    return await this.#do(this.#place.keys(options));
+  keys(options?: CallOptions): Promise<string[] | undefined> {
+    return this.#store.run(() => this.#place.keys(options));
   }
 
   watch(options: WatchOptions = {}): Watch<Json | undefined> {
@@ -786,78 +785,74 @@ class JsonRef {
     return await untilFits(this.#store, this.path, predicate as (value: unknown) => unknown, options);
   }
 
-  async set(value: unknown, options?: WriteOptions): Promise<void> {
-    return await this.#do(this.#place.set(value, options));
+  set(value: unknown, options?: WriteOptions): Promise<void> {
+    return this.#store.run(() => this.#place.set(value, options));
   }
 
-  async delete(options?: CallOptions): Promise<boolean> {
-    return await this.#do(this.#place.delete(options));
+  delete(options?: CallOptions): Promise<boolean> {
+    return this.#store.run(() => this.#place.delete(options));
   }
 
-  async getOrInsert(value: unknown, options?: WriteOptions): Promise<Json> {
-    return await this.#do(this.#place.getOrInsert(value, options));
+  getOrInsert(value: unknown, options?: WriteOptions): Promise<Json> {
+    return this.#store.run(() => this.#place.getOrInsert(value, options));
   }
 
-  async compareAndSet(expected: unknown, next: unknown, options?: CompareOptions): Promise<boolean> {
-    return await this.#do(this.#place.compareAndSet(expected, next, options));
+  compareAndSet(expected: unknown, next: unknown, options?: CompareOptions): Promise<boolean> {
+    return this.#store.run(() => this.#place.compareAndSet(expected, next, options));
   }
 
-  async increment(by?: unknown, options?: WriteOptions): Promise<Json> {
-    return await this.#do(this.#place.increment(by, options));
+  increment(by?: unknown, options?: WriteOptions): Promise<Json> {
+    return this.#store.run(() => this.#place.increment(by, options));
   }
 
-  async toggle(options?: CallOptions): Promise<boolean> {
-    return await this.#do(this.#place.toggle(options));
+  toggle(options?: CallOptions): Promise<boolean> {
+    return this.#store.run(() => this.#place.toggle(options));
   }
 
-  async append(text: unknown, options?: WriteOptions): Promise<number> {
-    return await this.#do(this.#place.append(text, options));
+  append(text: unknown, options?: WriteOptions): Promise<number> {
+    return this.#store.run(() => this.#place.append(text, options));
   }
 
-  async push(...items: readonly unknown[]): Promise<number> {
-    return await this.#do(this.#place.push(...items));
+  push(...items: readonly unknown[]): Promise<number> {
+    return this.#store.run(() => this.#place.push(...items));
   }
 
-  async unshift(...items: readonly unknown[]): Promise<number> {
-    return await this.#do(this.#place.unshift(...items));
+  unshift(...items: readonly unknown[]): Promise<number> {
+    return this.#store.run(() => this.#place.unshift(...items));
   }
 
-  async pop(options?: CallOptions): Promise<Json | undefined> {
-    return await this.#do(this.#place.pop(options));
+  pop(options?: CallOptions): Promise<Json | undefined> {
+    return this.#store.run(() => this.#place.pop(options));
   }
 
-  async shift(options?: CallOptions): Promise<Json | undefined> {
-    return await this.#do(this.#place.shift(options));
+  shift(options?: CallOptions): Promise<Json | undefined> {
+    return this.#store.run(() => this.#place.shift(options));
   }
 
-  async splice(...args: readonly unknown[]): Promise<Json[]> {
-    return await this.#do(this.#place.splice(...args));
+  splice(...args: readonly unknown[]): Promise<Json[]> {
+    return this.#store.run(() => this.#place.splice(...args));
   }
 
-  async edit<R>(recipe: (draft: never) => R, options?: EditOptions): Promise<R> {
-    return await this.#do(this.#place.edit(recipe, options));
+  edit<R>(recipe: (draft: never) => R, options?: EditOptions): Promise<R> {
+    return this.#store.run(() => this.#place.edit(recipe, options));
   }
 
-  async explain(recipe: (draft: never) => unknown, options?: CallOptions): Promise<Group> {
-    return await this.#do(this.#place.explain(recipe, options));
+  explain(recipe: (draft: never) => unknown, options?: CallOptions): Promise<Group> {
+    return this.#store.run(() => this.#place.explain(recipe, options));
   }
 
-  async patch(operations: readonly PatchOperation[], options?: CallOptions): Promise<void> {
-    return await this.#do(this.#place.patch(operations, options));
+  patch(operations: readonly PatchOperation[], options?: CallOptions): Promise<void> {
+    return this.#store.run(() => this.#place.patch(operations, options));
   }
 
-  async merge(patch: unknown, options?: CallOptions): Promise<void> {
-    return await this.#do(this.#place.merge(patch, options));
+  merge(patch: unknown, options?: CallOptions): Promise<void> {
+    return this.#store.run(() => this.#place.merge(patch, options));
   }
 
   async live(options?: LiveOptions): Promise<object> {
     const call = this.#place.callOf("live", options, ["follow"]);
     if (options?.follow) return await openFollowing(this.#store, this.path, call);
     return await openLive(this.#store, this.#store.within(call), this.path);
-  }
-
-  #do<R>({ options, steps }: Task<R>): Promise<R> {
-    return this.#store.within(options).drive(steps);
   }
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { type Refusal, toError } from "../call/answer.ts";
-import type { Group, Op, Read } from "../data/op.ts";
+import type { Op, Read } from "../data/op.ts";
 import type { CallOptions } from "../run/cancellation.ts";
 import { ask, type Steps } from "../store/request.ts";
 
@@ -19,8 +19,7 @@ export interface Task<R> {
 
 /** Applies one op; `operation` is the method that the caller used. Returns its result, `""` for none. */
 export function* applyOp(op: Op, operation: string = op.kind): Steps<string> {
-  const group: Group = Object.freeze([Object.freeze(op)]);
-  const outcome = yield* ask("apply", { group, operation });
+  const outcome = yield* ask("apply", { group: [op], operation });
   if ("refusal" in outcome) throw toError(op, outcome.refusal, operation);
   return outcome.results[0];
 }

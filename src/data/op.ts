@@ -253,3 +253,10 @@ export interface Read {
   /** Where; only the dictionary key for a whole value. */
   readonly path: Path;
 }
+
+/** The keys of a group, each once. */
+export function keysOf(group: Group): readonly string[] {
+  const first = String(group[0].path[0]);
+  if (group.every((op) => op.path[0] === first)) return [first];
+  return [...new Set(group.map((op) => String(op.path[0])))];
+}

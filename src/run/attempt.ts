@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Connection, ConnectionEvent } from "./connection.ts";
+import type { Connection, ConnectionEvent, ConnectionListener } from "./connection.ts";
 import type { Deadlines, Timed } from "./deadlines.ts";
 import {
   isListening,
@@ -22,7 +22,7 @@ import {
   Unsent,
   Unusable,
 } from "./failure.ts";
-import type { Entry } from "./roster.ts";
+import type { Entry, Roster } from "./roster.ts";
 
 /** Whether a command may be sent again after its answer was lost. */
 export type Resend = "resend" | "never";
@@ -40,12 +40,14 @@ export interface Job<R> {
   readonly written?: readonly (string | number)[];
   /** Sends it. `isFirst` if it is certain that no earlier attempt has reached the server. */
   run(send: Send, isFirst: boolean): Promise<unknown>;
+  /** Sends it in another way, if that is what the server has answered. Nothing if there is no other way. */
+  instead?(send: Send, error: unknown): Promise<unknown> | undefined;
   /** Aborted when nobody waits for it any more: then it is not sent, if it was not yet. */
   readonly abandoned?: AbortSignal;
   /** Parses the answer; if it throws, the answer counts as lost. */
   read(answer: unknown): R;
   /** Instead of a resend: looks up the recorded answer. `undefined` if it was not applied; then it never will be. */
-  ask?(send: Send): Promise<{ readonly answer: unknown } | undefined>;
+  readonly ask?: (send: Send) => Promise<{ readonly answer: unknown } | undefined>;
 }
 
 /** How the calls of a runner are sent. */
@@ -58,8 +60,18 @@ export interface Terms {
   readonly deadlines: Deadlines;
   /** Whether the client may resend by itself and reports only the last reply. */
   readonly isResent: boolean;
+  /** All that are under way, at all servers of a client. */
+  readonly running: Roster<Expiring>;
   /** Called with each refusal that may pass. */
   refused(refusal: Refused): void;
+  /** Called when something was sent again so many times. */
+  repeated(times: number): void;
+}
+
+/** What can be ended with what is known so far. */
+export interface Expiring {
+  /** Ends it. */
+  expire(): void;
 }
 
 /** The first pause before a command is sent again, and the longest one, in milliseconds. */
@@ -104,7 +116,7 @@ export function checkLength(
 }
 
 /** Sends a job until there is an answer or the deadline passes. */
-export class Attempts<R> implements Timed {
+export class Attempts<R> implements Timed, Expiring {
   /** What the job returned. */
   readonly result: Promise<R>;
   /** When its time is over, by `performance.now()`. */
@@ -113,8 +125,9 @@ export class Attempts<R> implements Timed {
   readonly #connection: Connection;
   readonly #job: Job<R>;
   readonly #lastCall: number;
+  readonly #place: Entry<Expiring>;
   readonly #deadline: Entry<Timed>;
-  readonly #stop: () => void;
+  readonly #listener: Entry<ConnectionListener>;
   #resolve!: (result: R) => void;
   #reject!: (error: unknown) => void;
   #pause: ReturnType<typeof setTimeout> | undefined;
@@ -143,31 +156,27 @@ export class Attempts<R> implements Timed {
     const now = performance.now();
     this.#lastCall = now + timeout * 0.9;
     this.endsAt = now + timeout;
+    this.#place = terms.running.add(this);
     this.#deadline = terms.deadlines.add(this);
-    this.#stop = connection.onChange((event) => this.#changed(event));
+    this.#listener = connection.join(this);
     job.abandoned?.addEventListener("abort", () => {
       if (!this.#mayBeApplied) this.expire();
     });
     this.#attempt();
   }
 
-  /** How many attempts there were. */
-  get count(): number {
-    return this.#attempts;
-  }
-
   get #mayBeApplied(): boolean {
     return this.#isLost || this.#flying > 0;
   }
 
-  readonly #send: Send = async (command, args) => {
-    // case: the deadline passed between EVALSHA and EVAL. The caller has its error; nothing more may be sent.
-    if (this.#isOver) throw new Unsent(undefined);
-    return await send(this.#connection, command, args);
+  readonly #send: Send = (command, args) => {
+    // case: the deadline passed between two commands of a job. The caller has its error; nothing more may be sent.
+    if (this.#isOver) return Promise.reject(new Unsent(undefined));
+    return send(this.#connection, command, args);
   };
 
   readonly #attempt = (): void => {
-    clearTimeout(this.#pause);
+    if (this.#pause !== undefined) clearTimeout(this.#pause);
     if (this.#isOver) return;
     if (this.#job.abandoned?.aborted && !this.#mayBeApplied) return this.expire();
     const connection = this.#connection;
@@ -212,34 +221,43 @@ export class Attempts<R> implements Timed {
     this.#attempts++;
     this.#flying++;
     const job = this.#job;
-    const isAsking = job.ask !== undefined && this.#isLost && this.#attempts > MAX_LOSSES;
-    const answer = isAsking
-      ? job.ask!(this.#send)
-      : job.run(this.#send, isFirst).then((answer) => ({ answer }));
-    answer.then((answered) => {
+    const ask = this.#isLost && this.#attempts > MAX_LOSSES ? job.ask : undefined;
+    if (ask === undefined) return this.#follow(job.run(this.#send, isFirst));
+    ask(this.#send).then((answered) => {
+      if (answered !== undefined) return this.#take(answered.answer);
       this.#flying--;
       if (this.#isOver) return;
-      if (answered === undefined) {
-        return this.#fail(
-          new Refused("SIZE", new Error("the connection ended each time that the call was sent")),
-        );
-      }
-      let result: R;
-      try {
-        result = job.read(answered.answer);
-      } catch (error) {
-        return this.#lose(error); // something between client and server garbled it
-      }
-      this.#finish();
-      this.#resolve(result);
-    }, (error) => {
-      this.#flying--;
-      if (!this.#isOver) this.#settle(error);
-    });
+      this.#fail(new Refused("SIZE", new Error("the connection ended each time that the call was sent")));
+    }, (error) => this.#settle(error));
+  }
+
+  /** Waits for an answer. Directly at the promise of the client: each promise in between costs every call. */
+  #follow(answer: Promise<unknown>): void {
+    answer.then((answer) => this.#take(answer), (error) => this.#settle(error));
+  }
+
+  #take(answer: unknown): void {
+    this.#flying--;
+    if (this.#isOver) return;
+    let result: R;
+    try {
+      result = this.#job.read(answer);
+    } catch (error) {
+      return this.#lose(error); // something between client and server garbled it
+    }
+    this.#finish();
+    this.#resolve(result);
   }
 
   #settle(error: unknown): void {
+    this.#flying--;
+    if (this.#isOver) return;
     const job = this.#job;
+    const instead = job.instead?.(this.#send, error);
+    if (instead !== undefined) {
+      this.#flying++;
+      return this.#follow(instead);
+    }
     if (isUnsent(error)) {
       if (error instanceof Unsent) this.#failure = error.cause;
       return isTooLong(this.#failure) ? this.#refuse(this.#failure) : this.#again();
@@ -291,7 +309,8 @@ export class Attempts<R> implements Timed {
     this.#pause = setTimeout(this.#attempt, ms);
   }
 
-  #changed(event: ConnectionEvent): void {
+  /** Something happened to the connection. */
+  changed(event: ConnectionEvent): void {
     if (event === "close") {
       if (this.#flying > 0) this.#lose(new Error("The connection was lost"));
     } else if (event === "error" ? !this.#connection.isReady : this.#flying === 0 || this.#isLost) {
@@ -324,9 +343,12 @@ export class Attempts<R> implements Timed {
 
   #finish(): void {
     this.#isOver = true;
-    this.#terms.deadlines.remove(this.#deadline);
-    clearTimeout(this.#pause);
-    this.#stop();
+    const { running, deadlines, connection } = this.#terms;
+    running.remove(this.#place);
+    deadlines.remove(this.#deadline);
+    connection.leave(this.#listener);
+    if (this.#pause !== undefined) clearTimeout(this.#pause);
+    if (this.#attempts > 1) this.#terms.repeated(this.#attempts - 1);
   }
 }
 
@@ -334,14 +356,14 @@ function modeRefusal(error: unknown): Refused {
   return new Refused("MODE", toCause(error));
 }
 
-/** Passes a command to the client. An error thrown before there is a promise means that nothing was sent. */
+/** Passes a command to the client. It never throws: an error before there is a promise means that nothing was sent. */
 function send(
   { client, flattens }: Connection,
   command: string,
   args: readonly (string | number)[],
 ): Promise<unknown> {
   try {
-    if (!flattens) return client.call(command, ...args);
+    if (!flattens) return Promise.resolve(client.call(command, ...args));
     // The cluster of iovalkey finds the keys of a command, and with them its node, by a name in small letters only. Else
     // it asks any node, and what is redirected comes behind later commands.
     const name = command.toLowerCase();
@@ -350,7 +372,7 @@ function send(
     return client.call(name, ...args);
   } catch (error) {
     // case: the stack may overflow after the command was written to the socket.
-    throw isStackOverflow(error) ? error : new Unsent(error);
+    return Promise.reject(isStackOverflow(error) ? error : new Unsent(error));
   }
 }
 

@@ -15,10 +15,16 @@ import {
   unrecognised,
   Unusable,
 } from "./failure.ts";
-import { Roster } from "./roster.ts";
+import { type Entry, Roster } from "./roster.ts";
 
 /** What happened to a connection: it was made; it was lost; it ended for good; it could not be made. */
 export type ConnectionEvent = "ready" | "close" | "end" | "error";
+
+/** Who hears what happens to a connection. */
+export interface ConnectionListener {
+  /** Something happened to it. */
+  changed(event: ConnectionEvent): void;
+}
 
 const CHANGES = ["ready", "close", "end"] as const;
 
@@ -30,7 +36,7 @@ export class Connection {
   readonly client: RedisClient;
   /** Is called when a call had no answer in time. Only who made the client may do something about it. */
   suspect: (() => void) | undefined;
-  readonly #listeners: Roster<(event: ConnectionEvent) => void> = new Roster();
+  readonly #listeners: Roster<ConnectionListener> = new Roster();
   /** Whether it listens to errors all the time, not only during calls. */
   readonly #hears: boolean;
   /** The last failure to connect; none while there is a connection. */
@@ -110,18 +116,26 @@ export class Connection {
     return this.#wasConnected ? undefined : toHopeless(this.#failure);
   }
 
+  /** Tells somebody what happens to it, from now on. */
+  join(listener: ConnectionListener): Entry<ConnectionListener> {
+    if (this.#listeners.isEmpty && !this.#hears) this.client.on?.("error", this.#failed);
+    return this.#listeners.add(listener);
+  }
+
+  /** Tells somebody no longer. */
+  leave(entry: Entry<ConnectionListener>): void {
+    this.#listeners.remove(entry);
+    if (this.#listeners.isEmpty && !this.#hears) this.client.off?.("error", this.#failed);
+  }
+
   /**
    * Calls a listener each time that the connection is lost, made, or ended for good, or that connecting has failed.
    *
    * @returns Ends it.
    */
   onChange(listener: (event: ConnectionEvent) => void): () => void {
-    if (this.#listeners.isEmpty && !this.#hears) this.client.on?.("error", this.#failed);
-    const entry = this.#listeners.add(listener);
-    return () => {
-      this.#listeners.remove(entry);
-      if (this.#listeners.isEmpty && !this.#hears) this.client.off?.("error", this.#failed);
-    };
+    const entry = this.join({ changed: listener });
+    return () => this.leave(entry);
   }
 
   readonly #failed = (error?: Error): void => {
@@ -146,7 +160,7 @@ export class Connection {
   }
 
   #notify(event: ConnectionEvent): void {
-    for (const listener of this.#listeners.all()) listener(event);
+    for (const listener of this.#listeners.all()) listener.changed(event);
   }
 
   /**

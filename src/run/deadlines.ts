@@ -7,6 +7,9 @@
 import { MAX_TIMEOUT } from "./option.ts";
 import { type Entry, Roster } from "./roster.ts";
 
+/** So many turns of microtasks after a call the next one may begin. A new timer takes Deno longer than all of them. */
+const REST = 16;
+
 /** What has a deadline. */
 export interface Timed {
   /** When its time is over, by `performance.now()`. */
@@ -20,16 +23,26 @@ export class Deadlines {
   readonly #timed: Roster<Timed> = new Roster();
   /** For the first deadline, or for an earlier one. None where nothing waits: it would keep a program alive. */
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether nothing waits, and the timer is there for what may come at once. */
+  #isResting: boolean = false;
 
   /** Waits for a deadline that is not before any of those that wait. */
   add(timed: Timed): Entry<Timed> {
-    if (this.#timed.isEmpty) this.#timer = this.#wait(timed);
+    if (this.#timed.isEmpty) this.#timer ??= this.#wait(timed);
     return this.#timed.add(timed);
   }
 
   /** Waits for it no longer. */
   remove(entry: Entry<Timed>): void {
     this.#timed.remove(entry);
+    if (this.#timed.isEmpty && !this.#isResting) this.#rest();
+  }
+
+  /** Ends the timer, if nobody comes in this turn of the event loop: where calls are awaited the next one does. */
+  async #rest(): Promise<void> {
+    this.#isResting = true;
+    for (let turn = 0; turn < REST && this.#timed.isEmpty; turn++) await undefined;
+    this.#isResting = false;
     if (!this.#timed.isEmpty) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;

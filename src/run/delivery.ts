@@ -15,7 +15,8 @@ import type { Cancellation, Lose } from "./cancellation.ts";
 import { type Failing, LostAnswer, NoAnswer, Refused, TooFewReplicas, toReadError } from "./failure.ts";
 import type { Settings } from "./options.ts";
 import { maxDelay, type RecordName, Records, recordTtl } from "./record.ts";
-import type { Runner } from "./runner.ts";
+import type { Resend } from "./attempt.ts";
+import type { Errand, Runner } from "./runner.ts";
 
 /** A longer record is shortened when its answer has arrived, in characters. */
 const MAX_RECORD = 4096;
@@ -31,6 +32,24 @@ export interface LeaseAnswer {
   readonly outcome: string | Refusal;
   /** When it was sent, by `performance.now()`: the first time that it may have reached the server. */
   readonly sentAt: number;
+}
+
+/** The record of one call. */
+interface CallRecord extends RecordName {
+  /** How long it is kept, in milliseconds. */
+  readonly ttl: number;
+  /**
+   * Until when the call may arrive, by our clock. The same for all attempts: otherwise the last one could arrive after the
+   * record of the first has expired.
+   */
+  readonly until: number;
+  /** Until when it can be asked for, by `performance.now()`. */
+  readonly endsAt: number;
+}
+
+/** The arguments of a record, for a server whose clock is so many milliseconds ahead of ours. */
+function onceAt({ name, ttl, until }: CallRecord, ahead: number): Once {
+  return { record: name, ttl, until: until + ahead };
 }
 
 /** Sends changes, and applies each once. */
@@ -61,69 +80,38 @@ export class ChangeSender {
     after?: readonly (readonly number[])[],
     cancellations: readonly (Cancellation | undefined)[] = [],
   ): Promise<readonly (Outcome | Error)[]> {
-    const { prefix, delivery } = this.#settings;
+    const { prefix, delivery, hints } = this.#settings;
     // Groups that may take different times never share a call.
     const timeout = cancellations[0]?.timeout ?? this.#settings.timeout;
-    const runner = this.#runner.within(timeout);
-    const abandoned = abandon(groups, cancellations);
     const key = String(groups[0][0].path[0]);
-    // The same for all attempts: each must be the call that may have reached the server.
-    const near = isSingle(groups) ? this.#nears.get(key) : undefined;
-    const read = (sent: readonly Group[], answer: unknown): readonly Outcome[] => {
-      const outcomes = readOutcomes(sent, answer);
-      if (this.#settings.hints && isSingle(sent)) this.#note(key, readNear(sent, answer));
-      return outcomes;
-    };
-    if (delivery === "at-most-once") {
-      const parcel = new Parcel(groups, cancellations, () => (cause) => new NoAnswer(true, false, cause));
-      return await runner.run(
-        (_, isFirst) => compile(prefix, parcel.pack(isFirst), undefined, after, near),
-        "never",
-        (answer) => read(parcel.groups, answer),
-        undefined,
-        abandoned,
-      );
-    }
-    const record = this.#records.next(prefix + groups[0][0].path[0]);
-    const endsAt = performance.now() + recordTtl(timeout);
-    const onceFor = this.#onceFor(record, timeout);
+    const canHint = hints && isSingle(groups);
+    const record = delivery === "at-most-once" ? undefined : this.#recordOf(prefix + key, timeout);
     const lose = (index: number): Lose => (cause) => {
-      const operation = groups[index][0].kind;
+      if (record === undefined) return new NoAnswer(true, false, cause);
       const resolve = async (): Promise<Verdict> => {
         // case: others may wait for the same request. It must not be stopped before it is over.
         const outcome = (await running.catch(() => undefined))?.[index];
         if (outcome) return "results" in outcome ? "applied" : "not-applied";
         const read = (answer: unknown): boolean => readVerdict(parcel.groups, index, answer);
         const { path } = parcel.groups[index][0];
-        return await this.#resolve(record, read, endsAt, { operation, path, timeout });
+        return await this.#resolve(record, read, { operation: groups[index][0].kind, path, timeout });
       };
       return new LostAnswer(cause, record.callId, resolve);
     };
-    const parcel: Parcel = new Parcel(groups, cancellations, lose);
-    let made: { readonly call: Call; readonly sent: readonly Group[]; readonly ahead: number } | undefined;
-    const callFor = (ahead: number, isFirst: boolean): Call => {
-      const sent = parcel.pack(isFirst);
-      // It is compiled to be checked before it is sent, and most often the same is sent then.
-      if (made?.sent !== sent || made.ahead !== ahead) {
-        made = { call: compile(prefix, sent, onceFor(ahead), after, near), sent, ahead };
-      }
-      return made.call;
-    };
-    const running: Promise<readonly Outcome[]> = runner.run(
-      callFor,
-      "resend",
-      (answer) => read(parcel.groups, answer),
-      (ahead) => compile("", [], onceFor(ahead)),
-      abandoned,
-    );
+    // The same hint for all attempts: each must be the call that may have reached the server.
+    const near = canHint ? this.#nears.get(key) : undefined;
+    const parcel = new Parcel({ prefix, groups, after, near, record, cancellations, lose });
+    const running = this.#runner.within(timeout).run(parcel);
     try {
       const outcomes = await running;
-      const unsafe = await this.#replicate(record, groups, outcomes, timeout);
+      if (canHint) this.#note(key, parcel.near);
+      if (record === undefined) return outcomes;
+      const unsafe = this.#settings.durability && await this.#replicate(record, groups, outcomes);
       // The answer has arrived, so nobody needs it from the record. The empty record still stops late requests.
-      if (lengthOf(outcomes) > MAX_RECORD) runner.post("SET", record.name, "[]", "XX", "KEEPTTL");
+      if (lengthOf(outcomes) > MAX_RECORD) this.#runner.post("SET", record.name, "[]", "XX", "KEEPTTL");
       return unsafe ?? outcomes;
     } catch (error) {
-      if (!(error instanceof NoAnswer) || !error.sent) throw error;
+      if (record === undefined || !(error instanceof NoAnswer) || !error.sent) throw error;
       return groups.map((_, index) => lose(index)(error.cause));
     }
   }
@@ -148,26 +136,24 @@ export class ChangeSender {
     const read = (answer: unknown): string | Refusal => readLease(op, answer);
     if (delivery === "at-most-once" || op.kind === "renew" && durability === undefined) {
       const resend = op.kind === "renew" ? "resend" : "never";
-      const outcome = await runner.run((_, isFirst) => compileAt(isFirst), resend, read);
+      const outcome = await runner.run({ resend, callFor: (_, isFirst) => compileAt(isFirst), read });
       return { outcome, sentAt };
     }
-    const record = this.#records.next(names.value);
-    const endsAt = performance.now() + recordTtl(timeout);
-    const onceFor = this.#onceFor(record, timeout);
+    const record = this.#recordOf(names.value, timeout);
     try {
-      const outcome = await runner.run(
-        (ahead, isFirst) => compileAt(isFirst, onceFor(ahead)),
-        "resend",
+      const outcome = await runner.run({
+        resend: "resend",
+        callFor: (ahead, isFirst) => compileAt(isFirst, onceAt(record, ahead)),
         read,
-        (ahead) => compile("", [], onceFor(ahead)),
-      );
-      const tooFew = typeof outcome === "string" ? await this.#awaitReplicas(record, timeout) : undefined;
+        askFor: (ahead) => compile("", [], onceAt(record, ahead)),
+      });
+      const tooFew = typeof outcome === "string" ? await this.#awaitReplicas(record) : undefined;
       if (tooFew) throw tooFew(undefined);
       return { outcome, sentAt };
     } catch (error) {
       if (!(error instanceof NoAnswer) || !error.sent) throw error;
       const failing = { operation: OPERATIONS[op.kind], path: [op.key], timeout };
-      const resolve = () => this.#resolve(record, readLeaseVerdict, endsAt, failing);
+      const resolve = () => this.#resolve(record, readLeaseVerdict, failing);
       throw new LostAnswer(error.cause, record.callId, resolve);
     }
   }
@@ -180,13 +166,12 @@ export class ChangeSender {
 
   /** Waits until enough replicas have the change. `undefined` if they have; else an error for each applied group. */
   async #replicate(
-    record: RecordName,
+    record: CallRecord,
     groups: readonly Group[],
     outcomes: readonly Outcome[],
-    timeout: number,
   ): Promise<readonly (Outcome | Error)[] | undefined> {
     if (outcomes.every((outcome) => "refusal" in outcome)) return undefined;
-    const tooFew = await this.#awaitReplicas(record, timeout);
+    const tooFew = await this.#awaitReplicas(record);
     return tooFew && outcomes.map((outcome, index) => {
       if ("refusal" in outcome) return outcome;
       return tooFew(groups[index].length === 1 ? this.#tryDecode(outcome.results[0]) : undefined);
@@ -195,8 +180,7 @@ export class ChangeSender {
 
   /** Waits until enough replicas have a record. Nothing if they have; else what makes the error for a result. */
   async #awaitReplicas(
-    record: RecordName,
-    timeout: number,
+    { name, ttl }: CallRecord,
   ): Promise<((result: Json | undefined) => TooFewReplicas) | undefined> {
     const { durability } = this.#settings;
     if (durability === undefined) return undefined;
@@ -204,7 +188,7 @@ export class ChangeSender {
     let count: number | undefined;
     const { replicas, timeout: ms } = durability;
     try {
-      count = await this.#runner.replicate(record.name, recordTtl(timeout), replicas, ms);
+      count = await this.#runner.replicate(name, ttl, replicas, ms);
       if (count !== undefined && count >= replicas) return undefined;
       if (count === undefined) {
         cause = new Error("the server no longer has its record: another server took over");
@@ -225,28 +209,28 @@ export class ChangeSender {
     }
   }
 
-  /** For a call that is sent now: makes its record arguments from how far the clock of the server is ahead of ours. */
-  #onceFor({ name }: RecordName, timeout: number): (ahead: number) => Once {
-    // All attempts share one time limit: otherwise the last one could arrive after the record of the first has expired.
-    const until = Date.now() + maxDelay(timeout);
-    return (ahead) => ({ record: name, ttl: recordTtl(timeout), until: until + ahead });
+  /** The record of a call that is sent now. */
+  #recordOf(key: string, timeout: number): CallRecord {
+    const ttl = recordTtl(timeout);
+    const { name, callId } = this.#records.next(key);
+    return { name, callId, ttl, until: Date.now() + maxDelay(timeout), endsAt: performance.now() + ttl };
   }
 
   /** Finds out whether a change whose answer was lost was applied. If not, the empty record stops it when it arrives. */
   async #resolve(
-    record: RecordName,
+    record: CallRecord,
     read: (answer: unknown) => boolean,
-    endsAt: number,
     { operation, path, timeout }: Failing,
   ): Promise<Verdict> {
     const failing = { operation: `resolve ${operation}`, path, timeout };
-    if (performance.now() + timeout > endsAt) {
+    if (performance.now() + timeout > record.endsAt) {
       const cause = new Error("The call was made so long ago that its record may be gone");
       throw new TimeoutError({ ...failing, cause });
     }
-    const onceFor = this.#onceFor(record, timeout);
+    const asking = { ...record, until: Date.now() + maxDelay(timeout) };
+    const callFor = (ahead: number): Call => compile("", [], onceAt(asking, ahead));
     try {
-      const isApplied = await this.#runner.run((ahead) => compile("", [], onceFor(ahead)), "resend", read);
+      const isApplied = await this.#runner.run({ resend: "resend", callFor, read });
       return isApplied ? "applied" : "not-applied";
     } catch (error) {
       throw toReadError(error, failing);
@@ -254,22 +238,39 @@ export class ChangeSender {
   }
 }
 
-/** The groups of one call, without those that were cancelled before it was sent. */
-class Parcel {
-  readonly #all: readonly Group[];
-  readonly #cancellations: readonly (Cancellation | undefined)[];
-  readonly #loseFor: (index: number) => Lose;
-  readonly #losses: Map<number, Lose> = new Map();
-  #groups: readonly Group[];
+/** What a parcel is made of. */
+interface Contents {
+  readonly prefix: string;
+  readonly groups: readonly Group[];
+  readonly after: readonly (readonly number[])[] | undefined;
+  readonly near: number | undefined;
+  /** The record; none if it must not be sent again. */
+  readonly record: CallRecord | undefined;
+  readonly cancellations: readonly (Cancellation | undefined)[];
+  /** What is reported of a group that was cancelled after it was sent. */
+  readonly lose: (index: number) => Lose;
+}
 
-  constructor(
-    groups: readonly Group[],
-    cancellations: readonly (Cancellation | undefined)[],
-    loseFor: (index: number) => Lose,
-  ) {
-    this.#all = this.#groups = groups;
-    this.#cancellations = cancellations;
-    this.#loseFor = loseFor;
+/** The groups of one call, without those that were cancelled before it was sent. */
+class Parcel implements Errand<readonly Outcome[]> {
+  readonly resend: Resend;
+  readonly abandoned: AbortSignal | undefined;
+  readonly askFor: Errand<unknown>["askFor"];
+  /** How much of the value the next change of it should read first, as the answer tells. */
+  near: number | undefined;
+  readonly #contents: Contents;
+  #losses: Map<number, Lose> | undefined;
+  #groups: readonly Group[];
+  /** What was made last, and for whom. */
+  #made: { readonly call: Call; readonly groups: readonly Group[]; readonly ahead: number } | undefined;
+
+  constructor(contents: Contents) {
+    const { groups, record, cancellations } = contents;
+    this.#contents = contents;
+    this.#groups = groups;
+    this.resend = record === undefined ? "never" : "resend";
+    this.abandoned = cancellations.length === 0 ? undefined : abandon(groups, cancellations);
+    this.askFor = record && ((ahead) => compile("", [], onceAt(record, ahead)));
   }
 
   /** What was sent last. */
@@ -277,17 +278,34 @@ class Parcel {
     return this.#groups;
   }
 
+  callFor(ahead: number, isFirst: boolean): Call {
+    const { prefix, record, after, near } = this.#contents;
+    const groups = this.#pack(isFirst);
+    // It is compiled to be checked before it is sent, and most often the same is sent then.
+    if (this.#made?.groups !== groups || this.#made.ahead !== ahead) {
+      const call = compile(prefix, groups, record && onceAt(record, ahead), after, near);
+      this.#made = { call, groups, ahead };
+    }
+    return this.#made.call;
+  }
+
+  read(answer: unknown): readonly Outcome[] {
+    const outcomes = readOutcomes(this.#groups, answer);
+    this.near = readNear(this.#groups, answer);
+    return outcomes;
+  }
+
   /** What is to be sent. Each attempt must be the same as one that may have reached the server. */
-  pack(isFirst: boolean): readonly Group[] {
-    if (!isFirst || this.#cancellations.length === 0) return this.#groups;
-    this.#groups = this.#all.map((group, index) =>
-      this.#cancellations[index]?.isCancelled ? refused(group) : group
-    );
-    this.#cancellations.forEach((cancellation, index) => {
+  #pack(isFirst: boolean): readonly Group[] {
+    const { groups, cancellations, lose } = this.#contents;
+    if (!isFirst || cancellations.length === 0) return this.#groups;
+    this.#groups = groups.map((group, index) => cancellations[index]?.isCancelled ? refused(group) : group);
+    cancellations.forEach((cancellation, index) => {
       if (cancellation === undefined || cancellation.isCancelled) return;
-      const lose = this.#losses.get(index) ?? this.#loseFor(index);
-      this.#losses.set(index, lose);
-      cancellation.send(lose);
+      this.#losses ??= new Map();
+      const loss = this.#losses.get(index) ?? lose(index);
+      this.#losses.set(index, loss);
+      cancellation.send(loss);
     });
     return this.#groups;
   }

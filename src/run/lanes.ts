@@ -7,7 +7,7 @@
  */
 
 import type { Outcome } from "../call/answer.ts";
-import type { Group } from "../data/op.ts";
+import { type Group, keysOf } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import { Seat } from "./seat.ts";
 import { Deferred } from "./deferred.ts";
@@ -95,8 +95,8 @@ export class Lanes {
    * @returns What became of it.
    */
   commit(group: Group, cancellation?: Cancellation, line?: Line): Promise<Outcome> {
-    const [outcome] = this.commitAll([group], keysOf(group), cancellation, line);
-    return outcome;
+    this.#issued++;
+    return this.#put(group, keysOf(group), cancellation, line);
   }
 
   /**
@@ -115,16 +115,23 @@ export class Lanes {
     line?: Line,
   ): Promise<Outcome>[] {
     this.#issued++;
+    return groups.map((group) => this.#put(group, keys, cancellation, line));
+  }
+
+  #put(
+    group: Group,
+    keys: readonly string[],
+    cancellation: Cancellation | undefined,
+    line: Line | undefined,
+  ): Promise<Outcome> {
+    const room = new Room(group);
     const timeout = cancellation?.timeout;
-    return groups.map((group) =>
-      new Promise((resolve, reject) => {
-        const room = new Room(group);
-        const batch = this.#openBatch(keys, room, timeout) ?? this.#newBatch(keys, timeout);
-        const work = { group, resolve, reject, cancellation };
-        batch.works.push(line ? inLine(line, work) : work);
-        batch.room.add(room);
-      })
-    );
+    const batch = this.#openBatch(keys, room, timeout) ?? this.#newBatch(keys, timeout);
+    batch.room.add(room);
+    return new Promise((resolve, reject) => {
+      const work: Work = { group, line: undefined, resolve, reject, cancellation };
+      batch.works.push(line ? inLine(line, work) : work);
+    });
   }
 
   /** Takes a place behind all earlier calls on some keys, for a caller that sends by itself. The caller must leave it. */
@@ -217,10 +224,14 @@ export class Lanes {
       waits: 0,
       isRunning: false,
     };
-    const earlier = new Set(keys.map((key) => this.#last.get(key)).filter((last) => last !== undefined));
+    const earlier = new Set<Batch>();
+    for (const key of keys) {
+      const last = this.#last.get(key);
+      if (last !== undefined && last !== batch) earlier.add(last);
+      this.#last.set(key, batch);
+    }
     for (const last of earlier) last.followers.push(batch);
     batch.waits = earlier.size;
-    for (const key of keys) this.#last.set(key, batch);
     // In a microtask, so that a burst of calls without await leaves as one.
     if (batch.waits === 0) queueMicrotask(() => this.#start([batch]));
     return batch;
@@ -285,10 +296,4 @@ function inLine(line: Line, { group, resolve, reject, cancellation }: Work): Wor
       reject(error);
     },
   };
-}
-
-function keysOf(group: Group): readonly string[] {
-  const first = String(group[0].path[0]);
-  if (group.every((op) => op.path[0] === first)) return [first];
-  return [...new Set(group.map((op) => String(op.path[0])))];
 }

@@ -33,7 +33,7 @@ const ID_BYTES = 9;
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /** A pool of random bytes: one request for many is cheaper than many requests. */
-const pool = new Uint8Array(ID_BYTES * 100);
+const pool = new Uint8Array(ID_BYTES * 1000);
 let used = pool.length;
 
 function newCallId(): string {

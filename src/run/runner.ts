@@ -4,7 +4,15 @@
  * @module
  */
 
-import { Attempts, checkLength, type Job, type Resend, type Send, type Terms } from "./attempt.ts";
+import {
+  Attempts,
+  checkLength,
+  type Expiring,
+  type Job,
+  type Resend,
+  type Send,
+  type Terms,
+} from "./attempt.ts";
 import type { Call } from "../call/call.ts";
 import { isResending, type RedisClient } from "./client.ts";
 import { Connection, type ConnectionEvent } from "./connection.ts";
@@ -28,10 +36,28 @@ interface Known {
 
 /** What is under way, at all servers of a client. */
 interface Flight {
-  readonly running: Roster<Attempts<unknown>>;
+  readonly running: Roster<Expiring>;
   isEnded: boolean;
   /** How often something was sent again. */
   repeats: number;
+}
+
+/** What is sent to a script, and what is made of its answer. */
+export interface Errand<R> {
+  /** Whether it may be sent again: it has a record, or only reads. */
+  readonly resend: Resend;
+  /** Aborted when nobody waits for it any more. */
+  readonly abandoned?: AbortSignal;
+  /**
+   * Builds the call for a server whose clock is so many milliseconds ahead of ours.
+   *
+   * @param isFirst Whether it is sent now, and no earlier attempt can have reached the server.
+   */
+  callFor(ahead: number, isFirst: boolean): Call;
+  /** Parses the answer; if it throws, the answer counts as lost. */
+  read(answer: unknown): R;
+  /** Builds the call that asks for its record, and leaves an empty one if there is none. */
+  askFor?(ahead: number): Call;
 }
 
 /** Sends commands and scripts to one client. */
@@ -59,10 +85,14 @@ export class Runner {
       connection: this.#connection,
       timeout,
       deadlines: new Deadlines(),
+      running: flight.running,
       isResent: (client.nodes !== undefined || client.resends !== undefined) && isResending(client),
       refused({ cause }) {
         const now = /^LATE (\d+)/.exec(cause instanceof Error ? cause.message : "")?.[1];
         if (now !== undefined) known.ahead = Number(now) - Date.now();
+      },
+      repeated(times) {
+        flight.repeats += times;
       },
     };
   }
@@ -96,70 +126,15 @@ export class Runner {
   /**
    * Runs a script. One round trip; two the first time a server sees the script, or where its clock is far from ours.
    *
-   * @param callFor Builds the call for a server whose clock is so many milliseconds ahead of ours; `isFirst` if it is sent
-   * and no earlier attempt can have reached the server.
-   * @param resend Whether it may be sent again: it has a record, or only reads.
-   * @param read Parses the answer; if it throws, the answer counts as lost.
-   * @param ask Builds the call that asks for its record, and leaves an empty one if there is none.
-   * @param abandoned Aborted when nobody waits for it any more.
    * @returns What `read` returned.
    * @throws {NoAnswer} If there is none.
    * @throws {Refused} If the server refused to run it.
    * @throws {RangeError} If it is too long to be sent.
    */
-  async run<R>(
-    callFor: (ahead: number, isFirst: boolean) => Call,
-    resend: Resend,
-    read: (answer: unknown) => R,
-    ask?: (ahead: number) => Call,
-    abandoned?: AbortSignal,
-  ): Promise<R> {
-    const known = this.#known;
-    const first = callFor(known.ahead, false);
-    const { script, keys, args } = first;
-    checkLength(this.#connection, [script.text], keys, args);
-    return await this.#send({
-      resend,
-      read,
-      isRead: script === READ,
-      written: args,
-      abandoned,
-      run: (send, isFirst) => this.#runScript(callFor(known.ahead, isFirst), send),
-      ask: ask && args.some((arg) => arg.length > SURE_LENGTH / 3)
-        ? async (send) => {
-          const answer = await this.#runScript(ask(known.ahead), send);
-          return Array.isArray(answer) && answer.length === 0 ? undefined : { answer };
-        }
-        : undefined,
-    });
-  }
-
-  async #runScript({ script, keys, args }: Call, send: Send): Promise<unknown> {
-    if (script === READ && !this.#known.hasRead) {
-      // Without the script, the read would be sent again and could see changes that were issued after it.
-      this.#known.hasRead = true;
-      this.#load(script.text, send);
-    }
-    const rest = [keys.length, ...keys, ...args];
-    if (this.#known.hasEvalsha) {
-      try {
-        return await send("EVALSHA", [script.sha1, ...rest]);
-      } catch (error) {
-        const answer = answerOf(error) ?? "";
-        if (isWithoutEvalsha(answer)) this.#known.hasEvalsha = false;
-        else if (!answer.startsWith("NOSCRIPT")) throw error;
-        // EVALSHA was not executed; EVAL follows. SCRIPT LOAD before it prevents the eviction of the script: Redis 7.4
-        // and Valkey 8 keep only 500 scripts from EVAL. A user without the right to SCRIPT LOAD may still have EVAL.
-        else this.#load(script.text, send);
-      }
-    }
-    this.#flight.repeats++;
-    return await send("EVAL", [script.text, ...rest]);
-  }
-
-  #load(text: string, send: Send): void {
-    if (this.#client.nodes) return; // it would go to any node, not to the one that runs the script
-    send("SCRIPT", ["LOAD", text]).catch(() => {});
+  run<R>(errand: Errand<R>): Promise<R> {
+    const call = errand.callFor(this.#known.ahead, false);
+    const job = new ScriptJob(this.#client, this.#known, this.#flight, errand, call);
+    return this.#send(job, [call.script.text], call.keys, call.args);
   }
 
   /**
@@ -171,13 +146,12 @@ export class Runner {
    * @throws {Refused} If the server refused to run it.
    * @throws {RangeError} If it is too long to be sent.
    */
-  async command<R>(
+  command<R>(
     read: (answer: unknown) => R,
     name: string,
     ...args: readonly (string | number)[]
   ): Promise<R> {
-    checkLength(this.#connection, args);
-    return await this.#send({ resend: "resend", isRead: true, read, run: (send) => send(name, args) });
+    return this.#send({ resend: "resend", isRead: true, read, run: (send) => send(name, args) }, args);
   }
 
   /**
@@ -189,14 +163,14 @@ export class Runner {
    * @throws {NoAnswer} If an answer is missing.
    * @throws {Refused} If the server answered that it would not run one.
    */
-  async ofEach(name: string, keys: readonly string[]): Promise<readonly unknown[]> {
-    checkLength(this.#connection, keys);
-    return await this.#send({
+  ofEach(name: string, keys: readonly string[]): Promise<readonly unknown[]> {
+    const job: Job<readonly unknown[]> = {
       resend: "resend",
       isRead: true,
       read: (answers) => answers as readonly unknown[],
       run: (send) => Promise.all(keys.map((key) => send(name, [key]))),
-    });
+    };
+    return this.#send(job, keys);
   }
 
   /**
@@ -265,17 +239,101 @@ export class Runner {
     (async () => await this.#client.call(name, ...args))().catch(() => {});
   }
 
-  async #send<R>(job: Job<R>): Promise<R> {
-    if (this.isEnded) throw new NoAnswer(false, true);
-    const attempts = new Attempts(this.#terms, job);
-    const entry = this.#flight.running.add(attempts as Attempts<unknown>);
+  /** Sends a job, if all that it sends fits into one call. It never throws. */
+  #send<R>(job: Job<R>, ...args: readonly (readonly (string | number)[])[]): Promise<R> {
+    if (this.isEnded) return Promise.reject(new NoAnswer(false, true));
     try {
-      return await attempts.result;
-    } finally {
-      this.#flight.repeats += Math.max(attempts.count - 1, 0);
-      this.#flight.running.remove(entry);
+      checkLength(this.#connection, ...args);
+    } catch (error) {
+      return Promise.reject(error);
     }
+    return new Attempts(this.#terms, job).result;
   }
+}
+
+/** The call of a script. */
+class ScriptJob<R> implements Job<R> {
+  readonly resend: Resend;
+  readonly isRead: boolean;
+  readonly written: readonly string[];
+  readonly abandoned: AbortSignal | undefined;
+  readonly #client: RedisClient;
+  readonly #known: Known;
+  readonly #flight: Flight;
+  readonly #errand: Errand<R>;
+  /** What was sent last. */
+  #call: Call;
+  /** Whether that was with the text of the script. */
+  #isText: boolean = false;
+
+  constructor(client: RedisClient, known: Known, flight: Flight, errand: Errand<R>, call: Call) {
+    this.resend = errand.resend;
+    this.isRead = call.script === READ;
+    this.written = call.args;
+    this.abandoned = errand.abandoned;
+    this.#client = client;
+    this.#known = known;
+    this.#flight = flight;
+    this.#errand = errand;
+    this.#call = call;
+  }
+
+  run(send: Send, isFirst: boolean): Promise<unknown> {
+    return this.#run(this.#errand.callFor(this.#known.ahead, isFirst), send);
+  }
+
+  read(answer: unknown): R {
+    return this.#errand.read(answer);
+  }
+
+  get ask(): Job<R>["ask"] {
+    const isLong = this.written.some((arg) => arg.length > SURE_LENGTH / 3);
+    return isLong && this.#errand.askFor ? (send) => this.#ask(send) : undefined;
+  }
+
+  async #ask(send: Send): Promise<{ readonly answer: unknown } | undefined> {
+    const sent = this.#run(this.#errand.askFor!(this.#known.ahead), send);
+    const answer = await sent.catch((error) => this.instead(send, error) ?? Promise.reject(error));
+    return Array.isArray(answer) && answer.length === 0 ? undefined : { answer };
+  }
+
+  #run(call: Call, send: Send): Promise<unknown> {
+    this.#call = call;
+    const { script } = call;
+    if (script === READ && !this.#known.hasRead) {
+      // Without the script, the read would be sent again and could see changes that were issued after it.
+      this.#known.hasRead = true;
+      this.#load(send);
+    }
+    this.#isText = !this.#known.hasEvalsha;
+    return this.#isText ? this.#runText(send) : send("EVALSHA", listOf(script.sha1, call));
+  }
+
+  instead(send: Send, error: unknown): Promise<unknown> | undefined {
+    if (this.#isText) return undefined;
+    const answer = answerOf(error) ?? "";
+    if (isWithoutEvalsha(answer)) this.#known.hasEvalsha = false;
+    else if (!answer.startsWith("NOSCRIPT")) return undefined;
+    // EVALSHA was not executed; EVAL follows. SCRIPT LOAD before it prevents the eviction of the script: Redis 7.4
+    // and Valkey 8 keep only 500 scripts from EVAL. A user without the right to SCRIPT LOAD may still have EVAL.
+    else this.#load(send);
+    this.#isText = true;
+    return this.#runText(send);
+  }
+
+  #runText(send: Send): Promise<unknown> {
+    this.#flight.repeats++;
+    return send("EVAL", listOf(this.#call.script.text, this.#call));
+  }
+
+  #load(send: Send): void {
+    if (this.#client.nodes) return; // it would go to any node, not to the one that runs the script
+    send("SCRIPT", ["LOAD", this.#call.script.text]).catch(() => {});
+  }
+}
+
+function listOf(script: string, { keys, args }: Call): (string | number)[] {
+  return [script, keys.length, ...keys, ...args];
 }
 
 function isWithoutEvalsha(message: string): boolean {

@@ -285,8 +285,8 @@ export class Sitting {
 export function cancellationsOf(
   works: readonly (Work | Seat)[],
 ): readonly (Cancellation | undefined)[] | undefined {
-  const cancellations = works.map(({ cancellation }) => cancellation);
-  return cancellations.some((cancellation) => cancellation !== undefined) ? cancellations : undefined;
+  if (works.every(({ cancellation }) => cancellation === undefined)) return undefined;
+  return works.map(({ cancellation }) => cancellation);
 }
 
 /** The op that reads a place behind the groups of a call. */

@@ -21,12 +21,22 @@ export class Intake {
 
   /** Takes a call: closing waits until it is settled. */
   async take<R>(call: () => Promise<R>): Promise<R> {
-    this.#taken++;
+    this.begin();
     try {
       return await call();
     } finally {
-      if (--this.#taken === 0) this.#onSettled?.();
+      this.end();
     }
+  }
+
+  /** A call begins, for which closing waits until {@linkcode end}. For those that are made too often for a promise more. */
+  begin(): void {
+    this.#taken++;
+  }
+
+  /** A call is settled. */
+  end(): void {
+    if (--this.#taken === 0) this.#onSettled?.();
   }
 
   /**

@@ -132,7 +132,11 @@ export class Places {
   async #byScript(key: string, reads: readonly Read[]): Promise<readonly (string | Refusal)[]> {
     const all: readonly Read[] = [...reads, { kind: "size", path: [key] }];
     const call = compileReads(this.#keyspace.prefix, all);
-    const answers = await this.#runner.run(() => call, "resend", (answer) => readResults(all, answer));
+    const answers = await this.#runner.run({
+      resend: "resend",
+      callFor: () => call,
+      read: (answer) => readResults(all, answer),
+    });
     const size = answers.at(-1)!;
     if (typeof size === "string") this.#lengths.note(key, Number(size));
     else if (size.code === "NO_KEY") this.#lengths.note(key, 0);

@@ -55,7 +55,11 @@ export class Reader {
 
   async #run(reads: readonly Read[]): Promise<readonly (string | Refusal)[]> {
     const call = compileReads(this.#keyspace.prefix, reads);
-    return await this.#runner.run(() => call, "resend", (answer) => readResults(reads, answer));
+    return await this.#runner.run({
+      resend: "resend",
+      callFor: () => call,
+      read: (answer) => readResults(reads, answer),
+    });
   }
 
   /** What is at some places; in a cluster, the keys of each slot at a moment of their own. One round trip. */
@@ -106,10 +110,12 @@ export class Reader {
   /** The values of some keys, without those that are not there. One round trip. */
   async items(keys: readonly string[]): Promise<(readonly [string, string])[]> {
     const texts = await this.#mget(keys);
-    return keys.flatMap((key, index) => {
+    const items: (readonly [string, string])[] = [];
+    for (let index = 0; index < keys.length; index++) {
       const text = texts[index];
-      return text === null ? [] : [[key, text] as const]; // removed since it was seen
-    });
+      if (text !== null) items.push([keys[index], text]); // else it was removed since it was seen
+    }
+    return items;
   }
 
   /** The texts of some keys, `null` where there is none, and what PTTL answers for each. One round trip. */
@@ -138,18 +144,14 @@ export class Reader {
 
   /** The texts of keys, `null` where there is none. */
   async #mget(keys: readonly string[]): Promise<readonly (string | null)[]> {
+    const parts = this.#keyspace.bySlot(keys, (key) => key);
+    const answers = await Promise.all(parts.map((part) => {
+      const names = part.map((key) => this.#keyspace.prefix + key);
+      return this.#runner.command((answer) => readTexts(names.length, answer), "MGET", ...names);
+    }));
+    if (parts.length === 1) return answers[0];
     const found = new Map<string, string | null>();
-    await Promise.all(
-      this.#keyspace.bySlot(keys, (key) => key).map(async (part) => {
-        const names = part.map((key) => this.#keyspace.prefix + key);
-        const texts = await this.#runner.command(
-          (answer) => readTexts(names.length, answer),
-          "MGET",
-          ...names,
-        );
-        part.forEach((key, index) => found.set(key, texts[index]));
-      }),
-    );
+    parts.forEach((part, at) => part.forEach((key, index) => found.set(key, answers[at][index])));
     return keys.map((key) => found.get(key)!);
   }
 }

@@ -132,24 +132,43 @@ export function* ask<K extends keyof Requests>(
   return yield { kind, ...ask } as Request; // the mapped type does not see that the two belong together
 }
 
+/** Who performs requests. */
+export interface Performer {
+  /**
+   * Performs one request.
+   *
+   * @returns The answer, or a promise of it.
+   */
+  perform(request: Request): unknown;
+  /** Called when the steps begin. */
+  begin?(): void;
+  /** Called when they are over. */
+  end?(): void;
+}
+
 /**
  * Drives steps by promises. The first request is performed before this returns.
  *
- * @param perform Performs one request; returns the answer, or a promise of it.
+ * @param performer Performs the requests.
  * @param steps The steps.
  * @returns What they return.
  */
-export async function drive<R>(perform: (request: Request) => unknown, steps: Steps<R>): Promise<R> {
-  let step = steps.next();
-  while (!step.done) {
-    let answer: unknown;
-    try {
-      answer = await perform(step.value);
-    } catch (error) {
-      step = steps.throw(error);
-      continue;
+export async function drive<R>(performer: Performer, steps: Steps<R>): Promise<R> {
+  performer.begin?.();
+  try {
+    let step = steps.next();
+    while (!step.done) {
+      let answer: unknown;
+      try {
+        answer = await performer.perform(step.value);
+      } catch (error) {
+        step = steps.throw(error);
+        continue;
+      }
+      step = steps.next(answer as never); // what a request of this kind is answered, says `ask`
     }
-    step = steps.next(answer as never); // what a request of this kind is answered, says `ask`
+    return step.value;
+  } finally {
+    performer.end?.();
   }
-  return step.value;
 }

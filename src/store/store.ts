@@ -5,7 +5,7 @@
  */
 
 import { type CommandAnswers, type Outcome, type Refusal, toError } from "../call/answer.ts";
-import type { Group, Read } from "../data/op.ts";
+import { type Group, keysOf, type Read } from "../data/op.ts";
 import type { Path } from "../data/path.ts";
 import { AmbiguousResultError } from "../errors/delivery.ts";
 import { WrongTypeError } from "../errors/value.ts";
@@ -48,6 +48,9 @@ export interface KeptText {
   /** Milliseconds until the key expires, `undefined` if it does not. */
   readonly ttl: number | undefined;
 }
+
+/** How long before it is asked for a page of an iteration may be read, in milliseconds. */
+const MAX_AHEAD = 20;
 
 /** Runs ops and reads on the values behind one prefix of one client. */
 export class Store {
@@ -161,11 +164,11 @@ export class Store {
    * @param line If an earlier group of this line is not applied, this one is refused with `AFTER`.
    * @returns The result of each op, or why the group was refused.
    */
-  async attempt(group: Group, operation: string = group[0].kind, line?: Line): Promise<Outcome> {
+  attempt(group: Group, operation: string = group[0].kind, line?: Line): Promise<Outcome> {
     this.check();
-    const keys = [...new Set(group.map((op) => String(op.path[0])))];
+    const keys = keysOf(group);
     this.#checkKeys(keys, operation);
-    return await this.#writes.write(keys, () =>
+    return this.#writes.write(keys, () =>
       this.#change(operation, group[0].path, (cancellation) => {
         this.#searches.goAhead(keys);
         return this.#lanes.commit(group, cancellation, line);
@@ -175,7 +178,9 @@ export class Store {
   /** Applies ops on any number of keys, all of them or none; in a cluster, those of each slot for themselves. */
   async applyAll(group: Group, operation: string): Promise<void> {
     const groups = this.#keyspace.bySlot(group, (op) => String(op.path[0]));
-    const outcomes = await Promise.allSettled(groups.map((part) => this.attempt(part, operation)));
+    const outcomes = await Promise.allSettled(
+      groups.map(async (part) => await this.attempt(part, operation)),
+    );
     for (const outcome of outcomes) {
       // What may have been applied says more than what was not sent.
       if (outcome.status === "rejected" && outcome.reason instanceof AmbiguousResultError) {
@@ -211,9 +216,24 @@ export class Store {
   // ---- Methods that are written as steps ----
 
   /** Runs a method: it is taken as a whole, and goes on when the store is closed meanwhile. */
-  async drive<R>(steps: Steps<R>): Promise<R> {
+  drive<R>(steps: Steps<R>): Promise<R> {
     this.check();
-    return await this.take(() => drive((request) => this.perform(request), steps));
+    return drive(this, steps);
+  }
+
+  /**
+   * Runs a method from its arguments on. It never throws: wrong arguments reject, too.
+   *
+   * @param begin Checks the arguments, and makes the steps.
+   * @returns What the steps return.
+   */
+  run<R>(begin: () => { readonly options: CallOptions | undefined; readonly steps: Steps<R> }): Promise<R> {
+    try {
+      const { options, steps } = begin();
+      return this.within(options).drive(steps);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -335,11 +355,11 @@ export class Store {
    *
    * @returns The result, or why there is none.
    */
-  async tryRead(read: Read, operation: string = read.kind): Promise<string | Refusal> {
+  tryRead(read: Read, operation: string = read.kind): Promise<string | Refusal> {
     this.check();
     const key = String(read.path[0]);
     this.#keyspace.check([key]);
-    return await this.#readBehind([key], operation, read.path, () => this.#reader.place(read));
+    return this.#readBehind([key], operation, read.path, () => this.#reader.place(read));
   }
 
   /** Reads one place; refusals are thrown. */
@@ -350,14 +370,14 @@ export class Store {
   }
 
   /** Sends a plain command about one key, after all earlier changes of the key. The key comes first. */
-  async command<N extends keyof CommandAnswers>(
+  command<N extends keyof CommandAnswers>(
     operation: string,
     name: N,
     key: string,
   ): Promise<CommandAnswers[N]> {
     this.check();
     this.#keyspace.check([key]);
-    return await this.#readBehind([key], operation, [key], () => this.#reader.command(name, key));
+    return this.#readBehind([key], operation, [key], () => this.#reader.command(name, key));
   }
 
   /**
@@ -466,9 +486,34 @@ export class Store {
     yield* reader.scan("0", this.#lanes, startsWith);
   }
 
+  /**
+   * Pages of keys with their texts. The next page is read while the caller uses this one, so that caller and server work at
+   * the same time; once more, where it may be out of date when the caller comes to it, and then no page ahead.
+   */
   async *#items(cancellation?: Cancellation): AsyncGenerator<readonly (readonly [string, string])[], void> {
-    for await (const { keys } of this.#scan("", cancellation)) {
-      yield await this.#lanes.after(keys, () => this.#reader.items(keys));
+    const pages = this.#scan("", cancellation);
+    const readTexts = (keys: readonly string[]) => this.#lanes.after(keys, () => this.#reader.items(keys));
+    const readPage = async () => {
+      const page = await pages.next();
+      return page.done ? undefined : { keys: page.value.keys, items: await readTexts(page.value.keys) };
+    };
+    let ahead: ReturnType<typeof readPage> | undefined;
+    let isLate = false;
+    try {
+      while (true) {
+        const page = await (ahead ?? readPage());
+        if (page === undefined) return;
+        const items = ahead && isLate ? await readTexts(page.keys) : page.items;
+        ahead = isLate ? undefined : readPage();
+        ahead?.catch(() => {}); // reported when the page is asked for
+        const { issued } = this.#lanes;
+        const sentAt = performance.now();
+        yield items;
+        isLate = this.#lanes.issued !== issued || performance.now() - sentAt > MAX_AHEAD;
+      }
+    } finally {
+      await ahead?.catch(() => {}); // nothing is left under way
+      await pages.return();
     }
   }
 
@@ -655,6 +700,16 @@ export class Store {
     return this.#intake.isClosed;
   }
 
+  /** A call begins: closing waits for its end. */
+  begin(): void {
+    this.#intake.begin();
+  }
+
+  /** A call is settled. */
+  end(): void {
+    this.#intake.end();
+  }
+
   /** Takes a piece of work as one call: closing waits for all of it. */
   take<R>(work: () => Promise<R>): Promise<R> {
     return this.#intake.take(work);
@@ -682,18 +737,24 @@ export class Store {
   }
 
   async #read<R>(operation: string, path: Path, call: Cancellable<R>): Promise<R> {
+    this.begin();
     try {
       return await this.#run(call);
     } catch (error) {
       throw this.readError(error, operation, path);
+    } finally {
+      this.end();
     }
   }
 
   async #change<R>(operation: string, path: Path, call: Cancellable<R>): Promise<R> {
+    this.begin();
     try {
       return await this.#run(call);
     } catch (error) {
       throw toChangeError(error, { operation, path, timeout: this.#timeout });
+    } finally {
+      this.end();
     }
   }
 
@@ -704,7 +765,7 @@ export class Store {
   /** Does a call until it is cancelled. Closing waits for what is left of it. */
   #run<R>(call: Cancellable<R>): Promise<R> {
     const { signal, timeout } = this.#call;
-    if (signal === undefined && timeout === undefined) return this.take(() => call());
+    if (signal === undefined && timeout === undefined) return call();
     const cancellation = new Cancellation(this.#call);
     return cancellation.wait(() => this.take(() => call(cancellation)));
   }

@@ -23,8 +23,15 @@ export class Writes {
   }
 
   /** Does what may write to some keys, or to any. */
-  async write<R>(keys: readonly string[] | undefined, write: () => Promise<R>): Promise<R> {
-    const listeners = [...this.#listeners];
+  write<R>(keys: readonly string[] | undefined, write: () => Promise<R>): Promise<R> {
+    return this.#listeners.size === 0 ? write() : this.#writeBefore([...this.#listeners], keys, write);
+  }
+
+  async #writeBefore<R>(
+    listeners: readonly WriteListener[],
+    keys: readonly string[] | undefined,
+    write: () => Promise<R>,
+  ): Promise<R> {
     for (const listener of listeners) listener.begin(keys);
     try {
       return await write();

@@ -104,7 +104,10 @@ describe("Steps", () => {
       const blocking = Object.assign(Object.create(desk), { perform }) as Desk;
       assertThrows(() => block(blocking, steps()), RangeError, fails);
       assertEquals(desk.kinds.at(-1), "leave");
-      const byPromise = drive((request) => Promise.resolve().then(() => perform(request)), steps());
+      const byPromise = drive(
+        { perform: (request) => Promise.resolve().then(() => perform(request)) },
+        steps(),
+      );
       await assertRejects(() => byPromise, RangeError, fails);
       assertEquals(desk.kinds.at(-1), "leave");
       assertEquals(desk.replica.text("a"), '{"n": 1}');
@@ -116,7 +119,7 @@ describe("Steps", () => {
     function* steps(): Steps<number> {
       return yield* ask("join", { keys: ["a"], places: [] });
     }
-    const end = drive((request) => Promise.resolve(desk.perform(request)), steps());
+    const end = drive({ perform: (request) => Promise.resolve(desk.perform(request)) }, steps());
     assertEquals(desk.kinds, ["join"]);
     assert(await end === 1);
   });
