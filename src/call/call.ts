@@ -125,7 +125,7 @@ class TokenWriter {
 
   finish(script: Script): Call {
     if (this.#once) this.#args[1] = String(this.#keys.push(this.#once.record));
-    return { script, keys: this.#keys, args: this.#args };
+    return Object.freeze({ script, keys: Object.freeze(this.#keys), args: Object.freeze(this.#args) });
   }
 }
 

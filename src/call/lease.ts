@@ -52,7 +52,7 @@ export function compileLease({ value, lease, counter }: LeaseNames, op: LeaseOp,
   if (op.kind !== "release") args.push(String(op.ttl));
   if (op.kind === "acquire" || op.kind === "replace") args.push(op.text);
   if (once) args.unshift("once", String(keys.push(once.record)), String(once.ttl), String(once.until));
-  return { script: LEASE, keys, args };
+  return Object.freeze({ script: LEASE, keys: Object.freeze(keys), args: Object.freeze(args) });
 }
 
 /** What each op answers where it is not refused. */

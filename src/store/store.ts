@@ -49,9 +49,6 @@ export interface KeptText {
   readonly ttl: number | undefined;
 }
 
-/** How long before it is asked for a page of an iteration may be read, in milliseconds. */
-const MAX_AHEAD = 20;
-
 /** Runs ops and reads on the values behind one prefix of one client. */
 export class Store {
   /** How it works. */
@@ -486,34 +483,9 @@ export class Store {
     yield* reader.scan("0", this.#lanes, startsWith);
   }
 
-  /**
-   * Pages of keys with their texts. The next page is read while the caller uses this one, so that caller and server work at
-   * the same time; once more, where it may be out of date when the caller comes to it, and then no page ahead.
-   */
   async *#items(cancellation?: Cancellation): AsyncGenerator<readonly (readonly [string, string])[], void> {
-    const pages = this.#scan("", cancellation);
-    const readTexts = (keys: readonly string[]) => this.#lanes.after(keys, () => this.#reader.items(keys));
-    const readPage = async () => {
-      const page = await pages.next();
-      return page.done ? undefined : { keys: page.value.keys, items: await readTexts(page.value.keys) };
-    };
-    let ahead: ReturnType<typeof readPage> | undefined;
-    let isLate = false;
-    try {
-      while (true) {
-        const page = await (ahead ?? readPage());
-        if (page === undefined) return;
-        const items = ahead && isLate ? await readTexts(page.keys) : page.items;
-        ahead = isLate ? undefined : readPage();
-        ahead?.catch(() => {}); // reported when the page is asked for
-        const { issued } = this.#lanes;
-        const sentAt = performance.now();
-        yield items;
-        isLate = this.#lanes.issued !== issued || performance.now() - sentAt > MAX_AHEAD;
-      }
-    } finally {
-      await ahead?.catch(() => {}); // nothing is left under way
-      await pages.return();
+    for await (const { keys } of this.#scan("", cancellation)) {
+      yield await this.#lanes.after(keys, () => this.#reader.items(keys));
     }
   }
 
@@ -531,7 +503,8 @@ export class Store {
       }
     } finally {
       const isOver = pages.return().catch(() => {});
-      if (!isUnderWay) await isOver; // a step that was cancelled need not be waited for
+      // Nothing waits for what was cancelled, nor for a page ahead where the caller has given up.
+      if (!isUnderWay && !this.#call.signal?.aborted) await isOver;
     }
   }
 

@@ -171,6 +171,7 @@ describe("compile()", () => {
     const groups: Group[] = [OPS.map(([op]) => op), [set("other")]];
     const call = compile("p:", groups);
     assertEquals(compile("p:", structuredClone(groups)), call);
+    assert(Object.isFrozen(call) && Object.isFrozen(call.keys) && Object.isFrozen(call.args));
   });
 });
 
@@ -195,6 +196,7 @@ describe("compileReads()", () => {
       assertStrictEquals(call.script, READ);
       assertEquals(call.keys, ["p:k"]);
       assertEquals(call.args, [kind, "2", '"a"', "0"]);
+      assert(Object.isFrozen(call) && Object.isFrozen(call.keys) && Object.isFrozen(call.args));
     }
   });
 

@@ -51,7 +51,7 @@ describe("json-dict where something ends", () => {
   it("Ctrl-C ends a dump whose server is silent", async () => {
     await using proxy = await FaultProxy.start(redisUrl);
     const press = (terminal: TestTerminal) => terminal.interruption.abort();
-    const { code, err } = await dump(proxy, "no answers", press, "--timeout", "3s");
+    const { code, err } = await dump(proxy, "no answers", press, "--timeout", "1h");
     assertEquals([code, err], [130, "json-dict: Interrupted: the dump is not whole\n"]);
   });
 
@@ -113,7 +113,7 @@ describe("json-dict where something ends", () => {
 
   it("a signal ends the process between two steps", async () => {
     await using proxy = await FaultProxy.start(redisUrl);
-    const child = startProcess(["dump", "--timeout", "3s"], await behind(proxy));
+    const child = startProcess(["dump", "--timeout", "1h"], await behind(proxy));
     const reader = child.stdout.getReader();
     await reader.read();
     // It cannot come to its end any more, so the signal finds it.
