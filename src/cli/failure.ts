@@ -44,6 +44,11 @@ export function interrupted(state: string = "nothing was changed"): Failure {
   return new Failure(`Interrupted: ${state}`, 130);
 }
 
+/** Ended by Ctrl-C, where that is the only end: nothing is said of it. */
+export function ended(): Failure {
+  return new Failure("", 130);
+}
+
 /**
  * What was thrown, with what was done before.
  *

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import type { Command } from "./commander.ts";
-import { interrupted, wrongUsage } from "./failure.ts";
+import { ended, wrongUsage } from "./failure.ts";
 import { InspectServer, readPort } from "./inspect_server.ts";
 import { Inspector } from "./inspector.ts";
 import { paintFor, visible } from "./style.ts";
@@ -57,7 +57,7 @@ export const addInspect: Verb = (program, terminal) => {
           await server.close();
           await open?.remove();
         }
-        throw interrupted("the page no longer answers");
+        throw ended();
       });
     });
 };

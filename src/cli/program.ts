@@ -108,7 +108,7 @@ async function end(
   try {
     if (code === 0) await terminal.write(texts.join(""));
     else if (args.length === 0) await terminal.tell(texts.join(""));
-    else {
+    else if (lineOf(error) !== "") {
       const paint = paintFor(terminal, terminal.isError);
       await terminal.tell(`${paint("bad", "json-dict:")} ${lineOf(error)}\n`);
     }

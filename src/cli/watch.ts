@@ -8,7 +8,7 @@ import { encode } from "../data/encoder.ts";
 import { changesOf } from "./changes.ts";
 import type { Command } from "./commander.ts";
 import type { Connection } from "./connection.ts";
-import { interrupted, wrongUsage } from "./failure.ts";
+import { ended, wrongUsage } from "./failure.ts";
 import { parsePlace, toPointer } from "./place.ts";
 import { paintFor, type Role, visible } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
@@ -53,7 +53,7 @@ export const addWatch: Verb = (program, terminal) => {
           await terminal.write(isJson ? lineOf(step) : show(step, before, terminal));
           if (--left === 0) return;
         }
-        if (terminal.signal.aborted) throw interrupted();
+        if (terminal.signal.aborted) throw ended();
       });
     });
 };
