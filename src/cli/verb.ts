@@ -57,8 +57,11 @@ export async function onServer(
 function withoutPrefix(error: unknown, prefix: string): unknown {
   const isLikely = error instanceof KeyNotFoundError && prefix !== "" && error.key.startsWith(prefix);
   if (!isLikely) return error;
-  const advice = `; write keys without the prefix ${JSON.stringify(prefix)}`;
-  return new Failure(error.message.replace(/; create it with set first$/, advice), exitCodeOf(error));
+  const problem = error.message.replace(/; create it with set first$/, "");
+  return new Failure(
+    `${problem}; write keys without the prefix ${JSON.stringify(prefix)}`,
+    exitCodeOf(error),
+  );
 }
 
 /**

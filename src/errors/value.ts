@@ -8,6 +8,13 @@ import type { JsonType } from "../data/json.ts";
 import { formatPath, formatPlace } from "../data/path.ts";
 import { cannot, JsonDictError, type JsonDictErrorData } from "./error.ts";
 
+/** Whoever reads or removes what is not there does not want to create it. */
+const NEEDS_NO_ADVICE = /^(?:get|type|length|keys|exists|remove|copy|move|test|watch)$/;
+
+function advise({ operation }: JsonDictErrorData, advice: string = "create it with set first"): string {
+  return NEEDS_NO_ADVICE.test(operation) ? "" : `; ${advice}`;
+}
+
 /** Thrown when the dictionary has no such key. */
 export class KeyNotFoundError extends JsonDictError {
   static {
@@ -24,7 +31,7 @@ export class KeyNotFoundError extends JsonDictError {
    */
   constructor(data: JsonDictErrorData) {
     const key = formatPlace(data.path.slice(0, 1));
-    super(data, `${cannot(data)}: the dictionary has no key ${key}; create it with set first`);
+    super(data, `${cannot(data)}: the dictionary has no key ${key}${advise(data)}`);
   }
 }
 
@@ -53,10 +60,9 @@ export class PathNotFoundError extends JsonDictError {
   constructor(data: PathNotFoundErrorData) {
     const { path, at } = data;
     const missing = formatPath(path.slice(at, at + 1));
-    const advice = at < path.length - 1
-      ? "create it first, or set with { parents: true }"
-      : "create it with set first";
-    super(data, `${cannot(data)}: there is no ${missing} in ${formatPlace(path.slice(0, at))}; ${advice}`);
+    const isOnWay = at < path.length - 1;
+    const advice = advise(data, isOnWay ? "create it first, or set with { parents: true }" : undefined);
+    super(data, `${cannot(data)}: there is no ${missing} in ${formatPlace(path.slice(0, at))}${advice}`);
     this.at = at;
   }
 }

@@ -193,7 +193,7 @@ describe("error messages", () => {
       const name = JSON.stringify(key);
       assertStrictEquals(
         message,
-        `Cannot get at ${name}: the dictionary has no key ${name}; create it with set first`,
+        `Cannot get at ${name}: the dictionary has no key ${name}`,
       );
     }
   });
@@ -208,7 +208,7 @@ describe("error messages", () => {
     const first = new PathNotFoundError({ operation: "get", path: ["k", "a"], at: 1 });
     assertStrictEquals(
       first.message,
-      'Cannot get at ["a"] of "k": there is no ["a"] in "k"; create it with set first',
+      'Cannot get at ["a"] of "k": there is no ["a"] in "k"',
     );
   });
 
