@@ -18,15 +18,16 @@ local function at_once(i, tokens, record, record_ttl, find, byte, sub)
   if #tokens ~= last + arguments then return nil end
   local key = KEYS[1]
   local text = redis.pcall('GETRANGE', key, '0', LONG - 1)
-  if type(text) ~= 'string' then return nil end
   local n = #text
-  if n == LONG or byte(text) ~= OPEN_OBJECT or byte(text, n) ~= CLOSE_OBJECT then return nil, text end
+  if n == 0 then return nil end -- no such key, or an error, which is a table
+  local b = byte(text)
+  if n == LONG or b ~= OPEN_OBJECT or byte(text, n) ~= CLOSE_OBJECT then return nil, text end
 
-  -- To the value: m is where its name stands, v where it begins.
+  -- To the value: m is where its name stands, v where it begins, b its first byte.
   local m, v = nil, 1
   for k = first, last do
     local name = tokens[k]
-    if byte(text, v) ~= OPEN_OBJECT then return nil, text end
+    if b ~= OPEN_OBJECT then return nil, text end
     m = find(text, name, v + 1, true)
     if not m then return nil, text end
     -- The braces up to the name are counted. That none of them is inside a string is told by the next quote: what
@@ -78,16 +79,18 @@ local function at_once(i, tokens, record, record_ttl, find, byte, sub)
           if not m then return nil, text end
         end
       end
+      if byte(text, m - 1) == BACKSLASH then return nil, text end
     end
     v = m + #name
-    if byte(text, v) ~= COLON or byte(text, m - 1) == BACKSLASH then return nil, text end
+    local colon
+    colon, b = byte(text, v, v + 1)
+    if colon ~= COLON then return nil, text end
     v = v + 1
   end
 
   -- What becomes of from..to.
   local from, fragment, reply = v, tokens[last + 1], ''
   local to, _
-  local b = byte(text, v)
   if op == 'increment' then
     _, to = find(text, '^-?%d+', v)
     if not to or to - v > 13 or #fragment > 14 or find(fragment, '[.eE]') then return nil, text end
@@ -138,12 +141,10 @@ local function at_once(i, tokens, record, record_ttl, find, byte, sub)
 
   -- First the record. Where a command fails the rest of the script tries all of it again.
   if record and redis.pcall('SET', record, '["' .. reply .. '"]', 'PX', record_ttl).err then return nil, text end
-  local answer
   if #fragment == to - from + 1 and n > 128 then
-    answer = redis.pcall('SETRANGE', key, from - 1, fragment)
-  else
-    answer = redis.pcall('SET', key, sub(text, 1, from - 1) .. fragment .. sub(text, to + 1), 'KEEPTTL')
+    if redis.pcall('SETRANGE', key, from - 1, fragment) ~= n then return nil, text end
+  elseif redis.pcall('SET', key, sub(text, 1, from - 1) .. fragment .. sub(text, to + 1), 'KEEPTTL').err then
+    return nil, text
   end
-  if type(answer) == 'table' and answer.err then return nil, text end
   return reply
 end
