@@ -147,7 +147,7 @@ describe("rows of like values", () => {
             pipeline.set(key, text);
             pipeline.evalsha(scripts.read, 1, key, ...compileReads("", reads).args);
             pipeline.evalsha(scripts.apply, 1, key, ...compile("", [[op]]).args);
-            pipeline.getdel(key);
+            pipeline.get(key);
             return [
               "OK",
               chosen.map(({ node }) => text.slice(node.start, node.end)),
