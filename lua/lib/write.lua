@@ -22,7 +22,10 @@ if not problem then
         local known, allowed = pcall(may, 'BITOP', 'OR', key, key)
         local expires = known and allowed and redis.pcall('PTTL', key)
         if type(expires) == 'number' and expires ~= -1 then
-          expires = may('PEXPIRETIME', key) and may('PEXPIREAT', key, '1') and redis.call('PEXPIRETIME', key)
+          known, allowed = pcall(may, 'PEXPIRETIME', key)
+          if known and allowed then known, allowed = pcall(may, 'PEXPIREAT', key, '1') end
+          expires = known and allowed and redis.call('PEXPIRETIME', key)
+          if expires and expires > 2 ^ 53 then expires = false end -- more than a number of Lua tells exactly
         end
         if type(expires) == 'number' then
           tail = partial and redis.call('GETRANGE', key, to, '-1') or sub(text, to + 1)

@@ -182,6 +182,29 @@ describe("how apply writes", () => {
     }
   });
 
+  it("apply keeps an expiry that no number of Lua tells, and does without a command that the server hides", async () => {
+    for (const hidden of ["none", "pexpireat", "pexpiretime", "bitop"]) {
+      const args = hidden === "none" ? [] : ["--rename-command", hidden, "renamed"];
+      await using server = await startRedis({ args: IN_PLACE || hidden !== "pexpiretime" ? args : [] });
+      const own = new Redis(server.url);
+      try {
+        for (const change of [CHANGES.push("last"), CHANGES.shorter("middle")]) {
+          await own.set("k", longText(9000));
+          // Some 285 million years; 300,000 is the most that such a number tells.
+          await own.call("PEXPIRE", "k", hidden === "none" ? "9000000000000000000" : "900000");
+          const before = await own.strlen("k");
+          const once = ["once", "2", "80000000", String(Date.now() + 40_000_000)];
+          await own.del("r");
+          await own.eval(APPLY.text, 2, "k", "r", ...once, ...change);
+          assertNotEquals(await own.strlen("k"), before, hidden);
+          assert(await own.pttl("k") > 0, hidden);
+        }
+      } finally {
+        own.disconnect();
+      }
+    }
+  });
+
   it("apply refuses to let a long value grow where memory is short, and leaves it", async () => {
     await using server = await startRedis({ args: ["--maxmemory-policy", "noeviction"] });
     const own = new Redis(server.url);
