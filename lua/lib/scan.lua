@@ -220,9 +220,9 @@ function make_steps()
     end
   end
 
-  -- Array at i: the start of element n (0-based), or nil, the number of elements and the position of the
-  -- closing bracket. Without n: nil, the number, the bracket. Long arrays are crossed in runs of 16 elements. k and at:
-  -- an element that is known, not behind n.
+  -- Array at i: the start of element n (0-based), or nil, the number of elements, the position of the closing bracket
+  -- and the start of the last element, nil if there is none. Without n: nil, and the others. Long arrays are crossed
+  -- in runs of 16 elements. k and at: an element that is known, not behind n.
   function element(i, n, k, at)
     local p, b, wait
     if k then
@@ -234,7 +234,7 @@ function make_steps()
     end
     while true do
       if n == k then return p end
-      local e
+      local start, e = p, nil
       if wait == 0 then
         if not n or n - k >= 16 then e = rare().element_run(p, b) end
         if e then k = k + 15 else wait = 4 end
@@ -246,7 +246,7 @@ function make_steps()
       b = byte(text, p)
       if b ~= COMMA then
         p, b = blank(p)
-        if b == CLOSE_LIST then return nil, k + 1, p end
+        if b == CLOSE_LIST then return nil, k + 1, p, start end
         if b ~= COMMA then fail('CORRUPT', p - 1) end
       end
       p = p + 1
@@ -273,7 +273,9 @@ function make_steps()
     if b ~= OPEN_LIST then fail('TYPE', rare().type_of(p)) end
     local n = tonumber(q == QUOTE and rare().index(segment) or segment)
     if n < 0 then -- from the end: count first
-      _, count, c = element(p)
+      local last
+      _, count, c, last = element(p)
+      if n == -1 and last then return last, last, nil, 0 end
       n = n + count
       if n < 0 then return nil, nil, nil, c, count end
     end
