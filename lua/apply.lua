@@ -41,11 +41,12 @@
 --   pick depth segment...
 --   put depth segment...
 -- Returns: one bulk string for each op: its JSON result, "" for none, or a refusal "!CODE segment found"; behind
---   that of a single change in a long value the `near` for the next one
+--   that of a single change in a long value the `near` for the next one; of one op that went the short way, its
+--   result alone
 -- Errors: LATE and the time of the server, where the call came after its time; Redis's own (OOM, READONLY, ...),
 --   before anything is written; PARTIAL and an error of Redis, where a write failed behind another one
--- Cost: O(bytes up to the target) to find, O(bytes of the value) to write; one write command a changed key,
---   and one for the record
+-- Cost: O(bytes up to the target) to find, O(bytes of the value) to write; one write command a changed key, up to
+--   five for a change of another length in a long value, and one for the record
 
 -- @include "lib/fast.lua"
 

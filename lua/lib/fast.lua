@@ -6,8 +6,9 @@
 -- Before the number of segments: all of them are names that cannot match across two strings.
 -- @define PLUS 43
 
--- i: the token of the op. Returns its reply, nil where this is not for here, and then the first bytes of the value,
--- where they are read already. Each local of the script that it used would cost as much as a search: it gets them.
+-- i: the token of the op. Returns its reply, or nil where the rest of the script must do it, and then the first bytes
+-- of the value if they are read already. All that it needs are arguments: to share a local of the script with a
+-- function costs as much as a search.
 local function at_once(i, tokens, record, record_ttl, find, byte, sub)
   local op = tokens[i]
   local arguments = (op == 'set' or op == 'increment') and 1 or op == 'push' and 2 or op == 'delete' and 0
